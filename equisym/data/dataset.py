@@ -1,0 +1,81 @@
+"""Wallpaper images as a map-style dataset: a function of (seed, index), so that ten million cost no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern
+from equisym.groups import WALLPAPER_GROUPS
+
+_SPLIT_SEEDS = {"train": 0, "valid": 1, "test": 2}
+
+
+class WallpaperDataset(Dataset[tuple[Tensor, int]]):
+    """Generated images with their labels, the 17 groups in turn.
+
+    Args:
+        family: noise, photo, atom, several of them, or ``"all"``; several take turns after each round of 17.
+        length: number of images.
+        size: side in pixels.
+        seed: the same seed gives the same images, whatever the number of workers.
+        split: train, valid or test: different images for the same seed, and different photographs.
+        options: pattern options; single ones may also be given by name (``colour=True``).
+
+    Raises:
+        ValueError: if a family or split is unknown, or length or size is not positive.
+        IndexError: beyond the length.
+
+    >>> image, label = WallpaperDataset("noise", 34, size=33, seed=0)[10]
+    >>> image.shape, image.dtype, WALLPAPER_GROUPS[label].name
+    (torch.Size([1, 33, 33]), torch.float32, 'p4m')
+    """
+
+    def __init__(
+        self,
+        family: str | Sequence[str],
+        length: int,
+        *,
+        size: int = 256,
+        seed: int = 0,
+        split: str = "train",
+        options: PatternOptions | None = None,
+        **changes,
+    ) -> None:
+        families = FAMILIES if family == "all" else (family,) if isinstance(family, str) else tuple(family)
+        for name in families:
+            if name not in FAMILIES:
+                raise ValueError(f"family must be one of {', '.join(FAMILIES)} or all (got {name!r})")
+        if split not in _SPLIT_SEEDS:
+            raise ValueError(f"split must be one of {', '.join(_SPLIT_SEEDS)} (got {split!r})")
+        if length < 1:
+            raise ValueError(f"length must be at least 1 (got {length}): give the number of images")
+        self.families, self.length, self.size, self.seed, self.split = families, length, size, seed, split
+        self.options = replace(options or PatternOptions(), split=split, **changes)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def pattern(self, index: int) -> Pattern:
+        """The pattern behind an image, with its cell and group."""
+        if not 0 <= index < self.length:
+            raise IndexError(f"index must lie in 0..{self.length - 1} (got {index})")
+        family = self.families[index // 17 % len(self.families)]
+        seed = (self.seed, _SPLIT_SEEDS[self.split], FAMILIES.index(family), index)
+        return draw_pattern(WALLPAPER_GROUPS[index % 17], family, seed, self.size, self.options)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.pattern(index).image(self.size), index % 17
+
+    def in_memory(self, *, workers: int = 0, progress: bool = True) -> TensorDataset:
+        """Draw every image once and keep them: (images, labels) as one :class:`TensorDataset`."""
+        from tqdm.auto import tqdm
+
+        loader = DataLoader(self, batch_size=17, num_workers=workers)
+        bar = tqdm(loader, desc=f"drawing {self.length} {'+'.join(self.families)} ({self.split})", disable=not progress)
+        images, labels = zip(*bar, strict=True)
+        return TensorDataset(torch.cat(images), torch.cat(labels))
