@@ -48,6 +48,7 @@ class E2ResNet(nn.Module):
         self.group = group
         self.size_step = 2 ** (len(blocks) + stem_pool)
         self.stem = nn.Sequential(
+            nn.InstanceNorm2d(in_channels),  # brightness and contrast of an image say nothing about its symmetry
             LiftConv2d(in_channels, width, stem_kernel, group=group, stride=2, padding=stem_kernel // 2, bias=False),
             GroupBatchNorm2d(width, group=group),
             nn.ReLU(inplace=True),

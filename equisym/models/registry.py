@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -60,4 +61,6 @@ def _build_timm(name: str, num_classes: int, in_channels: int, options: dict[str
     if name not in timm.list_models():
         close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
         raise ValueError(f"timm has no model {name!r}: close to it are {close}")
-    return timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
+    network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
+    # The same standardised input as the equivariant networks get.
+    return nn.Sequential(OrderedDict(standardise=nn.InstanceNorm2d(in_channels), network=network))
