@@ -21,7 +21,7 @@ class Operation:
         w: translation, two fractions of the cell, kept in [0, 1).
 
     >>> Operation.parse("-y,x-y")
-    Operation('-y,x-y')
+    Operation.parse('-y,x-y')
     >>> Operation.parse("-x+1/2,y").kind
     'mirror'
     """
@@ -63,7 +63,7 @@ class Operation:
         return ",".join(parts)
 
     def __repr__(self) -> str:
-        return f"Operation('{self}')"
+        return f"Operation.parse('{self}')"
 
     def __matmul__(self, other: Operation) -> Operation:
         """Composition: ``(self @ other)(x) = self(other(x))``, translations modulo the lattice."""

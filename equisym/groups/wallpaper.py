@@ -205,17 +205,12 @@ def _line_type(op: Operation) -> str:
 def _keeps_a_shortest_vector(operations: list[Operation]) -> bool:
     """Whether a mirror of a 3-fold group runs along a shortest lattice vector (p31m) rather than between two."""
     rotation = next(np.array(op.W) for op in operations if op.rotation_order == 3)
-    # Averaging over the point group gives a metric in which every operation is an isometry.
-    metric = sum(m.T @ m for m in (np.eye(2), rotation, rotation @ rotation))
-    vectors = [np.array(v) for v in ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2))]
-    shortest = min(v @ metric @ v for v in vectors)
-    return any(
-        np.array_equal(np.array(op.W) @ v, v)
-        for op in operations
-        if op.determinant < 0
-        for v in vectors
-        if np.isclose(v @ metric @ v, shortest)
-    )
+    mirror = next(np.array(op.W) for op in operations if op.determinant < 0)
+    moved = np.eye(2, dtype=int) + mirror  # its columns run along the mirror
+    along = moved[:, 0] if moved[:, 0].any() else moved[:, 1]
+    along = along // np.gcd(*along)
+    # A shortest vector and its turned image span the lattice; the next longer kind spans a third of its points.
+    return round(abs(np.linalg.det(np.stack([along, rotation @ along])))) == 1
 
 
 def _subgroups(operations: tuple[Operation, ...]) -> list[tuple[Operation, ...]]:
