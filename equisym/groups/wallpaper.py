@@ -85,22 +85,22 @@ class WallpaperGroup:
 
     @property
     def bravais(self) -> str:
-        """Bravais type: oblique, rectangular, centred rectangular, square or hexagonal."""
+        """Oblique, rectangular, centred rectangular, square or hexagonal."""
         return "centred rectangular" if self.centred else self.family
 
     @property
     def rotation_order(self) -> int:
-        """Highest rotation order: 1, 2, 3, 4 or 6."""
+        """Highest order of a rotation, 1, 2, 3, 4 or 6."""
         return self.point_group.n
 
     @property
     def crystal_class(self) -> str:
-        """One of the ten: 1 m 2 2mm 4 4mm 3 3m 6 6mm."""
+        """Name of the point group, one of 1 m 2 2mm 4 4mm 3 3m 6 6mm."""
         return _CLASS_NAMES[self.rotation_order] if self.point_group.mirrors else str(self.rotation_order)
 
     @property
     def level1(self) -> int:
-        """The poster's three-way split: 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
+        """The split in three of the hierarchy's top, 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
         return {1: 0, 2: 1, 4: 1, 3: 2, 6: 2}[self.rotation_order]
 
     @cached_property
@@ -117,7 +117,7 @@ class WallpaperGroup:
         for op in self.operations:
             # P^-1 = [[1, 1], [-1, 1]]; the linear part stays integral because the lattice is preserved
             W = np.array([[1, 1], [-1, 1]]) @ np.array(op.W) @ self.primitive_basis
-            rows = tuple(tuple(int(round(k)) for k in row) for row in W)
+            rows = tuple(tuple(round(float(k)) for k in row) for row in W)
             u, v = op.w
             found.setdefault(rows, Operation(rows, (u + v, v - u)))  # pyright: ignore[reportArgumentType]
         return tuple(found.values())
