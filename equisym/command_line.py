@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
-from jsonargparse import ActionConfigFile, ArgumentParser
+from jsonargparse import ArgumentParser
 
 Config = TypeVar("Config")
 
@@ -32,7 +32,7 @@ def run_command(
     """
     summary, helps = _read_docstring(config_class.__doc__ or "")
     parser = ArgumentParser(prog=prog, description=summary)
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these options")
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
     types = get_type_hints(config_class)
     for field in dataclasses.fields(config_class):  # pyright: ignore[reportArgumentType]
         kind = types[field.name]

@@ -94,7 +94,9 @@ def assert_equivariant(
     worst = int(errors.argmax())
     if not errors[worst] <= tolerance:
         name = f"r^{worst % group.n}" + (" s" if worst >= group.n else "")
-        raise AssertionError(f"not equivariant under {group}: error {errors[worst]:.1e} at {name}, above {tolerance:.0e}")
+        raise AssertionError(
+            f"not equivariant under {group}: error {errors[worst]:.1e} at {name}, above {tolerance:.0e}"
+        )
 
 
 def _disc(x: Tensor) -> Tensor:

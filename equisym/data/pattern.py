@@ -141,9 +141,7 @@ def draw_pattern(
             spread = image.std(unbiased=False).item()
             if spread > 1e-3 and strongest_forbidden(image, pattern.primitive_basis, group) < 1 - options.margin:
                 scale = contrast / spread
-                return replace(
-                    pattern, mean=mean - scale * image.mean().item(), contrast=scale, rejected=rejected
-                )
+                return replace(pattern, mean=mean - scale * image.mean().item(), contrast=scale, rejected=rejected)
             rejected += 1
     raise ValueError(
         f"the label guard refused {rejected} draws of {group} {family} at size {size} with margin {options.margin}: "

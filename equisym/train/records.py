@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old content or the new, never a part."""
     partial = path.with_name(path.name + ".part")
     partial.write_text(text)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 class MetricsTable(L.Callback):
@@ -61,7 +60,7 @@ def save_model(model: nn.Module, path: Path, description: dict[str, Any]) -> Non
         partial,
         metadata={"equisym": json.dumps(description)},
     )
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:

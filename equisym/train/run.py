@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 import warnings
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from equisym.data import FAMILIES, PatternOptions, WallpaperDataset
+from equisym.data.dataset import worker_count
 from equisym.models import build
 from equisym.train.config import TrainConfig
 from equisym.train.module import ClassifierModule
@@ -65,7 +65,9 @@ def train(config: TrainConfig) -> dict[str, Any]:
     if last.exists() and not config.resume:
         raise ValueError(f"{out} already holds a run: add --resume to continue it, or give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    recorded = yaml.safe_dump(dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False)), sort_keys=False)
+    recorded = yaml.safe_dump(
+        dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False)), sort_keys=False
+    )
     write_whole(out / "config.yaml", recorded)
 
     L.seed_everything(config.seed, verbose=False)
@@ -138,7 +140,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
 @torch.inference_mode()
 def classify(model: nn.Module, dataset: WallpaperDataset, *, batch_size: int = 64) -> tuple[Tensor, Tensor]:
     """Logits and labels of a whole dataset, drawn by one process per core; (N, classes) and (N,)."""
-    images, labels = dataset.in_memory(workers=_workers(-1)).tensors
+    images, labels = dataset.in_memory(workers=worker_count(-1)).tensors
     model.eval()
     return torch.cat([model(batch) for batch in images.split(batch_size)]).float(), labels
 
@@ -151,7 +153,7 @@ def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, 
 def _loader(config: TrainConfig, split: str) -> DataLoader:
     length = config.train_images if split == "train" else config.valid_images
     dataset = _dataset(config, config.families, length, split)
-    workers = _workers(config.workers)
+    workers = worker_count(config.workers)
     kept: Dataset = dataset
     if 4 * length * config.size**2 <= _KEEP_IN_MEMORY:
         kept, workers = dataset.in_memory(workers=workers), 0
@@ -165,11 +167,6 @@ def _loader(config: TrainConfig, split: str) -> DataLoader:
         drop_last=split == "train" and length >= config.batch_size,
         persistent_workers=workers > 0,
     )
-
-
-def _workers(wanted: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if wanted < 0 else wanted
 
 
 def _precision(wanted: str) -> str:
