@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.groups import WallpaperGroup
+from equisym.groups.operation import Matrix
 
 STRAIN = 0.1  # linear parts that strain the lattice by more than this cannot be mistaken for isometries
 NEIGHBOURHOOD = 0.2  # of the cell's side: translations this small are no finer translation, only smoothness
@@ -49,13 +50,13 @@ def strongest_forbidden(cell_image: Tensor, basis: NDArray[np.floating], group: 
     return torch.cat(correlations).max().item() / power
 
 
-def near_isometries(basis: NDArray[np.floating], strain: float = STRAIN) -> list[tuple[tuple[int, int], ...]]:
+def near_isometries(basis: NDArray[np.floating], strain: float = STRAIN) -> list[Matrix]:
     """The finite-order integer matrices that keep the lattice's metric to within a strain; lists of 2x2 tuples."""
     matrices = _finite_order()
     maps = basis @ matrices @ np.linalg.inv(basis)
     stretch = np.linalg.svd(maps, compute_uv=False)
     keep = (np.abs(stretch - 1) < strain).all(-1)
-    return [tuple(tuple(int(k) for k in row) for row in m) for m in matrices[keep]]
+    return [((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in matrices[keep]]
 
 
 @lru_cache
@@ -63,9 +64,9 @@ def _finite_order() -> NDArray[np.int64]:
     found = []
     for entries in product(range(-2, 3), repeat=4):
         m = np.array(entries).reshape(2, 2)
-        if abs(entries[0] * entries[3] - entries[1] * entries[2]) == 1:
-            if np.array_equal(np.linalg.matrix_power(m, 12), np.eye(2)):
-                found.append(m)
+        unimodular = abs(entries[0] * entries[3] - entries[1] * entries[2]) == 1
+        if unimodular and np.array_equal(np.linalg.matrix_power(m, 12), np.eye(2)):
+            found.append(m)
     return np.array(found)
 
 

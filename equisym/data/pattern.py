@@ -165,7 +165,8 @@ def render(
         family: noise, photo or atom.
         seed: the same seed gives the same image.
         size: side in pixels.
-        options: pattern options; single ones may also be given by name (``colour=True``).
+        options: pattern options.
+        **changes: single options by name, such as ``colour=True``.
 
     Shape:
         ``(1, size, size)`` float32 in 0..1, or ``(3, size, size)`` in colour.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from equisym.data import PatternOptions, WallpaperDataset
 from equisym.eval.metrics import Scores, score
 from equisym.train.records import load_model, write_whole
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "arch",
     "run",
     "train_family",
@@ -88,7 +88,7 @@ def evaluate(
             yield row, scores
 
 
-def write_table(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write rows as csv with the columns of the protocol, whole or not at all."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

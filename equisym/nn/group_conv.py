@@ -151,7 +151,7 @@ class GroupConv2d(_RegularConv2d):
     .. math:: (f \star \psi)(g, x) = \sum_{i}\sum_{h}\sum_{y} f_i(h, y)\, \psi_i(g^{-1}h, g^{-1}(y - x))
 
     f has ``in_channels`` regular fields of ``group``, h and g run over its elements, and psi is one of ``out_channels``
-    learned kernels on the group. The free weights of a pair of fields number ``order * kernel_size**2`` when n divides 4.
+    learned kernels on the group. A pair of fields has ``order * kernel_size**2`` free weights when n divides 4.
 
     Args:
         in_channels: regular fields of the input, which has ``in_channels * group.order`` channels.

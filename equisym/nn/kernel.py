@@ -38,8 +38,8 @@ def circular_basis(kernel_size: int, group: PointGroup) -> Tensor:
     .. math:: B_{j,m}(r, \phi) = e^{-(r - j)^2 / 2\sigma^2} \, \{\cos m\phi, \sin m\phi\}, \quad \sigma = 0.6
 
     for the rings j = 0 .. (k-1)/2 and the frequencies m up to the ring's own resolution, 0 at the centre, 2 on the
-    first ring and 2j+1 further out (on the last ring 2j). Within the basis, turning is exact at every angle; what is left
-    of the error is that the image is sampled on a square grid (Weiler, Hamprecht & Storath 2018, section 3).
+    first ring and 2j+1 further out (on the last ring 2j). Within the basis, turning is exact at every angle; what is
+    left of the error is that the image is sampled on a square grid (Weiler, Hamprecht & Storath 2018, section 3).
 
     Args:
         kernel_size: side k of the kernel, odd.

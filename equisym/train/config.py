@@ -14,7 +14,7 @@ class TrainConfig:
         arch: architecture: a name of equisym.models.list_archs(), or timm/NAME for any timm model.
         arch_options: options of the architecture, such as '{group: C8, width: 6}'.
         train_family: image family to train and validate on: noise, photo, atom, several with + between, or all.
-        train_images: number of training images; validation uses a quarter as many, 340 at least.
+        train_images: number of training images; validation uses an eighth as many, 340 at least.
         size: side of the images in pixels; 65, 97, 129 keep the equivariant networks exact.
         epochs: passes over the training images.
         batch_size: images in a step and a device.
@@ -34,12 +34,12 @@ class TrainConfig:
     arch: str = "e2resnet"
     arch_options: dict[str, Any] = field(default_factory=dict)
     train_family: str = "noise"
-    train_images: int = 4080
+    train_images: int = 8160
     size: int = 65
-    epochs: int = 10
+    epochs: int = 7
     batch_size: int = 34
     lr: float = 4e-3
-    weight_decay: float = 0.01
+    weight_decay: float = 0.05
     precision: str = "auto"
     test_images: int = 510
     photos: str | None = None
@@ -67,4 +67,4 @@ class TrainConfig:
     @property
     def valid_images(self) -> int:
         """Number of validation images, a multiple of 17."""
-        return max(340, self.train_images // 4 // 17 * 17)
+        return max(340, self.train_images // 8 // 17 * 17)

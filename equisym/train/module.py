@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -46,7 +47,7 @@ class ClassifierModule(L.LightningModule):
         self.log("valid_loss", self.loss(logits.float(), labels), sync_dist=True)
         self.log("valid_accuracy", self.valid_accuracy, prog_bar=True)
 
-    def configure_optimizers(self):  # noqa: D102 - Lightning's contract
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         spared = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": spared, "weight_decay": 0.0}]

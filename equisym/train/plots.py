@@ -58,7 +58,9 @@ def draw_confusion(axes: Axes, counts: NDArray[np.integer], title: str) -> None:
         for column in np.nonzero(shares[truth.label] >= 0.05)[0]:
             share = shares[truth.label, column]
             colour = "white" if share > 0.5 else "black"
-            axes.text(column, truth.label, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour)
+            axes.text(
+                int(column), truth.label, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour
+            )
     names = WALLPAPER_GROUPS.names
     axes.set_xticks(range(17), names, rotation=90, fontsize=7)
     axes.set_yticks(range(17), names, fontsize=7)
