@@ -32,7 +32,7 @@ from equisym.train.records import write_whole
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = {
     "equivariant": {},
-    "plain, same parameters": {"group": "C1", "width": 22},
+    "plain, same parameters": {"group": "C1", "width": 23},
     "plain, same computation": {"group": "C1", "width": 64},
 }
 

@@ -41,7 +41,7 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, **options: 
         ValueError: for an unknown name or option.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
-    29461
+    19901
     """
     name = _ALIASES.get(name, name)
     if name.startswith("timm/"):

@@ -36,7 +36,7 @@ class TrainConfig:
     train_family: str = "noise"
     train_images: int = 8160
     size: int = 65
-    epochs: int = 7
+    epochs: int = 6
     batch_size: int = 34
     lr: float = 4e-3
     weight_decay: float = 0.05
