@@ -107,15 +107,13 @@ def main() -> None:
     with (args.out / "runs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fields, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(
-            [{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
-        )
+        writer.writerows([{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows])
     lines = [
         "# Meta-learned symmetries",
         "",
         "`python eval/meta_symmetry.py`: held-out mean square error after one inner step on one example, 300 tasks;",
-        f"mean over seeds {', '.join(map(str, SEEDS))} with the range. Angles in degrees between the leading space of U",
-        "and the true weights; rot8: residuals of the group axioms of the maps between the eight filters of a field.",
+        f"mean over seeds {', '.join(map(str, SEEDS))} with the range. Angles in degrees between the",
+        "leading space of U and the true weights; rot8: residuals of the group axioms of the maps between the eight filters of a field.",
         f"All in {time.perf_counter() - start:.0f} s with {args.processes} processes of one thread.",
         "",
         "| problem | model | error | range | largest angle | closure | cyclic |",

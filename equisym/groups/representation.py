@@ -14,7 +14,7 @@ from equisym.groups.continuous import ContinuousGroup, Group, is_subgroup
 from equisym.groups.irrep import Irrep, irreps
 from equisym.groups.point_group import PointGroup
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,9 @@ class Representation:
         """Whether every element permutes the coordinates, so that pointwise functions are equivariant."""
         if isinstance(self.group, ContinuousGroup):
             return all(i.frequency == 0 and not i.odd for i in self.irreps)
-        return all(np.allclose(m, m.round(), atol=1e-9) and (m > -0.5).all() for m in map(self.matrix, generators(self.group)))
+        return all(
+            np.allclose(m, m.round(), atol=1e-9) and (m > -0.5).all() for m in map(self.matrix, generators(self.group))
+        )
 
     @property
     def is_trivial(self) -> bool:
@@ -100,7 +102,9 @@ class Representation:
     def matrix(self, g: int) -> Matrix:
         """Matrix of element g of a finite group, numbered as in :class:`PointGroup`, shape (size, size)."""
         if isinstance(self.group, ContinuousGroup):
-            raise ValueError(f"elements of {self.group} are not numbered: use at(angle, flip), or restrict to C(n) or D(n)")
+            raise ValueError(
+                f"elements of {self.group} are not numbered: use at(angle, flip), or restrict to C(n) or D(n)"
+            )
         return self.at(*angle_and_flip(self.group, g))
 
     def restrict(self, subgroup: Group) -> Representation:
@@ -223,18 +227,18 @@ def decompose(group: Group, at: Callable[[float, bool], Matrix], name: str, max_
     elements = [angle_and_flip(group, g) for g in range(group.order)]
     matrices = np.stack([at(*e) for e in elements])
     size = matrices.shape[-1]
-    parts: list[Irrep] = []
+    found_parts: list[Irrep] = []
     columns: list[Matrix] = []
     for part in irreps(group):
         small = np.stack([part.at(*e) for e in elements])
         maps = np.einsum("gab,gcd->acbd", matrices, small).reshape(size * part.size, -1) / group.order
         for found in _isometries(maps, size, part):
-            parts.append(part)
+            found_parts.append(part)
             columns.append(found)
     basis = np.concatenate(columns, axis=1)
     if basis.shape != (size, size) or not np.allclose(basis.T @ basis, np.eye(size), atol=1e-8):
         raise ValueError(f"{name} is not an orthogonal representation of {group}: check its matrices")
-    return Representation(group, tuple(parts), basis, name)
+    return Representation(group, tuple(found_parts), basis, name)
 
 
 def _isometries(projector: Matrix, size: int, part: Irrep) -> list[Matrix]:

@@ -80,7 +80,7 @@ class FieldBatchNorm2d(_FieldNorm):
     .. math:: y = \gamma\, \frac{x - T T^\top \mu}{\sqrt{\sigma^2 + \epsilon}} + T \beta
 
     x is one field, mu its mean over batch and pixels, T an orthonormal basis of the vectors that the group leaves
-    unchanged (the constant vector of a regular field, nothing for an irrep that is not trivial), sigma^2 the mean square
+    unchanged (the constant vector of a regular field, nothing for irreps that are not trivial), sigma^2 the mean square
     of a component about it, and gamma and beta are learned. Every quantity is the same after turning the input.
 
     Args:
@@ -105,9 +105,7 @@ class FieldBatchNorm2d(_FieldNorm):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(
-        self, field_type: FieldType, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
-    ) -> None:
+    def __init__(self, field_type: FieldType, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         super().__init__(field_type, [range(f, f + 1) for f in range(len(field_type))], eps, affine)
         self.momentum = momentum
         self.register_buffer("running_mean", torch.zeros(self.spread.shape[1]))
@@ -130,9 +128,8 @@ class FieldBatchNorm2d(_FieldNorm):
         """The evaluation-mode function as an ordinary :class:`torch.nn.BatchNorm2d` over all channels."""
         plain = nn.BatchNorm2d(self.field_type.size, self.eps, self.momentum)
         plain.to(self.running_var)
-        assert plain.running_mean is not None and plain.running_var is not None
-        plain.running_mean.copy_(self.spread @ self.running_mean)
-        plain.running_var.copy_(self.share @ self.running_var)
+        plain.running_mean = self.spread @ self.running_mean
+        plain.running_var = self.share @ self.running_var
         if self.weight is not None and self.bias is not None:
             plain.weight.copy_(self.weight[self.field_of])
             plain.bias.copy_(self.spread @ self.bias)

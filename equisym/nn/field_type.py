@@ -136,7 +136,7 @@ class FieldType:
         Raises:
             ValueError: naming both numbers.
         """
-        if x.shape[1] != self.size:
+        if isinstance(x, Tensor) and x.shape[1] != self.size:  # a symbolic trace has no shape yet
             raise ValueError(f"input must have {self.size} channels, {self} (got {x.shape[1]})")
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from equisym.groups import PointGroup
+from equisym.nn.constant import ConstantModule
 
 
 def pixel_basis(kernel_size: int, group: PointGroup) -> Tensor:
@@ -38,8 +39,8 @@ def circular_basis(kernel_size: int, group: PointGroup) -> Tensor:
     .. math:: B_{j,m}(r, \phi) = e^{-(r - j)^2 / 2\sigma^2} \, \{\cos m\phi, \sin m\phi\}, \quad \sigma = 0.6
 
     for the rings j = 0 .. (k-1)/2 and the frequencies m up to the ring's own resolution, 0 at the centre, 2 on the
-    first ring and 2j+1 further out (on the last ring 2j). Within the basis, turning is exact at every angle; what is left
-    of the error is that the image is sampled on a square grid (Weiler, Hamprecht & Storath 2018, section 3).
+    first ring and 2j+1 further out (on the last ring 2j). Within the basis, turning is exact at every angle; what is
+    left of the error is that the image is sampled on a square grid (Weiler, Hamprecht & Storath 2018, section 3).
 
     Args:
         kernel_size: side k of the kernel, odd.
@@ -74,7 +75,7 @@ def circular_basis(kernel_size: int, group: PointGroup) -> Tensor:
     return basis / basis[:, :1].norm(dim=-1, keepdim=True)
 
 
-class GroupKernel(torch.nn.Module):
+class GroupKernel(ConstantModule):
     """Expands free weights into the filters of a plain convolution.
 
     With n dividing 4 there is one weight per pixel and the expansion permutes them: exact, and free of arithmetic. For
@@ -108,7 +109,7 @@ class GroupKernel(torch.nn.Module):
             basis = circular_basis(kernel_size, group)
             self.coefficients = len(basis)
             self.register_buffer("index", element.reshape(-1), persistent=False)
-            self.register_buffer("basis", basis.to(torch.get_default_dtype()), persistent=False)
+            self.register_constant("basis", basis.numpy())
         self.exact = group.exact_on_grid or kernel_size == 1
 
     @property

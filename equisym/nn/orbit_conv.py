@@ -1,4 +1,4 @@
-"""A convolution that commutes with any permutations of its channels and symmetries of its pixels, by sharing weights."""
+"""A convolution that commutes with permutations of its channels and symmetries of its pixels, by sharing weights."""
 
 from __future__ import annotations
 

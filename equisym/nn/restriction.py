@@ -15,8 +15,8 @@ class RestrictRegular2d(nn.Module):
 
     .. math:: G = H t_1 \cup H t_2 \cup \dots, \qquad y_{c,j}(h) = x_c(h\, t_j)
 
-    Each regular field of G splits into one regular field of H for each right coset H t_j. Only the order of the channels
-    changes.
+    Each regular field of G splits into one regular field of H for each right coset H t_j. Only the order of
+    the channels changes.
 
     Args:
         fields: regular fields of the input.

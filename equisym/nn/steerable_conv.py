@@ -17,6 +17,10 @@ from equisym.nn.steerable_kernel import steerable_basis
 class _SteerableConv(ConstantModule):
     """Weights, bias and their expansion into the filters of a plain convolution."""
 
+    row_order: Tensor | None
+    column_order: Tensor | None
+    bias_basis: Tensor
+
     def __init__(
         self,
         in_type: FieldType,
@@ -260,7 +264,8 @@ class SteerableConvTranspose2d(_SteerableConv):
         bias: whether to add a learned vector that the group leaves unchanged.
 
     Shape:
-        ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')`` with H' = (H - 1) stride - 2 padding + kernel_size.
+        ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')`` where
+        H' = (H - 1) stride - 2 padding + kernel_size.
 
     Raises:
         ValueError: at construction for even kernels or types of two groups; at the call for a wrong number of channels.

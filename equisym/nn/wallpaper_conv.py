@@ -32,8 +32,8 @@ class WallpaperConv2d(nn.Module):
         bias: whether to add a learned number per channel and orbit of pixels.
 
     Shape:
-        ``(B, in_channels, H, W)`` -> ``(B, out_channels, H, W)``; H and W are multiples of the cell, at least the window,
-        and equal where the group has rotations of order above 2.
+        ``(B, in_channels, H, W)`` -> ``(B, out_channels, H, W)``; H and W are multiples of the cell, at least the
+        window, and equal where the group has rotations of order above 2.
 
     Raises:
         ValueError: at construction for an unknown group, an even kernel or an odd cell where a half is needed; at the

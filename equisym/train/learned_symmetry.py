@@ -85,14 +85,10 @@ def nearest_groups(
     Returns:
         Every candidate, best first.
     """
-
-
     basis = torch.linalg.qr(space.double().T).Q.T
     found = []
     for name, generators in candidates.items():
-        moves = [
-            (np.asarray(g_out)[:, None] * shape[1] + np.asarray(g_in)[None]).ravel() for g_in, g_out in generators
-        ]
+        moves = [(np.asarray(g_out)[:, None] * shape[1] + np.asarray(g_in)[None]).ravel() for g_in, g_out in generators]
         index = torch.from_numpy(orbits(moves, shape[0] * shape[1]))
         sums = torch.zeros(len(basis), int(index.max()) + 1, dtype=torch.float64).index_add_(1, index, basis)
         sizes = torch.bincount(index).double()

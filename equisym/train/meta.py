@@ -71,12 +71,14 @@ class MetaLearner:
 
     def adapt(self, x: Tensor, y: Tensor) -> Parameters:
         """All parameters after one inner step on the examples of one task."""
-        parameters = dict(self.model.named_parameters())
-        return self._adapt(parameters, dict(self.rates.items()), x, y)
+        parameters: Parameters = dict(self.model.named_parameters())
+        rates: Parameters = dict(self.rates.items())
+        return self._adapt(parameters, rates, x, y)
 
     def loss(self, tasks: Tasks) -> Tensor:
         """Mean square error on the query examples after the inner step, for each task."""
-        parameters, rates = dict(self.model.named_parameters()), dict(self.rates.items())
+        parameters: Parameters = dict(self.model.named_parameters())
+        rates: Parameters = dict(self.rates.items())
 
         def one(sx: Tensor, sy: Tensor, qx: Tensor, qy: Tensor) -> Tensor:
             return self._loss(self._adapt(parameters, rates, sx, sy), qx, qy)

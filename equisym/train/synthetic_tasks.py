@@ -16,8 +16,8 @@ class LocallyConnectedTasks:
 
     .. math:: y_i = \sum_{j=0}^{2} \sum_{r=1}^{R} \alpha_{i,r}\, f_{r,j}\, x_{i+j}
 
-    The mixture alpha is the hidden symmetry, the same for all tasks; the filters f are the task. With rank R = 1 it is a
-    convolution.
+    The mixture alpha is the hidden symmetry, the same for all tasks; the filters f are the task. With rank R = 1 it is
+    a convolution.
 
     Args:
         rank: R.
