@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from equisym.groups import PointGroup
+from equisym.nn.constant import ConstantModule
 
 
 def pixel_basis(kernel_size: int, group: PointGroup) -> Tensor:
@@ -74,7 +75,7 @@ def circular_basis(kernel_size: int, group: PointGroup) -> Tensor:
     return basis / basis[:, :1].norm(dim=-1, keepdim=True)
 
 
-class GroupKernel(torch.nn.Module):
+class GroupKernel(ConstantModule):
     """Expands free weights into the filters of a plain convolution.
 
     With n dividing 4 there is one weight per pixel and the expansion permutes them: exact, and free of arithmetic. For
@@ -108,7 +109,7 @@ class GroupKernel(torch.nn.Module):
             basis = circular_basis(kernel_size, group)
             self.coefficients = len(basis)
             self.register_buffer("index", element.reshape(-1), persistent=False)
-            self.register_buffer("basis", basis.to(torch.get_default_dtype()), persistent=False)
+            self.register_constant("basis", basis.numpy())
         self.exact = group.exact_on_grid or kernel_size == 1
 
     @property
