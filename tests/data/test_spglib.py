@@ -45,10 +45,11 @@ def test_atoms_placed_by_our_operations(group, seed):
 
 
 def atoms_of_one_cell(pattern) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fractional positions of a pattern's atoms in one cell, their species, and (radius, weight) of each species."""
+    """Fractional positions of a pattern's atoms in one cell, their species, and each species' (radius, halo, weight)."""
     texture = pattern.texture
     centres = texture.centres.double().numpy() @ np.linalg.inv(pattern.cell.basis).T
-    kinds = np.column_stack([texture.radii.double().numpy(), texture.weights.double().numpy().T]).round(9)
+    columns = (texture.radii[:, None], texture.halos[:, None], texture.weights.T)
+    kinds = np.column_stack([column.double().numpy() for column in columns]).round(9)
     kinds, species = np.unique(kinds, axis=0, return_inverse=True)
     atoms: list[tuple[np.ndarray, int]] = []
     for centre, kind in zip(centres, species.ravel(), strict=True):
@@ -73,12 +74,14 @@ def test_rendered_atoms_are_where_the_image_has_them(group):
     """The list that spglib was given is the picture: summing its atoms over the lattice gives the same function."""
     pattern = draw_pattern(group, "atom", 0, 96, PatternOptions())
     positions, species, kinds = atoms_of_one_cell(pattern)
-    radii, weights = kinds[species].T
+    radii, halos, weights = kinds[species].T
     u = np.random.default_rng(0).uniform(0, 1, (50, 2))
     reach = np.arange(-6, 7)
     shifts = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2)
     steps = (u[:, None, None] - positions[:, None] - shifts) @ pattern.cell.basis.T
-    atoms = np.exp(-0.5 * (steps**2).sum(-1) / radii[:, None] ** 2).sum(-1)
+    squared = (steps**2).sum(-1) / radii[:, None] ** 2
+    halos = halos[:, None]
+    atoms = ((1 - halos) * np.exp(-squared / 2) + halos * np.exp(-squared / 8)).sum(-1)
     drawn = pattern.at_fractional(torch.from_numpy(u))[0].numpy()
     expected = pattern.mean + pattern.contrast * (atoms @ weights)
     np.testing.assert_allclose(drawn, expected, atol=1e-4 * abs(pattern.contrast))
