@@ -4,6 +4,7 @@ from equisym.nn.action import act
 from equisym.nn.dropout import FieldDropout2d
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
 from equisym.nn.field_type import FieldType
+from equisym.nn.from_escnn import from_escnn
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
 from equisym.nn.kernel import GroupKernel
 from equisym.nn.nonlinearity import (
@@ -66,6 +67,7 @@ __all__ = [
     "WallpaperConv2d",
     "act",
     "commutant_dimension",
+    "from_escnn",
     "group_functions",
     "kernel_space_dimension",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.groups import ContinuousGroup, Group, PointGroup, irrep, irreps, trivial
+from equisym.groups import Group, PointGroup, irrep, irreps, trivial
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType
@@ -159,14 +159,15 @@ class FourierNonlinearity(ConstantModule):
         group: SO(2), O(2) or a finite group.
         fields: number of such fields.
         max_frequency: highest frequency.
-        samples: rotations to sample; a multiple of 4 keeps the quarter turns exact. For C_n and D_n a multiple of n.
+        samples: rotations to sample of SO(2) and O(2); a multiple of 4 keeps the quarter turns exact. C_n and D_n are
+            sampled whole, and need none.
         function: phi, such as ``torch.relu``.
 
     Shape:
         ``(B, field_type.size, H, W)`` -> the same, with ``field_type`` an attribute.
 
     Raises:
-        ValueError: at construction if the samples are too few for the frequencies, or no multiple of n.
+        ValueError: at construction if the samples are too few for the frequencies, or given for a finite group.
 
     >>> from equisym.groups import SO2
     >>> layer = FourierNonlinearity(SO2, 2, max_frequency=2, samples=8)
@@ -179,18 +180,27 @@ class FourierNonlinearity(ConstantModule):
     evaluate: Tensor
 
     def __init__(
-        self, group: Group, fields: int, *, max_frequency: int, samples: int, function: Function = torch.relu
+        self,
+        group: Group,
+        fields: int,
+        *,
+        max_frequency: int,
+        samples: int | None = None,
+        function: Function = torch.relu,
     ) -> None:
         super().__init__()
-        if samples < 2 * max_frequency + 1:
+        if isinstance(group, PointGroup):
+            grid, samples = group, samples or group.n
+            if samples != group.n:
+                raise ValueError(f"samples must be {group.n}, all of {group} (got {samples}): leave it out")
+        else:
             least = 2 * max_frequency + 1
-            raise ValueError(f"samples must be at least {least} for max_frequency={max_frequency} (got {samples})")
-        if isinstance(group, PointGroup) and samples % group.n:
-            raise ValueError(f"samples must be a multiple of {group.n} for {group} (got {samples})")
+            if samples is None or samples < least:
+                raise ValueError(f"samples must be at least {least} for max_frequency={max_frequency} (got {samples})")
+            grid = group.finite(samples)
         spectrum = group_functions(group, max_frequency)
         self.field_type = FieldType(group, spectrum.fields * fields)
         self.samples, self.function, self.max_frequency = samples, function, max_frequency
-        grid = ContinuousGroup(group.mirrors).finite(samples)
         copies: dict[object, int] = {}
         columns = []
         for rep in spectrum.fields:

@@ -77,9 +77,10 @@ class _SteerableConv(ConstantModule):
 
     def _reorder(self, name: str, order: list[int]) -> None:
         """Keep the gather that brings channels sorted by representation back to the type's order, if it is one."""
-        inverse = torch.argsort(torch.tensor(order))
-        needed = order != sorted(order)
-        self.register_buffer(name, inverse if needed else None, persistent=False)
+        if order == sorted(order):
+            setattr(self, name, None)
+        else:
+            self.register_buffer(name, torch.argsort(torch.tensor(order)), persistent=False)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

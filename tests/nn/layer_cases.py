@@ -1,0 +1,242 @@
+"""One case for each layer: how to build it for a group, and the types of its input and output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from equisym.groups import O2, SO2, C, D, Group, PointGroup, irrep, irreps, quotient, regular, trivial
+from equisym.nn import (
+    BlurPool2d,
+    FieldBatchNorm2d,
+    FieldDropout2d,
+    FieldGroupNorm2d,
+    FieldInstanceNorm2d,
+    FieldLayerNorm2d,
+    FieldType,
+    FourierNonlinearity,
+    GatedNonlinearity,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    GroupConvTranspose2d,
+    GroupDepthwiseConv2d,
+    GroupPool2d,
+    GroupResidualBlock,
+    LiftConv2d,
+    NormMaxPool2d,
+    NormNonlinearity,
+    NormPool2d,
+    OrbitConv2d,
+    PointwiseNonlinearity,
+    Restrict2d,
+    RestrictRegular2d,
+    RotatingConv2d,
+    SeparableGroupConv2d,
+    SteerableConv2d,
+    SteerableConvTranspose2d,
+    SymmetryFilter2d,
+    Upsample2d,
+)
+
+FINITE = (C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8))
+ALL = (*FINITE, SO2, O2)
+CYCLIC = tuple(g for g in FINITE if not g.mirrors)
+ON_GRID = tuple(g for g in FINITE if g.exact_on_grid)
+
+Made = tuple[nn.Module, FieldType, FieldType]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer under test."""
+
+    name: str
+    make: Callable[..., Made]
+    groups: tuple[Group, ...] = FINITE
+    size: int = 7
+    train: bool = False
+    checks_channels: bool = True
+    names_group: bool = True
+    traced: tuple[str, ...] = ()
+
+
+def groups_of(case: Case) -> tuple[Group, ...]:
+    return case.groups
+
+
+def elements_on_grid(group: Group) -> list[tuple[int, bool]]:
+    """The elements that keep the pixel grid, as quarter turns and whether the flip acts first."""
+    turns = [q for q in range(4) if not isinstance(group, PointGroup) or (q * group.n) % 4 == 0]
+    return [(q, flip) for flip in ((False, True) if group.mirrors else (False,)) for q in turns]
+
+
+def act_on(x: Tensor, field_type: FieldType, quarter_turns: int, flip: bool) -> Tensor:
+    """The action of such an element on a feature map: channels by the representation, pixels by rot90."""
+    x = field_type.act(x, quarter_turns * math.pi / 2, flip)
+    return torch.rot90(x.flip(-1) if flip else x, quarter_turns, (-2, -1))
+
+
+def scalars(group: Group, number: int) -> FieldType:
+    return FieldType.of((number, trivial(group)))
+
+
+def mixed(group: Group) -> FieldType:
+    """Every irrep up to frequency 2, and where there are, regular and quotient fields, with one out of order."""
+    fields = [irrep(group, i.frequency, odd=i.odd) for i in irreps(group, 2)]
+    if isinstance(group, PointGroup):
+        fields += [regular(group), quotient(group, D(1) if group.mirrors else C(1)), fields[0], regular(group)]
+    return FieldType(group, (*fields, fields[-1]))
+
+
+def permuted(group: Group) -> FieldType:
+    assert isinstance(group, PointGroup)
+    return FieldType.of((1, trivial(group)), (2, regular(group)), (1, quotient(group, C(group.n))))
+
+
+def reg(group: Group, number: int) -> FieldType:
+    assert isinstance(group, PointGroup)
+    return FieldType.regular(group, number)
+
+
+def orbit_conv(group: PointGroup) -> Made:
+    """The group convolution of C_n or D_n, n dividing 4, stated by its generators alone."""
+    step, n = 4 // group.n, group.n
+    generators = []
+    for g, pixel in [(1 % n, step % 4)] + ([(n, 4)] if group.mirrors else []):
+        move = group.product_table[g]  # element h goes to g h
+        both = [(move + group.order * c).tolist() for c in range(2)]
+        generators.append((both[0] + both[1], both[0] + both[1], pixel))
+    layer = OrbitConv2d(2 * group.order, 2 * group.order, 3, generators=generators, padding=1)
+    return layer, reg(group, 2), reg(group, 2)
+
+
+def rotating(reduce: str) -> Callable[[PointGroup], Made]:
+    def make(group: PointGroup) -> Made:
+        layer = RotatingConv2d(2, 3, 3, rotations=group.n, reduce=reduce, padding=1)
+        return layer, scalars(group, 2), reg(group, 3) if reduce == "none" else scalars(group, 3)
+
+    return make
+
+
+def restricted(group: PointGroup) -> Made:
+    inner = C(group.n)
+    return RestrictRegular2d(2, group, inner), reg(group, 2).restrict(inner), reg(inner, 2 * group.order // inner.order)
+
+
+def gated(group: Group) -> Made:
+    layer = GatedNonlinearity(mixed(group))
+    return layer, layer.in_type, mixed(group)
+
+
+def fourier(group: Group) -> Made:
+    samples = None if isinstance(group, PointGroup) else 12
+    layer = FourierNonlinearity(group, 2, max_frequency=2, samples=samples)
+    return layer, layer.field_type, layer.field_type
+
+
+def steerable(layer: type[nn.Module], **options) -> Callable[[Group], Made]:
+    return lambda g: (layer(mixed(g), mixed(g), 3, **options), mixed(g), mixed(g))
+
+
+def same(layer: Callable[[Group], nn.Module], of: Callable[[Group], FieldType]) -> Callable[[Group], Made]:
+    return lambda g: (layer(g), of(g), of(g))
+
+
+CASES = (
+    Case("LiftConv2d", lambda g: (LiftConv2d(2, 3, 3, group=g, padding=1), scalars(g, 2), reg(g, 3))),
+    Case(
+        "LiftConv2d-5-stride2", lambda g: (LiftConv2d(1, 2, 5, group=g, stride=2, padding=2), scalars(g, 1), reg(g, 2))
+    ),
+    Case("GroupConv2d", lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1), reg(g, 2), reg(g, 3))),
+    Case("GroupConv2d-1x1", lambda g: (GroupConv2d(2, 3, 1, group=g), reg(g, 2), reg(g, 3))),
+    Case("GroupConv2d-stride2", lambda g: (GroupConv2d(2, 2, 3, group=g, stride=2, padding=1), reg(g, 2), reg(g, 2))),
+    Case("GroupConv2d-dilated", lambda g: (GroupConv2d(2, 2, 3, group=g, dilation=2, padding=2), reg(g, 2), reg(g, 2))),
+    Case("GroupConv2d-grouped", lambda g: (GroupConv2d(4, 2, 3, group=g, groups=2, padding=1), reg(g, 4), reg(g, 2))),
+    Case(
+        "GroupConvTranspose2d",
+        lambda g: (GroupConvTranspose2d(2, 3, 3, group=g, stride=2, padding=1), reg(g, 2), reg(g, 3)),
+        size=5,
+    ),
+    Case("GroupDepthwiseConv2d", lambda g: (GroupDepthwiseConv2d(3, 3, group=g, padding=1), reg(g, 3), reg(g, 3))),
+    Case(
+        "SeparableGroupConv2d",
+        lambda g: (SeparableGroupConv2d(2, 3, 3, group=g, padding=1), reg(g, 2), reg(g, 3)),
+        traced=("SeparableGroupConv2d",),
+    ),
+    Case(
+        "GroupResidualBlock",
+        lambda g: (GroupResidualBlock(2, 3, group=g, stride=2), reg(g, 2), reg(g, 3)),
+        traced=("GroupResidualBlock",),
+    ),
+    Case("GroupBatchNorm2d", same(lambda g: GroupBatchNorm2d(3, group=g), lambda g: reg(g, 3)), checks_channels=False),
+    Case(
+        "GroupBatchNorm2d-train",
+        same(lambda g: GroupBatchNorm2d(3, group=g), lambda g: reg(g, 3)),
+        train=True,
+        checks_channels=False,
+    ),
+    Case("GroupPool2d", lambda g: (GroupPool2d(group=g), reg(g, 3), scalars(g, 3)), checks_channels=False),
+    Case(
+        "GroupPool2d-mean",
+        lambda g: (GroupPool2d(group=g, reduce="mean"), reg(g, 3), scalars(g, 3)),
+        checks_channels=False,
+    ),
+    Case("SteerableConv2d", steerable(SteerableConv2d, padding=1), groups=ALL),
+    Case("SteerableConv2d-stride2", steerable(SteerableConv2d, stride=2, padding=1), groups=ALL),
+    Case("SteerableConv2d-dilated", steerable(SteerableConv2d, dilation=2, padding=2), groups=(C(4), O2)),
+    Case(
+        "SteerableConv2d-grouped",
+        lambda g: (
+            SteerableConv2d(mixed(g) + mixed(g), mixed(g) + mixed(g), 3, groups=2, padding=1),
+            mixed(g) + mixed(g),
+            mixed(g) + mixed(g),
+        ),
+        groups=(C(6), D(4), SO2),
+    ),
+    Case("SteerableConvTranspose2d", steerable(SteerableConvTranspose2d, stride=2, padding=1), groups=ALL, size=5),
+    Case("FieldBatchNorm2d", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL),
+    Case("FieldBatchNorm2d-train", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL, train=True),
+    Case(
+        "FieldInstanceNorm2d",
+        same(lambda g: FieldInstanceNorm2d(mixed(g)), mixed),
+        groups=ALL,
+        traced=("FieldInstanceNorm2d",),
+    ),
+    Case(
+        "FieldGroupNorm2d",
+        same(lambda g: FieldGroupNorm2d(2, mixed(g) + mixed(g)), lambda g: mixed(g) + mixed(g)),
+        groups=ALL,
+        traced=("FieldGroupNorm2d",),
+    ),
+    Case(
+        "FieldLayerNorm2d", same(lambda g: FieldLayerNorm2d(mixed(g)), mixed), groups=ALL, traced=("FieldLayerNorm2d",)
+    ),
+    Case("FieldDropout2d", same(lambda g: FieldDropout2d(mixed(g)), mixed), groups=ALL),
+    Case("PointwiseNonlinearity", same(lambda g: PointwiseNonlinearity(permuted(g)), permuted), names_group=False),
+    Case(
+        "NormNonlinearity", same(lambda g: NormNonlinearity(mixed(g)), mixed), groups=ALL, traced=("NormNonlinearity",)
+    ),
+    Case("GatedNonlinearity", gated, groups=ALL),
+    Case("FourierNonlinearity", fourier, groups=ALL),
+    Case("NormMaxPool2d", same(lambda g: NormMaxPool2d(mixed(g), 2), mixed), groups=ALL, size=6),
+    Case("NormPool2d", lambda g: (NormPool2d(mixed(g)), mixed(g), scalars(g, len(mixed(g)))), groups=ALL),
+    Case("BlurPool2d", same(lambda _: BlurPool2d(2), mixed), groups=ALL, checks_channels=False, names_group=False),
+    Case("Upsample2d", same(lambda _: Upsample2d(2), mixed), groups=ALL, checks_channels=False, names_group=False),
+    Case("Restrict2d", lambda g: (Restrict2d(mixed(g), g), mixed(g), mixed(g)), groups=ALL),
+    Case("RestrictRegular2d", restricted, groups=(D(2), D(4), D(3), C(4))),
+    Case("RotatingConv2d", rotating("none"), groups=CYCLIC, names_group=False),
+    Case("RotatingConv2d-max", rotating("max"), groups=CYCLIC, names_group=False),
+    Case("RotatingConv2d-mean", rotating("mean"), groups=CYCLIC, names_group=False),
+    Case("OrbitConv2d", orbit_conv, groups=ON_GRID, names_group=False),
+    Case(
+        "SymmetryFilter2d",
+        lambda g: (SymmetryFilter2d(2, 3, 3, kind="rotation", order=g.n), scalars(g, 2), scalars(g, 3)),
+        groups=(C(2), C(3), C(4), C(6), C(8)),
+        names_group=False,
+        traced=("SymmetryFilter2d",),
+    ),
+)

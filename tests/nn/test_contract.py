@@ -1,0 +1,148 @@
+"""Every layer, every group, both precisions: the equivariance equation, and what a module owes its users."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+
+import pytest
+import torch
+from layer_cases import CASES, Case, act_on, elements_on_grid, groups_of
+from torch import nn
+
+PAIRS = [pytest.param(case, group, id=f"{case.name}-{group}") for case in CASES for group in groups_of(case)]
+ONE_EACH = [pytest.param(case, groups_of(case)[-1], id=case.name) for case in CASES]
+
+
+def made(case: Case, group, dtype=torch.float64):
+    torch.manual_seed(0)
+    layer, in_type, out_type = case.make(group)
+    for name, parameter in layer.named_parameters():
+        if "bias" in name:  # a bias of zero would hide a bias that breaks the symmetry
+            nn.init.normal_(parameter)
+    x = torch.randn(2, in_type.size, case.size, case.size, dtype=torch.float64).to(dtype)
+    return layer.to(dtype), in_type, out_type, x
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("case", "group"), PAIRS)
+def test_equivariance_equation(case, group, dtype):
+    layer, in_type, out_type, x = made(case, group, dtype)
+    layer.train(case.train)
+    with torch.no_grad():
+        expected = layer(x)
+        scale = expected.abs().max()
+        assert scale > 1e-3, "a layer that answers nothing is equivariant to everything"
+        for element in elements_on_grid(group):
+            error = (layer(act_on(x, in_type, *element)) - act_on(expected, out_type, *element)).abs().max() / scale
+            assert error < (1e-10 if dtype == torch.float64 else 3e-5), element
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_float64_is_not_float32_in_disguise(case, group):
+    late, _, _, x = made(case, group)
+    torch.set_default_dtype(torch.float64)
+    try:
+        early, _, _, _ = made(case, group)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    early.load_state_dict(late.state_dict())
+    torch.testing.assert_close(late.eval()(x), early.eval()(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_copies_pickles_and_reloads_in_any_mode(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    with torch.no_grad():
+        expected = layer(x)
+        assert torch.equal(copy.deepcopy(layer)(x), expected)
+        assert torch.equal(pickle.loads(pickle.dumps(layer))(x), expected)
+        fresh, _, _ = case.make(group)
+        fresh = fresh.double().eval()
+        fresh(x)  # whatever it keeps from this call must not outlive the load
+        fresh.load_state_dict(layer.train().state_dict())
+        assert torch.equal(fresh(x), expected)
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_state_holds_parameters_and_running_statistics_only(case, group):
+    layer, _, _ = case.make(group)
+    known = {name for name, _ in layer.named_parameters()}
+    running = {"running_mean", "running_var", "num_batches_tracked"}
+    assert {name for name in layer.state_dict() if name.split(".")[-1] not in running} == known
+    assert layer.train().state_dict().keys() == layer.eval().state_dict().keys()
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_models_share_no_memory(case, group):
+    first, second = case.make(group)[0], case.make(group)[0]
+    memory = {t.data_ptr() for t in [*first.parameters(), *first.buffers()] if t.numel()}
+    assert not memory & {t.data_ptr() for t in [*second.parameters(), *second.buffers()] if t.numel()}
+    first.double()
+    assert all(t.dtype != torch.float64 for t in second.buffers())
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_bfloat16_autocast_and_gradients(case, group):
+    layer, _, _, x = made(case, group, torch.float32)
+    layer.train()
+    x.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    y.float().square().mean().backward()
+    assert y.isfinite().all()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.dtype == torch.float32
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_channels_last_gives_the_same_answer(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x.contiguous(memory_format=torch.channels_last)), layer(x))
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_exports_in_one_piece(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(layer, (x,))
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(x), layer(x))
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_plain_parts_give_the_same_answer(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    if not hasattr(layer, "to_plain"):
+        assert not list(layer.parameters()) or type(layer).__name__ in case.traced
+        return
+    with torch.no_grad():
+        plain = layer.to_plain()
+        assert all(type(m).__module__.startswith("torch.") for m in plain.modules())
+        torch.testing.assert_close(plain.eval()(x), layer(x))
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_wrong_number_of_channels_is_refused_by_name(case, group):
+    if not case.checks_channels:
+        return
+    layer, in_type, _, _ = made(case, group)
+    wrong = torch.zeros(1, in_type.size + 1, case.size, case.size, dtype=torch.float64)
+    with pytest.raises(ValueError, match=rf"{in_type.size}\b.*got {in_type.size + 1}"):
+        layer(wrong)
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_repr_names_what_was_asked(case, group):
+    layer, _, _ = case.make(group)
+    assert type(layer).__name__ in repr(layer)
+    assert str(group) in repr(layer).replace("(", "").replace(")", "") or not case.names_group

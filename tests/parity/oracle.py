@@ -1,0 +1,164 @@
+"""Runs inside the parity environment: compares our layers with escnn and e2cnn, and prints what it found as JSON.
+
+<parity python> tests/parity/oracle.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+warnings.simplefilter("ignore")
+
+import e2cnn.nn as e2nn  # noqa: E402
+import escnn.nn as enn  # noqa: E402
+from e2cnn import gspaces as e2spaces  # noqa: E402
+from escnn import gspaces  # noqa: E402
+
+from equisym.groups import C, D, O2, SO2, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
+from equisym.nn import FieldType, SteerableConv2d, from_escnn  # noqa: E402
+from equisym.nn.steerable_kernel import steerable_basis  # noqa: E402
+
+GROUPS = (C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8), SO2, O2)
+
+
+def space_of(group: Group):
+    if isinstance(group, PointGroup):
+        if group.mirrors:
+            return gspaces.flipRot2dOnR2(group.n) if group.n > 1 else gspaces.flip2dOnR2()
+        return gspaces.rot2dOnR2(group.n) if group.n > 1 else gspaces.trivialOnR2()
+    return (gspaces.flipRot2dOnR2 if group.mirrors else gspaces.rot2dOnR2)(-1, maximum_frequency=6)
+
+
+def their_irrep(space, part: Irrep):
+    group = space.fibergroup
+    if not part.group.mirrors:
+        return group.irrep(part.frequency)
+    if isinstance(part.group, PointGroup) and part.group.n == 1:
+        return group.irrep(int(part.odd))
+    return group.irrep(1 if part.size == 2 else int(part.odd), part.frequency)
+
+
+def rows(kernels) -> np.ndarray:
+    flat = np.asarray(kernels, dtype=float).reshape(len(kernels), -1)
+    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+
+def spans() -> dict[str, list[str]]:
+    """For every pair of irreps up to frequency 3 and every kernel size: is their space ours?"""
+    wrong, pairs = [], 0
+    for group in GROUPS:
+        space = space_of(group)
+        for k in (1, 3, 5, 7):
+            for i in irreps(group, 3):
+                for o in irreps(group, 3):
+                    ours = steerable_basis(irrep(group, i.frequency, odd=i.odd), irrep(group, o.frequency, odd=o.odd), k)
+                    types = [enn.FieldType(space, [their_irrep(space, p)]) for p in (i, o)]
+                    try:
+                        expand = enn.R2Conv(*types, k, bias=False, initialize=False)._basisexpansion
+                        theirs = [expand(w).detach().numpy() for w in torch.eye(expand.dimension())]
+                    except ValueError as error:
+                        if "empty" not in str(error):
+                            raise
+                        theirs = []
+                    pairs += 1
+                    if len(ours) != len(theirs):
+                        wrong.append(f"{i} to {o}, k={k}: {len(ours)} ours, {len(theirs)} theirs")
+                    elif len(ours):
+                        both = np.concatenate([rows(ours), rows(theirs)])
+                        if np.linalg.matrix_rank(both, tol=1e-4) != len(ours):
+                            wrong.append(f"{i} to {o}, k={k}: spans differ")
+    return {"wrong": wrong, "pairs": [str(pairs)]}
+
+
+def randomise(module: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if "running_mean" in name or (isinstance(value, nn.Parameter) and "bias" in name):
+            nn.init.normal_(value)
+        elif "running_var" in name:
+            nn.init.uniform_(value, 0.5, 2)
+    return module
+
+
+def error(theirs, in_type, ours: nn.Module, geometric) -> float:
+    x = torch.randn(2, in_type.size, 9, 9, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = theirs.eval()(geometric(x, in_type)).tensor
+        return ((ours.eval()(x) - expected).abs().max() / expected.abs().max()).item()
+
+
+def sequential(lib, space, regular_of, trivial_of):
+    """A classifier's trunk in their parts: lift, norm, relu, pool, conv, norm, relu, dropout, group pooling."""
+    image = lib.FieldType(space, 3 * [trivial_of(space)])
+    first, second = (lib.FieldType(space, n * [regular_of(space)]) for n in (4, 6))
+    layers = [
+        lib.R2Conv(image, first, 5, padding=2, bias=False),
+        lib.InnerBatchNorm(first),
+        lib.ReLU(first, inplace=True),
+        lib.PointwiseMaxPool(first, 3, 2, 1) if lib is e2nn else lib.PointwiseMaxPool2D(first, 3, 2, 1),
+        lib.R2Conv(first, second, 3, padding=1, stride=2),
+        lib.InnerBatchNorm(second),
+        lib.ELU(second),
+        lib.PointwiseDropout(second, 0.1),
+        lib.R2Conv(second, second, 1),
+        lib.GroupPooling(second),
+    ]
+    return image, randomise(lib.SequentialModule(*layers))
+
+
+def imports() -> dict[str, float]:
+    """Greatest relative difference between their outputs and those of the module that we make of theirs."""
+    found = {}
+    for lib, spaces, name in ((enn, gspaces, "escnn"), (e2nn, e2spaces, "e2cnn")):
+        made = {
+            "C4": spaces.rot2dOnR2(4) if lib is enn else spaces.Rot2dOnR2(4),
+            "C8": spaces.rot2dOnR2(8) if lib is enn else spaces.Rot2dOnR2(8),
+            "D4": spaces.flipRot2dOnR2(4) if lib is enn else spaces.FlipRot2dOnR2(4),
+            "D6": spaces.flipRot2dOnR2(6) if lib is enn else spaces.FlipRot2dOnR2(6),
+        }
+        for label, space in made.items():
+            image, trunk = sequential(lib, space, lambda s: s.regular_repr, lambda s: s.trivial_repr)
+            found[f"{name} sequential {label}"] = error(trunk, image, from_escnn(trunk), lib.GeometricTensor)
+            parts = [space.regular_repr, space.irrep(*([1, 1] if "D" in label else [1])), space.trivial_repr]
+            both = lib.FieldType(space, parts + parts[:1])
+            conv = randomise(lib.R2Conv(both, both, 5, padding=2))
+            found[f"{name} R2Conv {label}"] = error(conv, both, from_escnn(conv), lib.GeometricTensor)
+        for label, mirrors in (("SO2", False), ("O2", True)):
+            maker = getattr(spaces, ("flipRot2dOnR2" if mirrors else "rot2dOnR2") if lib is enn else ("FlipRot2dOnR2" if mirrors else "Rot2dOnR2"))
+            space = maker(-1, maximum_frequency=4)
+            parts = [space.irrep(*([1, k] if mirrors else [k])) for k in (1, 2)] + [space.trivial_repr]
+            both = lib.FieldType(space, parts)
+            conv = randomise(lib.R2Conv(both, both, 5, padding=2))
+            found[f"{name} R2Conv {label}"] = error(conv, both, from_escnn(conv), lib.GeometricTensor)
+    return found
+
+
+def back() -> dict[str, float]:
+    """Our weights in their layer: solve for their coefficients, compare outputs."""
+    found = {}
+    for group in (C(8), D(4), C(6)):
+        fields = FieldType.of((3, regular(group)))
+        torch.manual_seed(0)
+        ours = SteerableConv2d(fields, fields, 5, padding=2, bias=False)
+        space = space_of(group)
+        types = enn.FieldType(space, 3 * [space.regular_repr])
+        theirs = enn.R2Conv(types, types, 5, padding=2, bias=False)
+        expand = theirs._basisexpansion
+        basis = torch.stack([expand(w).detach().flatten() for w in torch.eye(expand.dimension())])
+        with torch.no_grad():
+            target = ours.filters()[0].flatten()
+            theirs.weights.copy_(torch.linalg.lstsq(basis.T.double(), target[:, None].double()).solution[:, 0])
+        found[str(group)] = error(theirs, types, ours, enn.GeometricTensor)
+        found[f"{group} free weights"] = float(theirs.weights.numel() - ours.weight.numel())
+    return found
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    json.dump({"imports": imports(), "back": back()}, sys.stdout, indent=1)
