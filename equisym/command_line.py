@@ -38,7 +38,12 @@ def run_command(
         kind = types[field.name]
         default = field.default_factory() if callable(field.default_factory) else field.default
         if field.name in positional:
-            parser.add_argument(field.name, nargs="+", type=kind.__args__[0], help=helps[field.name])
+            many = (
+                {"nargs": "+", "type": kind.__args__[0]}
+                if getattr(kind, "__origin__", None) is list
+                else {"type": kind}
+            )
+            parser.add_argument(field.name, help=helps[field.name], **many)
         elif kind is bool:
             parser.add_argument(f"--{field.name.replace('_', '-')}", action="store_true", help=helps[field.name])
         else:

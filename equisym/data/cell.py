@@ -41,7 +41,14 @@ def metrics_of(group: WallpaperGroup) -> tuple[str, ...]:
 
 
 def draw_cell(
-    group: WallpaperGroup, size: int, rng: np.random.Generator, *, repeats: tuple[float, float], min_cell: float
+    group: WallpaperGroup,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    repeats: tuple[float, float] = (2.5, 12.0),
+    min_cell: float = 16.0,
+    area: float | None = None,
+    turn: float | None = None,
 ) -> Cell:
     """Draw a cell whose area, orientation and phase do not depend on the group.
 
@@ -51,6 +58,8 @@ def draw_cell(
         rng: source of randomness.
         repeats: fewest and most repeats of the primitive cell along the image's side.
         min_cell: least side, in pixels, of a square with the primitive cell's area; outranks ``repeats``.
+        area: of the primitive cell in square pixels; ``None`` to draw it.
+        turn: angle of a in radians; ``None`` to draw it.
 
     Returns:
         The cell. The primitive area is log-uniform between the limits.
@@ -58,7 +67,8 @@ def draw_cell(
     few, many = repeats
     largest = size / few
     smallest = min(max(size / many, min_cell), largest)
-    area = math.exp(rng.uniform(math.log(smallest), math.log(largest))) ** 2
+    if area is None:
+        area = math.exp(rng.uniform(math.log(smallest), math.log(largest))) ** 2
     metric = str(rng.choice(metrics_of(group)))
     ratio = math.exp(rng.uniform(-math.log(2), math.log(2)))
     angle = math.radians(rng.uniform(60, 120))
@@ -72,7 +82,8 @@ def draw_cell(
         angle = {"oblique": angle, "rhombic": angle, "hexagonal": 2 * math.pi / 3}.get(metric, math.pi / 2)
     a = math.sqrt(area * ratio / math.sin(angle))
     b = a / ratio
-    turn = rng.uniform(0, 2 * math.pi)
+    if turn is None:
+        turn = rng.uniform(0, 2 * math.pi)
     basis = np.array(
         [[a * math.cos(turn), b * math.cos(turn + angle)], [a * math.sin(turn), b * math.sin(turn + angle)]]
     )

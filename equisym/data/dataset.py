@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -32,6 +32,7 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         size: side in pixels.
         seed: the same seed gives the same images, whatever the number of workers.
         split: train, valid or test: different images for the same seed, and different photographs.
+        corrupt: what happens to each image, such as ``Corruption("dose", 3)``; called with the image and a seed.
         options: pattern options; single ones may also be given by name (``colour=True``).
 
     Raises:
@@ -51,6 +52,7 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         size: int = 256,
         seed: int = 0,
         split: str = "train",
+        corrupt: Callable[..., Tensor] | None = None,
         options: PatternOptions | None = None,
         **changes,
     ) -> None:
@@ -63,6 +65,7 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         if length < 1:
             raise ValueError(f"length must be at least 1 (got {length}): give the number of images")
         self.families, self.length, self.size, self.seed, self.split = families, length, size, seed, split
+        self.corrupt = corrupt
         self.options = replace(options or PatternOptions(), split=split, **changes)
 
     def __len__(self) -> int:
@@ -77,7 +80,10 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         return draw_pattern(WALLPAPER_GROUPS[index % 17], family, seed, self.size, self.options)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.pattern(index).image(self.size), index % 17
+        image = self.pattern(index).image(self.size)
+        if self.corrupt is not None:
+            image = self.corrupt(image, seed=(self.seed, _SPLIT_SEEDS[self.split], index))
+        return image, index % 17
 
     def in_memory(self, *, workers: int = 0, progress: bool = True) -> TensorDataset:
         """Draw every image once and keep them: (images, labels) as one :class:`TensorDataset`."""

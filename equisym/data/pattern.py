@@ -11,7 +11,8 @@ from torch import Tensor
 
 from equisym.data.cell import Cell, draw_cell
 from equisym.data.guard import strongest_forbidden
-from equisym.data.photographs import photographs
+from equisym.data.photographs import Photographs, photographs
+from equisym.data.poster import draw_poster
 from equisym.data.texture import Texture, atom_texture, noise_texture, photo_texture
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 from equisym.groups.asymmetric_unit import fold, fold_planes
@@ -35,6 +36,8 @@ class PatternOptions:
         colour: three channels instead of one.
         photos: folder of photographs for the photo family; ``None`` for the bundled ones.
         split: which of the photographs to use: train, valid or test.
+        preset: ``"poster"`` for the published distributions, which repeats, min_cell, margin, correlation and
+            independent do not touch: one cell area for each group, no label guard.
     """
 
     repeats: tuple[float, float] = (2.5, 12.0)
@@ -45,6 +48,11 @@ class PatternOptions:
     colour: bool = False
     photos: Path | str | None = None
     split: str = "train"
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.preset not in (None, "poster"):
+            raise ValueError(f"preset must be poster or none at all (got {self.preset!r})")
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,8 @@ def draw_pattern(
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     sources = photographs(options.photos, options.split) if family == "photo" else None
     channels = 3 if options.colour else 1
+    if options.preset == "poster":
+        return _draw_unguarded(group, family, rng, channels, sources)
     mean, contrast = rng.uniform(0.4, 0.6), rng.uniform(0.1, 0.2)
     rejected = 0
     while rejected < 20 * _TRIES_PER_CELL:
@@ -174,6 +184,17 @@ def draw_pattern(
         f"the label guard refused {rejected} draws of {group} {family} at size {size} with margin {options.margin}: "
         "lower the margin, or allow larger cells with fewer repeats"
     )
+
+
+def _draw_unguarded(
+    group: WallpaperGroup, family: str, rng: np.random.Generator, channels: int, sources: Photographs | None
+) -> Pattern:
+    for rejected in range(_TRIES_PER_CELL):
+        cell, texture = draw_poster(group, family, rng, channels=channels, photographs=sources)
+        pattern = Pattern(group, cell, texture, rejected=rejected)
+        if pattern.primitive_cell().std(unbiased=False).item() > LEAST_SPREAD:
+            return pattern
+    raise ValueError(f"{_TRIES_PER_CELL} draws of {group} {family} were all blank: give photographs with contrast")
 
 
 def render(

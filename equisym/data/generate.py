@@ -1,0 +1,281 @@
+"""Writing images to files: in blocks, each drawn anew from the seed and put in place by one renaming.
+
+Killed at any moment, the next run finds whole blocks only, draws the missing ones, and ends with the same files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from equisym.data.dataset import WallpaperDataset
+from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, pixels_of, record
+from equisym.groups import WALLPAPER_GROUPS
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images first..last-1 of a family, drawn and stored together."""
+
+    family: str
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Name of its file, without the suffix; it sorts in the order of the images."""
+        return f"{self.family}-{self.first:09d}"
+
+
+def shard_of_environment() -> tuple[int, int]:
+    """(rank, world size) as torchrun or SLURM set them; (0, 1) on a machine by itself."""
+    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        if rank in os.environ and world in os.environ:
+            return int(os.environ[rank]), int(os.environ[world])
+    return 0, 1
+
+
+def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int, int]) -> list[Block]:
+    """The blocks of one shard; over all shards they are the same blocks whatever the number of shards.
+
+    Args:
+        families: the families, ``count`` images each.
+        count: images of a family.
+        size: images of a block.
+        shard: (i, n): every n-th block from the i-th on.
+    """
+    whole = [Block(f, k, min(k + size, count)) for f in families for k in range(0, count, size)]
+    return whole[shard[0] :: shard[1]]
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a file beside the path, and rename it when it is complete and on the disk."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _Blocks(Dataset[int]):
+    """Block k, drawn and written when it is asked for; its value is the number of images in it."""
+
+    def __init__(self, blocks: list[Block], datasets: dict[str, WallpaperDataset], folder: Path, schema: str | None):
+        self.blocks, self.datasets, self.folder, self.schema = blocks, datasets, folder, schema
+
+    def path(self, block: Block) -> Path:
+        return self.folder / f"{block.name}.{'npz' if self.schema else 'tar'}"
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, k: int) -> int:
+        torch.set_num_threads(1)
+        block = self.blocks[k]
+        write = self._write_part if self.schema else self._write_tar
+        write_atomically(self.path(block), lambda partial: write(block, partial))
+        return block.last - block.first
+
+    def _write_part(self, block: Block, path: Path) -> None:
+        assert self.schema is not None
+        dataset = self.datasets[block.family]
+        records, chunks = [], []
+        for index in range(block.first, block.last):
+            pattern = dataset.pattern(index)
+            chunks.append(compress(pixels_of(pattern.image(dataset.size))))
+            records.append(record(pattern, self.schema))
+        columns = {name: np.stack([r[name] for r in records]) for name in records[0]}
+        lengths = np.array([len(c) for c in chunks])
+        with path.open("wb") as file:
+            np.savez(file, chunks=np.frombuffer(b"".join(chunks), np.uint8), lengths=lengths, **columns)
+
+    def _write_tar(self, block: Block, path: Path) -> None:
+        from PIL import Image
+
+        dataset = self.datasets[block.family]
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for index in range(block.first, block.last):
+                pattern = dataset.pattern(index)
+                pixels = pixels_of(pattern.image(dataset.size))
+                picture = io.BytesIO()
+                Image.fromarray(pixels if dataset.options.colour else pixels[..., 0]).save(picture, "PNG")
+                about = {
+                    "group": pattern.group.name,
+                    "family": block.family,
+                    "index": index,
+                    "metric": pattern.cell.metric,
+                    "basis": pattern.cell.basis.tolist(),
+                    "origin": pattern.cell.origin.tolist(),
+                }
+                for suffix, data in (
+                    ("png", picture.getvalue()),
+                    ("cls", str(pattern.group.label).encode()),
+                    ("json", json.dumps(about).encode()),
+                ):
+                    entry = tarfile.TarInfo(f"{block.family}-{index:09d}.{suffix}")
+                    entry.size = len(data)
+                    tar.addfile(entry, io.BytesIO(data))
+
+
+def generate(
+    out: Path,
+    datasets: dict[str, WallpaperDataset],
+    *,
+    file_format: str,
+    shard: tuple[int, int] = (0, 1),
+    schema: str = "v4",
+    block: int = 510,
+    workers: int = 0,
+    progress: bool = True,
+) -> list[Path]:
+    """Write datasets to files; run again after an interruption, it goes on where it was.
+
+    Args:
+        out: for hdf5 a file (``.h5`` or ``.hdf5``) or a folder for ``data.h5``, with the shard in the file's name when
+            there are several; for webdataset a folder of tar files.
+        datasets: one dataset for each family, of equal lengths.
+        file_format: hdf5 or webdataset.
+        shard: (i, n) to write the i-th of n shards.
+        schema: v4 or v5, of HDF5 files.
+        block: images drawn and stored at once; the images of a tar file.
+        workers: processes; 0 draws in this one.
+        progress: show a bar with images per second and the time left.
+
+    Returns:
+        The files of this shard.
+
+    Raises:
+        ValueError: if ``out`` holds something else already, or an argument is out of its range.
+    """
+    from tqdm.auto import tqdm
+
+    if file_format not in ("hdf5", "webdataset"):
+        raise ValueError(f"format must be hdf5 or webdataset (got {file_format!r})")
+    if schema not in SCHEMAS:
+        raise ValueError(f"schema must be one of {', '.join(SCHEMAS)} (got {schema!r})")
+    if not 0 <= shard[0] < shard[1]:
+        raise ValueError(f"shard must be i/n with 0 <= i < n (got {shard[0]}/{shard[1]}): write 0/4 .. 3/4, say")
+    if block < 1:
+        raise ValueError(f"block must be at least 1 (got {block})")
+    first = next(iter(datasets.values()))
+    hdf5 = file_format == "hdf5"
+    origin = _provenance(datasets) | ({"schema": schema} if hdf5 else {"block": block})
+    blocks = blocks_of(tuple(datasets), len(first), block, shard)
+    target = _hdf5_path(out, shard) if hdf5 else out
+    if hdf5 and target.exists():
+        _require_same(json.loads(_hdf5_origin(target)), origin | {"shard": list(shard)}, target)
+        return [target]
+    folder = target.with_name(target.name + ".parts") if hdf5 else out
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / "manifest.json"
+    told = origin | ({"shard": list(shard), "block": block} if hdf5 else {})
+    if manifest.exists():
+        _require_same(json.loads(manifest.read_text()), told, out)
+    elif not hdf5 and any(folder.glob("*.tar")):
+        raise ValueError(f"{out} holds tar files of unknown origin: give an empty folder")
+    else:
+        write_atomically(manifest, lambda path: path.write_text(json.dumps(told, indent=1)) and None)
+    work = _Blocks(blocks, datasets, folder, schema if hdf5 else None)
+    missing = [b for b in blocks if not work.path(b).exists()]
+    total = sum(b.last - b.first for b in blocks)
+    bar = tqdm(
+        total=total, initial=total - sum(b.last - b.first for b in missing), unit=" images", disable=not progress
+    )
+    todo = _Blocks(missing, datasets, folder, work.schema)
+    with bar:
+        for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
+            bar.update(int(written))
+    if not hdf5:
+        return [work.path(b) for b in blocks]
+    write_atomically(target, lambda path: _assemble(path, work, origin | {"shard": list(shard)}))
+    shutil.rmtree(folder)
+    return [target]
+
+
+def _provenance(datasets: dict[str, WallpaperDataset]) -> dict:
+    from equisym.data import VERSION_OF_DRAWS
+
+    first = next(iter(datasets.values()))
+    options = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(first.options).items()}
+    return {
+        "generator": f"equisym draws {VERSION_OF_DRAWS}",
+        "families": list(datasets),
+        "count": len(first),
+        "size": first.size,
+        "seed": first.seed,
+        "split": first.split,
+        "options": json.loads(json.dumps(options)),
+    }
+
+
+def _require_same(found: dict, wanted: dict, out: Path) -> None:
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise ValueError(
+                f"{out} was begun with {name} {found.get(name)!r} (now {value!r}): give the same options to go on, "
+                "or another place"
+            )
+
+
+def _hdf5_path(out: Path, shard: tuple[int, int]) -> Path:
+    path = out if out.suffix in (".h5", ".hdf5") else out / "data.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path if shard[1] == 1 else path.with_name(f"{path.stem}-{shard[0]:05d}-of-{shard[1]:05d}{path.suffix}")
+
+
+def _hdf5_origin(path: Path) -> str:
+    import h5py
+
+    with h5py.File(path) as file:
+        if "provenance" not in file.attrs:
+            raise ValueError(f"{path} exists and was not written by equisym-generate: give another place")
+        return str(file.attrs["provenance"])
+
+
+def _assemble(path: Path, work: _Blocks, origin: dict) -> None:
+    """Put the parts into one file; the images' chunks are copied compressed as they are."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.attrs["provenance"] = json.dumps(origin)
+        for family in work.datasets:
+            blocks = [b for b in work.blocks if b.family == family]
+            count, size = sum(b.last - b.first for b in blocks), work.datasets[family].size
+            group = file.create_group(GROUP_OF_FAMILY[family])
+            group.attrs["label_names"] = WALLPAPER_GROUPS.names
+            group.attrs["shape_names"] = SHAPES
+            shape, chunk = (count, size, size, 3), (1, size, size, 3)
+            level = {"compression": "gzip", "compression_opts": COMPRESSION}
+            data = group.create_dataset("data", shape, "u1", **({"chunks": chunk} | level if count else {}))
+            columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMAS[work.schema or "v4"]}
+            for index, values, record_of in _parts(work, blocks):
+                data.id.write_direct_chunk((index, 0, 0, 0), values)
+                for name, column in columns.items():
+                    column.append(record_of[name])
+            for name, (dtype, tail) in SCHEMAS[work.schema or "v4"].items():
+                group.create_dataset(name, data=np.array(columns[name], dtype).reshape(count, *tail))
+
+
+def _parts(work: _Blocks, blocks: list[Block]) -> Iterator[tuple[int, bytes, dict[str, np.ndarray]]]:
+    index = 0
+    for block in blocks:
+        with np.load(work.path(block)) as part:
+            arrays = {name: part[name] for name in part.files}
+        ends = np.cumsum(arrays["lengths"])
+        for k, end in enumerate(ends):
+            chunk = arrays["chunks"][end - arrays["lengths"][k] : end].tobytes()
+            yield index, chunk, {name: a[k] for name, a in arrays.items() if name not in ("chunks", "lengths")}
+            index += 1

@@ -1,0 +1,191 @@
+"""The published HDF5 files: their two schemas, written and read, and a check of what they hold.
+
+Images are (N, size, size, 3) uint8, one image per compressed chunk; points and vectors are (N, 2) int32, row before
+column. Version 4 calls the cell's shape ``shapes`` and keeps ``source_start_point``; version 5 calls it ``shape`` and
+has ``rotation_angle`` instead. The families are groups of the file: imagenet, atom, noise.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from equisym.data.pattern import Pattern
+from equisym.data.texture import unit_box
+from equisym.groups import WALLPAPER_GROUPS
+
+GROUP_OF_FAMILY = {"photo": "imagenet", "atom": "atom", "noise": "noise"}
+SHAPES = ("rectangular", "square", "rhombic", "oblique", "hexagonal")
+_VECTORS = (
+    "translation_start_point",
+    "primitive_uc_vector_a",
+    "primitive_uc_vector_b",
+    "translation_uc_vector_a",
+    "translation_uc_vector_b",
+)
+SCHEMAS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
+    "v4": {"labels": ("u1", ()), "shapes": ("u1", ())}
+    | {name: ("<i4", (2,)) for name in ("source_start_point", *_VECTORS)},
+    "v5": {"labels": ("u1", ()), "shape": ("u1", ()), "rotation_angle": ("<f4", ())}
+    | {name: ("<i4", (2,)) for name in _VECTORS},
+}
+COMPRESSION = 4  # deflate level
+
+
+def record(pattern: Pattern, schema: str) -> dict[str, NDArray]:
+    """What the file says about one image: label, cell shape, and vectors rounded to pixels, row before column.
+
+    ``primitive_uc_vector_a/b`` are the sides of the box around the asymmetric unit, ``translation_uc_vector_a/b`` the
+    conventional cell's vectors, ``translation_start_point`` the cell's origin; the place in the source photograph is
+    not kept and reads -1.
+    """
+    basis, (_, extent) = pattern.cell.basis, unit_box(pattern.group, pattern.cell)
+    values = {
+        "labels": pattern.group.label,
+        "shapes": SHAPES.index(pattern.cell.metric),
+        "shape": SHAPES.index(pattern.cell.metric),
+        "rotation_angle": np.degrees(np.arctan2(basis[1, 0], basis[0, 0])),
+        "source_start_point": (-1, -1),
+        "translation_start_point": np.rint(pattern.cell.origin[::-1]),
+        "primitive_uc_vector_a": np.rint((0, extent[0] / 1.1)),
+        "primitive_uc_vector_b": np.rint((extent[1] / 1.1, 0)),
+        "translation_uc_vector_a": np.rint(basis[::-1, 0]),
+        "translation_uc_vector_b": np.rint(basis[::-1, 1]),
+    }
+    return {name: np.asarray(values[name], dtype=dtype) for name, (dtype, _) in SCHEMAS[schema].items()}
+
+
+def pixels_of(image: Tensor) -> NDArray[np.uint8]:
+    """(C, H, W) in 0..1 to (H, W, 3) uint8."""
+    return (image * 255).round().to(torch.uint8).expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()
+
+
+def compress(pixels: NDArray[np.uint8]) -> bytes:
+    """One image as the bytes of its chunk."""
+    return zlib.compress(pixels.tobytes(), COMPRESSION)
+
+
+class PublishedDataset(Dataset[tuple[Tensor, int]]):
+    """Images of a version 4 or version 5 file, ours or the published ones; (3, H, W) float32 in 0..1 with labels.
+
+    Args:
+        path: the HDF5 file.
+        family: group of the file: imagenet, atom, noise, train, valid or test; ``photo`` reads imagenet.
+
+    Raises:
+        ValueError: if the file has no such group.
+    """
+
+    def __init__(self, path: str | Path, family: str) -> None:
+        import h5py
+
+        self.path, self.family = Path(path), GROUP_OF_FAMILY.get(family, family)
+        with h5py.File(self.path) as file:
+            if self.family not in file:
+                raise ValueError(f"family must be one of {', '.join(file)} in {path} (got {family!r})")
+            self.labels = np.asarray(file[f"{self.family}/labels"])
+        self._data = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        import h5py
+
+        if self._data is None:  # opened in the worker that reads
+            self._data = h5py.File(self.path)[f"{self.family}/data"]
+        pixels = np.asarray(self._data[index])  # pyright: ignore[reportIndexIssue]
+        return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, int(self.labels[index])
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_data": None}
+
+
+@dataclass
+class FileReport:
+    """What :func:`check_file` found in one group of a file.
+
+    Attributes:
+        family: group of the file.
+        images: number of images.
+        schema: v4, v5 or unknown.
+        per_label: images of each label.
+        blank: indices of images that are constant to one grey level.
+        unknown_labels: indices of labels above 16.
+        repeated: pairs of indices with equal pixels and different labels.
+        impossible_shapes: indices of 4-fold groups on another cell than the square, 3- and 6-fold ones on another
+            than the hexagonal. Only for files that say which code is which shape.
+    """
+
+    family: str
+    images: int
+    schema: str
+    per_label: dict[int, int]
+    blank: list[int] = field(default_factory=list)
+    unknown_labels: list[int] = field(default_factory=list)
+    repeated: list[tuple[int, int]] = field(default_factory=list)
+    impossible_shapes: list[int] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.blank or self.unknown_labels or self.repeated or self.impossible_shapes)
+
+    def __str__(self) -> str:
+        blank_labels = "" if not self.blank else f" (first at {self.blank[0]})"
+        return (
+            f"{self.family}: {self.images} images ({self.schema}), {len(self.blank)} blank{blank_labels}, "
+            f"{len(self.unknown_labels)} unknown labels, {len(self.repeated)} repeated under another label, "
+            f"{len(self.impossible_shapes)} on an impossible cell"
+        )
+
+
+def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
+    """Look at every image and label of a published or generated file.
+
+    Args:
+        path: the HDF5 file.
+        progress: show a bar.
+
+    Returns:
+        One report for each group of the file.
+    """
+    import h5py
+    from tqdm.auto import tqdm
+
+    reports = []
+    with h5py.File(path) as file:
+        for family, group in file.items():
+            labels = np.asarray(group["labels"])
+            names = set(group)
+            schema = next((s for s, keys in SCHEMAS.items() if {"data", *keys} == names), "unknown")
+            counts = dict(sorted(Counter(labels.tolist()).items()))
+            report = FileReport(family, len(labels), schema, counts)
+            shape_names = group.attrs.get("shape_names")
+            shapes = group.get("shapes", group.get("shape"))
+            seen: dict[int, int] = {}
+            for index in tqdm(range(len(labels)), desc=f"checking {family}", disable=not progress):
+                pixels, label = group["data"][index], int(labels[index])
+                if int(pixels.max()) - int(pixels.min()) <= 1:
+                    report.blank.append(index)
+                    continue
+                if label >= len(WALLPAPER_GROUPS):
+                    report.unknown_labels.append(index)
+                    continue
+                first = seen.setdefault(hash(pixels.tobytes()), index)
+                if int(labels[first]) != label and np.array_equal(group["data"][first], pixels):
+                    report.repeated.append((first, index))
+                if shape_names is not None and shapes is not None:
+                    needed = {"square": "square", "hexagonal": "hexagonal"}.get(WALLPAPER_GROUPS[label].family)
+                    if needed not in (None, shape_names[int(shapes[index])]):
+                        report.impossible_shapes.append(index)
+            reports.append(report)
+    return reports
