@@ -1,7 +1,28 @@
 """Architectures and their registry: ``build(name, ...)`` and ``list_archs()``."""
 
-from equisym.models import e2resnet as _e2resnet  # noqa: F401 - registers its architectures
+from equisym.models.baselines import PyramidClassifier
+from equisym.models.classifier import Classifier
+from equisym.models.convnets import ConvNet
+from equisym.models.e2densenet import E2DenseNet
 from equisym.models.e2resnet import E2ResNet
+from equisym.models.e2wideresnet import E2WideResNet
+from equisym.models.orbitnet import OrbitNet
 from equisym.models.registry import build, list_archs, register
+from equisym.models.sharing import Sharing
+from equisym.models.tree import TreeClassifier, TreeSoftmax
 
-__all__ = ["E2ResNet", "build", "list_archs", "register"]
+__all__ = [
+    "Classifier",
+    "ConvNet",
+    "E2DenseNet",
+    "E2ResNet",
+    "E2WideResNet",
+    "OrbitNet",
+    "PyramidClassifier",
+    "Sharing",
+    "TreeClassifier",
+    "TreeSoftmax",
+    "build",
+    "list_archs",
+    "register",
+]

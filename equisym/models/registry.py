@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ _ALIASES = {
     "densenet161": "timm/densenet161",
     "xcit_small_12_p8_224": "timm/xcit_small_12_p8_224",
 }
+HEADS = ("flat", "tree")
 
 
 def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
@@ -28,13 +28,15 @@ def list_archs() -> list[str]:
     return sorted({*_ARCHS, *_ALIASES})
 
 
-def build(name: str, *, num_classes: int = 17, in_channels: int = 1, **options: Any) -> nn.Module:
+def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str = "flat", **options: Any) -> nn.Module:
     """Build an architecture with fresh weights.
 
     Args:
         name: one of :func:`list_archs`, or ``timm/NAME`` for any model of timm.
         num_classes: size of the answer.
         in_channels: channels of the image.
+        head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
+            hierarchy (:class:`equisym.models.TreeSoftmax`).
         options: what the architecture offers, such as ``group="D4"`` and ``width=22``.
 
     Raises:
@@ -43,9 +45,19 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, **options: 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
     19901
     """
+    if head not in HEADS:
+        raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")
+    if head == "tree":
+        from equisym.models.tree import TreeClassifier, TreeSoftmax
+
+        if num_classes != 17:
+            raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
+        return TreeClassifier(build(name, num_classes=TreeSoftmax.nodes, in_channels=in_channels, **options))
     name = _ALIASES.get(name, name)
     if name.startswith("timm/"):
-        return _build_timm(name.removeprefix("timm/"), num_classes, in_channels, options)
+        from equisym.models.baselines import Baseline
+
+        return Baseline(name.removeprefix("timm/"), num_classes, in_channels, options)
     if name not in _ARCHS:
         raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
     known = [p for p in inspect.signature(_ARCHS[name]).parameters if p not in ("num_classes", "in_channels")]
@@ -53,14 +65,3 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, **options: 
         if option not in known:
             raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
     return _ARCHS[name](num_classes=num_classes, in_channels=in_channels, **options)
-
-
-def _build_timm(name: str, num_classes: int, in_channels: int, options: dict[str, Any]) -> nn.Module:
-    import timm
-
-    if name not in timm.list_models():
-        close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
-        raise ValueError(f"timm has no model {name!r}: close to it are {close}")
-    network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
-    # The same standardised input as the equivariant networks get.
-    return nn.Sequential(OrderedDict(standardise=nn.InstanceNorm2d(in_channels), network=network))

@@ -1,0 +1,96 @@
+"""Plain baselines: any timm model, and a feature pyramid, on the same standardised input as the equivariant ones."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from equisym.models.classifier import to_plain
+from equisym.models.registry import register
+
+
+class Baseline(nn.Sequential):
+    """A timm model behind the input standardisation of the equivariant networks.
+
+    Args:
+        name: of the timm model, without ``timm/``.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+        options: passed on to timm; ``dropout`` is what timm calls ``drop_rate``.
+
+    Raises:
+        ValueError: if timm has no such model.
+    """
+
+    def __init__(self, name: str, num_classes: int, in_channels: int, options: dict[str, Any]) -> None:
+        import timm
+
+        if name not in timm.list_models():
+            close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+            raise ValueError(f"timm has no model {name!r}: close to it are {close}")
+        options = dict(options)
+        if "dropout" in options:
+            options["drop_rate"] = options.pop("dropout")
+        network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
+        super().__init__(OrderedDict(standardise=nn.InstanceNorm2d(in_channels), network=network))
+
+    def to_plain(self) -> fx.GraphModule:
+        """The same function as one graph; timm's own layers are spelled out in torch functions."""
+        return to_plain(self)
+
+
+class PyramidClassifier(nn.Module):
+    """A feature pyramid on a timm backbone: P2 to P5 pooled over the pixels, concatenated, dropped out, classified.
+
+    Args:
+        backbone: timm model with ResNet's stages.
+        channels: of each level of the pyramid.
+        dropout: before the linear layer.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+
+    Shape:
+        ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
+
+    Source: Lin et al., Feature Pyramid Networks for Object Detection (2017), with the poster's classification head.
+    """
+
+    def __init__(self, backbone: str, *, channels: int, dropout: float, num_classes: int, in_channels: int) -> None:
+        import timm
+        from torchvision.ops import FeaturePyramidNetwork
+
+        super().__init__()
+        self.standardise = nn.InstanceNorm2d(in_channels)
+        self.backbone = timm.create_model(
+            backbone, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=in_channels
+        )
+        self.pyramid = FeaturePyramidNetwork(self.backbone.feature_info.channels(), channels)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.head = nn.Linear(4 * channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.backbone(self.standardise(x))
+        levels = self.pyramid(OrderedDict((str(i), m) for i, m in enumerate(maps)))
+        return self.head(self.dropout(torch.cat([level.mean((-2, -1)) for level in levels.values()], 1)))
+
+    def to_plain(self) -> fx.GraphModule:
+        """The same function as one graph of torch.nn parts."""
+        return to_plain(self)
+
+
+@register
+def fpn_resnet50(
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    backbone: str = "resnet50",
+    channels: int = 256,
+    dropout: float = 0.5,
+) -> PyramidClassifier:
+    """The poster's FPN_ResNet50: levels P2 to P5 of 256 channels, mean over pixels, dropout, one linear layer."""
+    return PyramidClassifier(
+        backbone, channels=channels, dropout=dropout, num_classes=num_classes, in_channels=in_channels
+    )

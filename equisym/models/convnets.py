@@ -1,0 +1,86 @@
+"""Plain stacks of one kind of convolution, for the two techniques that are named after their layer."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from equisym.groups import C, PointGroup
+from equisym.models.classifier import FieldClassifier
+from equisym.models.registry import register
+from equisym.models.sharing import Sharing, parse_group
+
+
+class ConvNet(FieldClassifier):
+    """Convolution, norm and ReLU, four times, the last three at half the resolution each; exact at 1 modulo 8.
+
+    Args:
+        sharing: how weights are shared.
+        width: fields of the first layer; each further one doubles it.
+        kernel_size: side of the kernels, odd.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+        dropout: probability of dropping a pooled feature in training.
+
+    Shape:
+        ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
+    """
+
+    def __init__(
+        self, sharing: Sharing, *, width: int, kernel_size: int, num_classes: int, in_channels: int, dropout: float
+    ) -> None:
+        super().__init__(sharing.invariance, 8)
+        self.stem = nn.Sequential(
+            nn.InstanceNorm2d(in_channels),
+            sharing.lift(in_channels, width, kernel_size),
+            sharing.norm(width),
+            nn.ReLU(inplace=True),
+        )
+        stages: list[nn.Module] = []
+        for stage in range(3):
+            fields = width * 2**stage
+            stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
+            stages.append(nn.ReLU(inplace=True))
+        self.stages = nn.Sequential(*stages)
+        self.finish(sharing, 8 * width, dropout, num_classes)
+
+
+@register
+def rkcnn(
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    rotations: int = 8,
+    width: int = 16,
+    kernel_size: int = 5,
+    dropout: float = 0.0,
+) -> ConvNet:
+    """Rotating kernels, the greatest answer over the orientations kept, and global pooling; exact for 4 rotations."""
+    return ConvNet(
+        Sharing("rotating", C(rotations)),
+        width=width,
+        kernel_size=kernel_size,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        dropout=dropout,
+    )
+
+
+@register
+def msrnet(
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    group: PointGroup | str = "D4",
+    width: int = 2,
+    kernel_size: int = 5,
+    dropout: float = 0.0,
+) -> ConvNet:
+    """Convolutions whose sharing pattern is learned with the weights; as many channels as fields of ``group``."""
+    return ConvNet(
+        Sharing("learned", parse_group(group)),
+        width=width,
+        kernel_size=kernel_size,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        dropout=dropout,
+    )

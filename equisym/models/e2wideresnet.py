@@ -1,0 +1,71 @@
+"""Wide residual networks on fields: few layers, many fields, no early loss of resolution."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from equisym.groups import PointGroup
+from equisym.models.blocks import WideBlock
+from equisym.models.classifier import FieldClassifier
+from equisym.models.registry import register
+from equisym.models.sharing import Sharing, parse_group
+
+
+class E2WideResNet(FieldClassifier):
+    """Three stages of pre-activation blocks after a 3x3 stem at full resolution; exact at sizes of 1 modulo 4.
+
+    Args:
+        sharing: how weights are shared.
+        width: fields of the first stage; each further stage doubles it.
+        depth: layers, 6 n + 4 for n blocks a stage.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+        dropout: probability of dropping a pooled feature in training.
+
+    Shape:
+        ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
+
+    Raises:
+        ValueError: for a depth that is not 6 n + 4.
+
+    Source: Zagoruyko & Komodakis, Wide Residual Networks (2016), table 1.
+    """
+
+    def __init__(
+        self, sharing: Sharing, *, width: int, depth: int, num_classes: int, in_channels: int, dropout: float
+    ) -> None:
+        super().__init__(sharing.invariance, 4)
+        count, rest = divmod(depth - 4, 6)
+        if rest or count < 1:
+            raise ValueError(f"depth must be 6 n + 4 (got {depth}): use 10, 16, 22 or 28")
+        self.stem = nn.Sequential(nn.InstanceNorm2d(in_channels), sharing.lift(in_channels, width, 3))
+        stages, fields = [], width
+        for stage in range(3):
+            for block in range(count):
+                out = width * 2**stage
+                stages.append(WideBlock(sharing, fields, out, 2 if stage and block == 0 else 1))
+                fields = out
+        self.stages = nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True))
+        self.finish(sharing, fields, dropout, num_classes)
+
+
+@register
+def e2wideresnet(
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    group: PointGroup | str = "D4",
+    width: int = 22,
+    depth: int = 16,
+    conv: str = "regular",
+    dropout: float = 0.0,
+) -> E2WideResNet:
+    """As many parameters as a plain WRN-16-4 over D4; exact at 65, 97, 129 ..."""
+    return E2WideResNet(
+        Sharing(conv, parse_group(group)),
+        width=width,
+        depth=depth,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        dropout=dropout,
+    )

@@ -1,0 +1,143 @@
+"""A network on the torus whose weights are shared along the orbits of a whole wallpaper group."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equisym.groups import WALLPAPER_GROUPS, C
+from equisym.models.classifier import Classifier
+from equisym.models.registry import register
+from equisym.nn import WallpaperConv2d
+
+
+class OrbitNet(Classifier):
+    r"""Layers that commute with a wallpaper group on the torus, then pooling over the torus.
+
+    .. math:: \Phi(g f) = \Phi(f) \quad\text{for all rotations and mirrors } g \text{ of the group at its origin}
+
+    f is the image and its centre the origin. The image is laid on the torus with its centre at the origin: its first and last row, and column, become one. With
+    ``cell=1`` a layer is a convolution with a symmetric kernel; with larger cells its weights vary within the cell, as
+    far as the group's rotations, mirrors and glides allow. Exact at sizes of 1 modulo ``cell * 2**(stages - 1)``;
+    other sizes are first resized.
+
+    Args:
+        group: name of a wallpaper group without 3-fold axes.
+        cell: side of the cell in pixels of each layer; even for groups with glides or centring.
+        width: channels of the first stage; each further stage doubles it.
+        stages: pairs of layers; every one but the first on half the resolution.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+        dropout: probability of dropping a pooled feature in training.
+
+    Shape:
+        ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits; square images for groups with 4-fold axes.
+
+    Raises:
+        ValueError: for a hexagonal group, or as :class:`equisym.nn.WallpaperConv2d` does.
+
+    Source: Ravanbakhsh, Schneider & Poczos, Equivariance Through Parameter-Sharing (2017).
+    """
+
+    def __init__(
+        self, group: str, *, cell: int, width: int, stages: int, num_classes: int, in_channels: int, dropout: float
+    ) -> None:
+        if group not in WALLPAPER_GROUPS.names or WALLPAPER_GROUPS[group].family == "hexagonal":
+            square = " ".join(g.name for g in WALLPAPER_GROUPS if g.family != "hexagonal")
+            raise ValueError(f"group must be one of {square} (got {group!r}): pixel axes are at right angles")
+        known = WALLPAPER_GROUPS[group]
+        whole = sum(operation.w == (0, 0) for operation in known.operations) == known.point_group.order
+        super().__init__(known.point_group if whole else C(known.rotation_order), cell * 2 ** (stages - 1))
+        self.standardise = nn.InstanceNorm2d(in_channels)
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for stage in range(stages):
+            out = width * 2**stage
+            if stage:
+                layers.append(_HalveTorus())
+            for source in (channels, out):
+                layers += [_Layer(source, out, group, cell), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            channels = out
+        self.layers = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.head = nn.Linear(2 * channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.layers(lay_on_torus(self.standardise(x), self.size_step))
+        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], 1)))
+
+
+def lay_on_torus(x: Tensor, step: int) -> Tensor:
+    """Make opposite edges one, and the centre pixel the first; sides become multiples of ``step``.
+
+    >>> lay_on_torus(torch.tensor([[[[1., 2, 3], [4, 5, 6], [7, 8, 9]]]]), 2)
+    tensor([[[[5., 5.],
+              [5., 5.]]]])
+    """
+    halves = []
+    for axis in (-2, -1):  # no branch on the size, so that the graph can be traced
+        steps = (x.size(axis) - 1 + step // 2) // step
+        halves.append((steps + (steps < 1)) * step)
+    x = functional.interpolate(x, (halves[0] + 1, halves[1] + 1), mode="bilinear", align_corners=True)
+    x = torch.cat([(x[..., :1, :] + x[..., -1:, :]) / 2, x[..., 1:-1, :]], -2)
+    x = torch.cat([(x[..., :1] + x[..., -1:]) / 2, x[..., 1:-1]], -1)
+    return x.roll((-(halves[0] // 2), -(halves[1] // 2)), (-2, -1))
+
+
+class _HalveTorus(nn.Module):
+    """The greatest of each 3x3 neighbourhood on every second pixel of the torus."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.max_pool2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), 3, 2)
+
+
+class _Layer(WallpaperConv2d):
+    """A wallpaper convolution with 3x3 kernels that is also an ordinary one, between cells and channels exchanged."""
+
+    def __init__(self, in_channels: int, out_channels: int, group: str, cell: int) -> None:
+        super().__init__(in_channels, out_channels, 3, group=group, cell=cell, bias=False)
+
+    @torch.no_grad()
+    def to_plain(self) -> nn.Module:
+        """A circular convolution whose channels are the positions in the cell."""
+        cell, weight = self.cell, self.weight[:, :, self.index]
+        weight = weight.unflatten(2, (cell, cell, len(self.offsets)))
+        reach = -(-1 // cell)  # cells that a step of one pixel can reach
+        side = 2 * reach + 1
+        shape = (self.out_channels, cell, cell, self.in_channels, cell, cell, side, side)
+        filters = weight.new_zeros(shape)
+        for y in range(cell):
+            for x in range(cell):
+                for number, (dx, dy) in enumerate(self.offsets.tolist()):
+                    (qy, ry), (qx, rx) = divmod(y + dy, cell), divmod(x + dx, cell)
+                    filters[:, y, x, :, ry, rx, qy + reach, qx + reach] += weight[:, :, y, x, number]
+        mixed = filters.flatten(3, 5).flatten(0, 2)
+        plain = nn.Conv2d(mixed.shape[1], mixed.shape[0], side, padding=reach, padding_mode="circular", bias=False)
+        plain.to(mixed).weight.copy_(mixed)
+        if cell == 1:
+            return plain.train(self.training)
+        return nn.Sequential(nn.PixelUnshuffle(cell), plain, nn.PixelShuffle(cell)).train(self.training)
+
+
+@register
+def orbitnet(
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    group: str = "p4m",
+    cell: int = 2,
+    width: int = 16,
+    stages: int = 4,
+    dropout: float = 0.0,
+) -> OrbitNet:
+    """Four stages of two layers shared along the orbits of a wallpaper group; exact at 65, 97, 129 ..."""
+    return OrbitNet(
+        group,
+        cell=cell,
+        width=width,
+        stages=stages,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        dropout=dropout,
+    )

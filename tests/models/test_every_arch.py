@@ -1,0 +1,96 @@
+"""The contract of every architecture: it builds, trains, saves, loads, predicts, and exports."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from equisym.models import build, list_archs
+from equisym.train.records import load_model, save_model
+
+SMALL = {
+    "e2resnet": {"width": 2},
+    "e2resnet18": {"width": 1},
+    "e2resnet34": {"width": 1},
+    "e2resnet50": {"width": 1},
+    "e2wideresnet": {"width": 1, "depth": 10},
+    "e2densenet": {"growth": 2, "layers": [1, 2]},
+    "rkcnn": {"width": 2, "kernel_size": 3},
+    "msrnet": {"width": 1, "kernel_size": 3, "group": "C4"},
+    "orbitnet": {"width": 4, "stages": 2},
+    "fpn_resnet50": {"backbone": "resnet10t", "channels": 8},
+    "resnet50": {"layers": [1, 1, 1, 1]},
+    "densenet161": {"growth_rate": 4, "block_config": [1, 1]},
+    "xcit_small_12_p8_224": {"depth": 1, "embed_dim": 32, "num_heads": 2},
+}
+OTHERS = [
+    ("e2resnet", {"width": 2, "conv": kind, "group": group})
+    for kind, group in [
+        ("separable", "D3"),
+        ("steerable", "C8"),
+        ("orbit", "D2"),
+        ("rotating", "C6"),
+        ("learned", "C4"),
+        ("plain", "D4"),
+    ]
+]
+OTHERS += [("orbitnet", {"width": 4, "stages": 2, "group": "p4g"}), ("e2resnet", {"width": 2, "head": "tree"})]
+OTHERS += [("e2wideresnet", {"width": 1, "depth": 10, "conv": "separable", "dropout": 0.5})]
+
+
+def randomised(model: nn.Module) -> nn.Module:
+    """Running statistics and scales as after training, so that a comparison means something."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d) and module.running_mean is not None:
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    return model.eval()
+
+
+def test_every_architecture_is_in_the_contract():
+    assert set(list_archs()) <= set(SMALL)
+
+
+@pytest.mark.parametrize(("name", "options"), [*SMALL.items(), *OTHERS], ids=str)
+def test_contract(name, options, tmp_path):
+    torch.manual_seed(0)
+    size = 64 if name.startswith("xcit") else 65
+    x, labels = torch.rand(4, 1, size, size), torch.tensor([0, 5, 10, 16])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = build(name, **options)
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+        before = [p.detach().clone() for p in model.parameters()]
+        for _ in range(2):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model(x), labels).backward()
+            optimiser.step()
+    assert all(p.grad is not None for p in model.parameters())
+    assert sum(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)) > len(before) // 2
+
+    randomised(model)
+    about = {"arch": name, "arch_options": options, "num_classes": 17, "in_channels": 1}
+    save_model(model, tmp_path / "model.safetensors", about)
+    loaded, _ = load_model(tmp_path)
+    with torch.no_grad():
+        expected = model(x)
+        assert expected.shape == (4, 17)
+        torch.testing.assert_close(loaded(x), expected, rtol=0, atol=0)
+        plain = model.to_plain()
+        torch.testing.assert_close(plain(x), expected, rtol=1e-4, atol=1e-5)
+        assert not [m for m in plain.modules() if type(m).__module__.startswith("equisym")]
+        exported = torch.export.export(model, (x,)).module()
+        torch.testing.assert_close(exported(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "options"), [("e2resnet", {"width": 2}), ("rkcnn", {"width": 2})], ids=str)
+def test_onnx(name, options, tmp_path):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    model, x = randomised(build(name, **options)), torch.rand(2, 1, 33, 33)
+    torch.onnx.export(model.to_plain(), (x,), tmp_path / "model.onnx", dynamo=True, verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(answer), model(x).detach(), rtol=1e-3, atol=1e-4)
