@@ -36,7 +36,10 @@ class GroupBatchNorm2d(nn.Module):
         self.norm = nn.BatchNorm3d(fields, eps, momentum)  # a child, so that its synchronised form can replace it
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x.unflatten(1, (self.fields, self.group.order))).flatten(1, 2)
+        y = self.norm(x.unflatten(1, (self.fields, self.group.order))).flatten(1, 2)
+        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+            y = y.contiguous(memory_format=torch.channels_last)  # the norm's own layout is channels first
+        return y
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:

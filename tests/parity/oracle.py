@@ -1,6 +1,6 @@
-"""Runs inside the parity environment: compares our layers with escnn and e2cnn, and prints what it found as JSON.
+"""Runs inside the parity environment: compares our layers with escnn and e2cnn, and writes what it found as JSON.
 
-<parity python> tests/parity/oracle.py
+<parity python> tests/parity/oracle.py OUT.json
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -161,4 +162,5 @@ def back() -> dict[str, float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    json.dump({"imports": imports(), "back": back()}, sys.stdout, indent=1)
+    with Path(sys.argv[1]).open("w") as file:
+        json.dump({"spans": spans(), "imports": imports(), "back": back()}, file, indent=1)

@@ -1,0 +1,55 @@
+"""Our layers against escnn and e2cnn, which live in an environment of their own (tests/parity/make_env.sh)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ENV = Path(os.environ.get("EQUISYM_PARITY_ENV", Path(tempfile.gettempdir()) / "equisym-parity"))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    python = ENV / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no parity environment at {ENV}: bash tests/parity/make_env.sh makes it (network, gfortran)")
+    out = tmp_path_factory.mktemp("parity") / "found.json"
+    run = subprocess.run(
+        [python, HERE / "oracle.py", out],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    return json.loads(out.read_text())
+
+
+def test_every_pair_of_irreps_has_their_space(found):
+    assert int(found["spans"]["pairs"][0]) > 800
+    assert found["spans"]["wrong"] == []
+
+
+@pytest.mark.parametrize("library", ["escnn", "e2cnn"])
+def test_imported_models_answer_as_theirs(found, library):
+    errors = {name: value for name, value in found["imports"].items() if name.startswith(library)}
+    assert len(errors) == 10
+    assert all(value < 5e-6 for value in errors.values()), errors
+
+
+def test_our_weights_fit_their_layer(found):
+    assert {name: value for name, value in found["back"].items() if "free weights" in name and value != 0} == {}
+    assert all(value < 5e-6 for value in found["back"].values()), found["back"]
+
+
+def test_importing_our_layers_needs_neither(tmp_path):
+    code = "import sys, equisym.nn; print(sorted({'escnn', 'e2cnn', 'timm', 'lightning', 'matplotlib'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert run.stdout.strip() == "[]"
