@@ -19,7 +19,7 @@ class EvalConfig:
         runs: run folders written by equisym-train, or .safetensors files.
         families: image families to test on.
         count: images of each family.
-        out: folder for cross_dataset.csv, REPORT.md and the confusion pictures.
+        out: folder for cross_dataset.csv, models.csv, answers.npz, REPORT.md and the confusion pictures.
         seed: of the test images.
         photos: folder of photographs for the photo family; the bundled ones if not given.
         workers: processes that draw images; -1 for one per core.
@@ -45,14 +45,14 @@ def main() -> None:
 
 def _evaluate(config: EvalConfig) -> None:
     from equisym.data.dataset import worker_count
-    from equisym.eval.protocol import evaluate, write_table
+    from equisym.eval.protocol import MODEL_COLUMNS, describe, evaluate, write_answers, write_table
     from equisym.eval.report import markdown_report
     from equisym.train.plots import plot_confusion
     from equisym.train.records import write_whole
 
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    rows, confusions = [], {}
+    rows, confusions, answers = [], {}, {}
     for row, scores in evaluate(
         config.runs,
         config.families,
@@ -63,9 +63,12 @@ def _evaluate(config: EvalConfig) -> None:
     ):
         rows.append(row)
         confusions.setdefault(row["run"], {})[row["test_family"]] = scores.confusion
+        answers[row["run"], row["test_family"]] = scores
         write_table(rows, out / "cross_dataset.csv")
         interval = f"{100 * scores.ci_low:.1f}-{100 * scores.ci_high:.1f}"
         print(f"{row['run']} on {row['test_family']}: {100 * scores.accuracy:.1f} % ({interval})")
+    write_answers(answers, out / "answers.npz")
+    write_table([describe(run) for run in config.runs], out / "models.csv", MODEL_COLUMNS)
     pictures = []
     for run, matrices in confusions.items():
         pictures.append(f"confusion-{Path(run).stem}.png")

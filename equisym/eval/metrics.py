@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ class Scores:
         supergroup_errors: share of answers that name a supergroup of the truth on the same lattice.
         ece: expected calibration error of the answered probability, 15 bins.
         confusion: counts, rows true and columns answered, shape (17, 17).
+        answers: the class answered for each image, shape (N,).
+        confidences: its probability, shape (N,).
+        labels: the truth, shape (N,).
     """
 
     accuracy: float
@@ -36,33 +39,46 @@ class Scores:
     supergroup_errors: float
     ece: float
     confusion: NDArray[np.int64]
+    answers: NDArray[np.int64] = field(repr=False)
+    confidences: NDArray[np.float64] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
 
 
 def score(logits: Tensor, labels: Tensor) -> Scores:
     """Score logits (N, 17) against labels (N,).
 
+    For another number of classes, such as the three of the hierarchy's first level, the figures that are about groups
+    are nan.
+
     >>> import torch
     >>> score(10 * torch.eye(17), torch.arange(17)).accuracy
     1.0
     """
-    confusion = multiclass_confusion_matrix(logits, labels, len(WALLPAPER_GROUPS)).numpy()
+    classes = logits.shape[1]
+    confusion = multiclass_confusion_matrix(logits, labels, classes).numpy()
     low, high = wilson_interval(int(np.trace(confusion)), int(confusion.sum()))
-    rotation = np.array([g.rotation_order for g in WALLPAPER_GROUPS])
-    crystal_class = np.array([g.crystal_class for g in WALLPAPER_GROUPS])
-    above = np.array([[answer in truth.supergroups for answer in WALLPAPER_GROUPS] for truth in WALLPAPER_GROUPS])
 
     def share(allowed: NDArray[np.bool_]) -> float:
         return float(confusion[allowed].sum() / confusion.sum())
 
+    levels = dict.fromkeys(("level_rotation", "level_class", "supergroup_errors"), float("nan"))
+    if classes == len(WALLPAPER_GROUPS):
+        rotation = np.array([g.rotation_order for g in WALLPAPER_GROUPS])
+        crystal_class = np.array([g.crystal_class for g in WALLPAPER_GROUPS])
+        levels["level_rotation"] = share(rotation[:, None] == rotation)
+        levels["level_class"] = share(crystal_class[:, None] == crystal_class)
+        levels["supergroup_errors"] = share(RELATIONS == "supergroup")
+    confidences, answers = logits.softmax(-1).max(-1)
     return Scores(
-        accuracy=share(np.eye(17, dtype=bool)),
+        accuracy=share(np.eye(classes, dtype=bool)),
         ci_low=low,
         ci_high=high,
-        level_rotation=share(rotation[:, None] == rotation),
-        level_class=share(crystal_class[:, None] == crystal_class),
-        supergroup_errors=share(above),
-        ece=multiclass_calibration_error(logits.softmax(-1), labels, len(WALLPAPER_GROUPS)).item(),
+        **levels,
+        ece=multiclass_calibration_error(logits.softmax(-1), labels, classes).item(),
         confusion=confusion,
+        answers=answers.numpy(),
+        confidences=confidences.double().numpy(),
+        labels=labels.numpy(),
     )
 
 
@@ -75,3 +91,26 @@ def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     """
     interval = binomtest(hits, trials).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def _relation(truth: int, answer: int) -> str:
+    true, said = WALLPAPER_GROUPS[truth], WALLPAPER_GROUPS[answer]
+    if truth == answer:
+        return "right"
+    if true.is_subgroup_of(said):
+        return "supergroup"
+    return "subgroup" if said.is_subgroup_of(true) else "wild"
+
+
+RELATIONS: NDArray[np.str_] = np.array([[_relation(truth, answer) for answer in range(17)] for truth in range(17)])
+"""What each answer (column) is to each truth (row): right, supergroup, subgroup or wild; on the same lattice."""
+
+
+def error_shares(answers: NDArray[np.integer], labels: NDArray[np.integer]) -> dict[str, float]:
+    """Shares of the answers that are right, a supergroup of the truth, a subgroup of it, or neither.
+
+    >>> error_shares(np.array([0, 1, 0, 9]), np.array([0, 0, 1, 12]))
+    {'right': 0.25, 'supergroup': 0.25, 'subgroup': 0.25, 'wild': 0.25}
+    """
+    kinds = RELATIONS[labels, answers]
+    return {kind: float((kinds == kind).mean()) for kind in ("right", "supergroup", "subgroup", "wild")}

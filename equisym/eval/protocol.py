@@ -9,12 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from equisym.data import PatternOptions, WallpaperDataset
+from equisym.eval.cost import invariance_error, multiply_adds
 from equisym.eval.metrics import Scores, score
+from equisym.models.tree import labels_at
 from equisym.train.records import load_model, write_whole
 
 COLUMNS: tuple[str, ...] = (
@@ -32,6 +35,17 @@ COLUMNS: tuple[str, ...] = (
     "supergroup_errors",
     "ece",
     "images_per_second",
+)
+
+MODEL_COLUMNS: tuple[str, ...] = (
+    "run",
+    "arch",
+    "arch_options",
+    "size",
+    "params",
+    "multiply_adds",
+    "invariance_error",
+    "changed_answers",
 )
 
 
@@ -74,6 +88,8 @@ def evaluate(
                 batches = tqdm(images.split(batch_size), desc=f"{path.name} on {family}", leave=False)
                 logits = torch.cat([model(batch) for batch in batches]).float()
             speed = len(images) / (time.perf_counter() - start)
+            if about["num_classes"] == 3:  # a network of the hierarchy's first level
+                labels = labels.new_tensor(labels_at("level1"))[labels]
             scores = score(logits, labels)
             row = {
                 "arch": about["arch"],
@@ -88,10 +104,46 @@ def evaluate(
             yield row, scores
 
 
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows as csv with the columns of the protocol, whole or not at all."""
+def describe(run: str | Path, *, count: int = 64, seed: int = 1000) -> dict[str, Any]:
+    """A row of ``models.csv``: what a run's network costs and how invariant it is.
+
+    Args:
+        run: run folder or ``.safetensors`` file.
+        count: noise images on which the invariance is measured.
+        seed: of these images.
+    """
+    model, about = load_model(run)
+    images, _ = WallpaperDataset("noise", count, size=about["size"], seed=seed, split="test").in_memory().tensors
+    error, changed = invariance_error(model, images)
+    return {
+        "run": str(run),
+        "arch": about["arch"],
+        "arch_options": " ".join(f"{k}={v}" for k, v in about["arch_options"].items()),
+        "size": about["size"],
+        "params": sum(p.numel() for p in model.parameters()),
+        "multiply_adds": multiply_adds(model, about["size"]),
+        "invariance_error": float(f"{error:.3g}"),
+        "changed_answers": round(changed, 5),
+    }
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] = COLUMNS) -> None:
+    """Write rows as csv, by default with the columns of the protocol, whole or not at all."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(path, text.getvalue())
+
+
+def write_answers(scores: Mapping[tuple[str, str], Scores], path: Path) -> None:
+    """Write every answer, for calibration curves and paired tests: arrays named ``run|family|answers`` and so on."""
+    arrays = {}
+    for (run, family), own in scores.items():
+        for name in ("answers", "labels"):
+            arrays[f"{run}|{family}|{name}"] = getattr(own, name).astype(np.uint8)
+        arrays[f"{run}|{family}|confidences"] = own.confidences.astype(np.float32)
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    partial.replace(path)

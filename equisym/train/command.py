@@ -21,3 +21,7 @@ def _train(config: TrainConfig) -> None:
             f"{summary['arch']}: {summary['params']:,} parameters, {summary['seconds']:.0f} s, "
             f"valid {100 * summary['valid_accuracy']:.1f} %" + (f", test {test} %" if test else "")
         )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,57 +1,146 @@
-"""The Lightning module: cross-entropy, AdamW, one cycle, accuracy."""
+"""The Lightning module: loss, optimiser, schedule, accuracy."""
 
 from __future__ import annotations
+
+import math
 
 import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from equisym.models.tree import labels_at
+from equisym.train.augment import turn_and_flip
+from equisym.train.losses import HierarchicalLoss
+from equisym.train.order import rank_and_world
+
 Batch = tuple[Tensor, Tensor]
+OPTIMISERS = ("adamw", "adam")
+SCHEDULES = ("onecycle", "cosine", "constant")
+
+
+class NotFiniteError(ValueError):
+    """The loss is no number any more.
+
+    Args:
+        message: what happened.
+        images: the batch.
+        labels: its labels.
+    """
+
+    def __init__(self, message: str, images: Tensor, labels: Tensor) -> None:
+        super().__init__(message)
+        self.images, self.labels = images, labels
 
 
 class ClassifierModule(L.LightningModule):
     """Trains a network that maps images (B, C, H, W) to logits (B, classes).
 
+    Whatever is random in a step depends on seed, epoch, step and process alone, so that a resumed run repeats it.
+
     Args:
         model: the network.
         num_classes: size of its answer.
-        lr: peak of the one-cycle schedule.
-        weight_decay: of AdamW; norms, biases and other vectors are spared.
+        lr: peak of the schedule.
+        weight_decay: of the optimiser; norms, biases and other vectors are spared.
+        optimiser: ``"adamw"`` or ``"adam"``.
+        schedule: ``"onecycle"``, ``"cosine"`` (after a warm-up of a twentieth), or ``"constant"``.
+        loss: ``"flat"``, ``"hierarchical"`` or ``"level1"`` (labels become the three classes of the first level).
+        curriculum: share of the training in which a hierarchical loss goes from coarse to fine.
+        augment: whether to turn and flip the images.
+        seed: of dropout and augmentation.
     """
 
-    def __init__(self, model: nn.Module, *, num_classes: int, lr: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        num_classes: int,
+        lr: float,
+        weight_decay: float,
+        optimiser: str = "adamw",
+        schedule: str = "onecycle",
+        loss: str = "flat",
+        curriculum: float = 0.0,
+        augment: bool = False,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.model, self.lr, self.weight_decay = model, lr, weight_decay
-        self.loss = nn.CrossEntropyLoss()
-        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
-        self.valid_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.optimiser, self.schedule, self.augment, self.seed = optimiser, schedule, augment, seed
+        self.loss = HierarchicalLoss(curriculum=curriculum) if loss == "hierarchical" else nn.CrossEntropyLoss()
+        self.level1 = labels_at("level1") if loss == "level1" else None
+        for part in ("train", "valid"):
+            self.add_module(f"{part}_accuracy", MulticlassAccuracy(num_classes, average="micro"))
+            self.add_module(f"{part}_loss", MeanMetric())
+        for name in ("train_accuracy", "train_loss"):  # kept in the checkpoint, for one within an epoch
+            self.get_submodule(name).persistent(True)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        images, labels = batch
+    def on_train_epoch_start(self) -> None:
+        for name in ("train_accuracy", "train_loss"):
+            self.get_submodule(name).reset()  # pyright: ignore[reportCallIssue]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        del batch
+        rank, _ = rank_and_world()
+        place = ((self.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_idx) * 1_009 + rank
+        torch.manual_seed(place % 2**63)
+        if isinstance(self.loss, HierarchicalLoss):
+            self.loss.progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        images, labels = self._prepare(batch)
+        if self.augment:
+            images = turn_and_flip(images)
         logits = self(images)
         loss = self.loss(logits.float(), labels)
-        self.train_accuracy(logits, labels)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
-        self.log("train_accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
+        if not torch.isfinite(loss):
+            where = f"epoch {self.current_epoch}, batch {batch_idx}"
+            raise NotFiniteError(f"the loss became {loss.item()} at {where}", *batch)
+        self._log("train", loss, logits, labels)
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        images, labels = batch
+        images, labels = self._prepare(batch)
         logits = self(images)
-        self.valid_accuracy(logits, labels)
-        self.log("valid_loss", self.loss(logits.float(), labels), sync_dist=True)
-        self.log("valid_accuracy", self.valid_accuracy, prog_bar=True)
+        self._log("valid", nn.functional.cross_entropy(logits.float(), labels), logits, labels)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        spared = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": spared, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, lr=self.lr)
+        optimiser = make_optimiser(self.optimiser, self.model, self.lr, self.weight_decay)
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=steps)
+        if self.schedule == "onecycle":
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=steps)
+        else:
+            warm = max(1, steps // 20)
+
+            def share(step: int) -> float:
+                if self.schedule == "constant":
+                    return 1.0
+                rest = max(0, step - warm) / max(1, steps - warm)
+                return min((step + 1) / warm, 1.0) * 0.5 * (1 + math.cos(math.pi * rest))
+
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _prepare(self, batch: Batch) -> Batch:
+        images, labels = batch
+        return images, labels if self.level1 is None else labels.new_tensor(self.level1)[labels]
+
+    def _log(self, part: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        for name, values in (("accuracy", (logits, labels)), ("loss", (loss.detach(), len(labels)))):
+            metric = self.get_submodule(f"{part}_{name}")
+            metric.update(*values)  # pyright: ignore[reportCallIssue]
+            self.log(f"{part}_{name}", metric, on_step=False, on_epoch=True, prog_bar=name == "accuracy")  # pyright: ignore[reportArgumentType]
+
+
+def make_optimiser(kind: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """AdamW or Adam; vectors (norms, biases) are not decayed."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    spared = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return (torch.optim.AdamW if kind == "adamw" else torch.optim.Adam)(groups, lr=lr)

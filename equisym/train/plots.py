@@ -33,7 +33,7 @@ def plot_confusion(matrices: dict[str, NDArray[np.integer]], path: Path) -> None
     """Confusion matrices side by side, rows true and columns answered, as shares of each row.
 
     Args:
-        matrices: title to counts, shape (17, 17).
+        matrices: title to counts, shape (17, 17), or (3, 3) for the first level.
         path: picture file.
     """
     from matplotlib.figure import Figure
@@ -46,22 +46,21 @@ def plot_confusion(matrices: dict[str, NDArray[np.integer]], path: Path) -> None
 
 def draw_confusion(axes: Axes, counts: NDArray[np.integer], title: str) -> None:
     """One confusion matrix on given axes; answers in a supergroup of the truth are framed."""
+    if len(counts) == len(WALLPAPER_GROUPS):
+        names, related = WALLPAPER_GROUPS.names, [(g.label, s.label) for g in WALLPAPER_GROUPS for s in g.supergroups]
+    else:
+        names, related = ("no rotation", "2-, 4-fold", "3-, 6-fold"), []
     from matplotlib.patches import Rectangle
 
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for truth in WALLPAPER_GROUPS:
-        for answer in truth.supergroups:
-            corner = (answer.label - 0.5, truth.label - 0.5)
-            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="0.75", linewidth=0.6))
-        for column in np.nonzero(shares[truth.label] >= 0.05)[0]:
-            share = shares[truth.label, column]
-            colour = "white" if share > 0.5 else "black"
-            axes.text(
-                int(column), truth.label, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour
-            )
-    names = WALLPAPER_GROUPS.names
-    axes.set_xticks(range(17), names, rotation=90, fontsize=7)
-    axes.set_yticks(range(17), names, fontsize=7)
+    for truth, answer in related:
+        axes.add_patch(Rectangle((answer - 0.5, truth - 0.5), 1, 1, fill=False, edgecolor="0.75", linewidth=0.6))
+    for row, column in np.argwhere(shares >= 0.05).tolist():
+        share = shares[row, column]
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set(xlabel="answer", ylabel="truth", title=f"{title}: {100 * accuracy:.1f} %")

@@ -13,39 +13,28 @@ import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from equisym.data import FAMILIES, PatternOptions, WallpaperDataset
 from equisym.data.dataset import worker_count
 from equisym.models import build
+from equisym.models.tree import labels_at
+from equisym.train.checkpoints import Checkpoints, ExponentialAverage, Preempted, model_weights
 from equisym.train.config import TrainConfig
-from equisym.train.module import ClassifierModule
+from equisym.train.lr_finder import find_lr
+from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
+from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.records import MetricsTable, load_model, save_model, write_whole
+from equisym.train.synchronise import synchronise_norms
 
-NUM_CLASSES = 17
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
-
-
-class SeededOrder(Sampler[int]):
-    """A new order in each epoch that depends on the seed and the epoch alone, so that a resumed run repeats it."""
-
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self):
-        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist())
-
-    def __len__(self) -> int:
-        return self.length
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -53,64 +42,91 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
     Returns:
         What ``summary.json`` holds: arch, train_family, train_images, params, seconds, valid_accuracy, test.
+        Empty in the further processes of a run on several devices.
 
     Raises:
-        ValueError: if the folder already holds another run, or holds none to resume.
+        ValueError: if the folder already holds another run, or holds none to resume; if the loss becomes infinite or no
+            number.
+        Preempted: after SIGTERM, with the run saved.
     """
     start = time.perf_counter()
     out = Path(config.out or f"runs/{config.arch.replace('/', '-')}-{config.train_family}-{config.seed}")
     last = out / "last.ckpt"
     if config.resume and not last.is_file():
         raise ValueError(f"nothing to resume: {last} does not exist; leave out --resume to start there")
-    if last.exists() and not config.resume:
+    if last.exists() and not config.resume and rank_zero_only.rank == 0:
         raise ValueError(f"{out} already holds a run: add --resume to continue it, or give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    recorded = yaml.safe_dump(
-        dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False)), sort_keys=False
-    )
-    write_whole(out / "config.yaml", recorded)
+    if rank_zero_only.rank == 0:
+        recorded = dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False))
+        write_whole(out / "config.yaml", yaml.safe_dump(recorded, sort_keys=False))
 
     L.seed_everything(config.seed, verbose=False)
-    model = build(config.arch, num_classes=NUM_CLASSES, in_channels=1, **config.arch_options)
-    module = ClassifierModule(model, num_classes=NUM_CLASSES, lr=config.lr, weight_decay=config.weight_decay)
+    model = build(config.arch, num_classes=config.num_classes, in_channels=1, **config.model_options)
+    several = config.devices * config.nodes > 1
+    if several:
+        synchronise_norms(model)
+    train_loader, valid_loader = _train_loader(config), _valid_loader(config)
+    module = ClassifierModule(
+        model,
+        num_classes=config.num_classes,
+        lr=_chosen_lr(config, model, train_loader, out),
+        weight_decay=config.weight_decay,
+        optimiser=config.optimiser,
+        schedule=config.schedule,
+        loss=config.loss,
+        curriculum=config.curriculum,
+        augment=config.augment,
+        seed=config.seed,
+    )
     table = MetricsTable(out / "metrics.csv")
-    best = ModelCheckpoint(out, "best", monitor="valid_accuracy", mode="max", enable_version_counter=False)
-    newest = ModelCheckpoint(out, "last", every_n_epochs=1, enable_version_counter=False)
+    callbacks: list[L.Callback] = [table, TQDMProgressBar(leave=True)]
+    if config.ema:
+        callbacks.append(ExponentialAverage(config.ema))
+    if config.patience:
+        callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=config.patience))
+    callbacks.append(Checkpoints(out, every=config.checkpoint_steps))
     trainer = L.Trainer(
         accelerator="auto",
         devices=config.devices,
+        num_nodes=config.nodes,
         max_epochs=config.epochs,
         precision=_precision(config.precision),  # pyright: ignore[reportArgumentType]
-        logger=TensorBoardLogger(out, name="tensorboard", version="") if config.logger == "tensorboard" else False,
-        callbacks=[table, best, newest, TQDMProgressBar(leave=True)],
+        accumulate_grad_batches=config.accumulate,
+        gradient_clip_val=config.clip or None,
+        logger=_logger(config.logger, out),
+        callbacks=callbacks,
+        enable_checkpointing=False,
         enable_model_summary=False,
         log_every_n_steps=10,
         num_sanity_val_steps=0,
-        use_distributed_sampler=config.devices > 1,
+        use_distributed_sampler=False,
+        default_root_dir=out,
     )
     with warnings.catch_warnings():
         # The images are in memory, where worker processes would only cost time.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-        trainer.fit(
-            module,
-            _loader(config, "train"),
-            _loader(config, "valid"),
-            ckpt_path=last if config.resume else None,
-            weights_only=True,
-        )
+        try:
+            trainer.fit(
+                module, train_loader, valid_loader, ckpt_path=last if config.resume else None, weights_only=True
+            )
+        except NotFiniteError as error:
+            file = out / "bad_batch.safetensors"
+            save_file({"images": error.images.float().cpu().contiguous(), "labels": error.labels.cpu()}, file)
+            advice = "lower --lr, add --clip 1, or use --precision 32"
+            raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
     if not trainer.is_global_zero:
         return {}
-    best_state = torch.load(out / "best.ckpt", weights_only=True, map_location="cpu")["state_dict"]
-    model.load_state_dict({k.removeprefix("model."): v for k, v in best_state.items() if k.startswith("model.")})
-    params = sum(p.numel() for p in model.parameters())
+    model = build(config.arch, num_classes=config.num_classes, in_channels=1, **config.model_options)
+    model.load_state_dict(model_weights(out / "best.ckpt"))
     save_model(
         model,
         out / "model.safetensors",
         {
             "arch": config.arch,
-            "arch_options": config.arch_options,
-            "num_classes": NUM_CLASSES,
+            "arch_options": config.model_options,
+            "num_classes": config.num_classes,
             "in_channels": 1,
             "size": config.size,
             "train_family": config.train_family,
@@ -121,14 +137,16 @@ def train(config: TrainConfig) -> dict[str, Any]:
     confusion = {}
     for family in FAMILIES if config.test_images else ():
         logits, labels = classify(load_model(out)[0], _dataset(config, family, config.test_images, "test"))
-        confusion[family] = multiclass_confusion_matrix(logits, labels, NUM_CLASSES).numpy()
+        if config.loss == "level1":
+            labels = labels.new_tensor(labels_at("level1"))[labels]
+        confusion[family] = multiclass_confusion_matrix(logits, labels, config.num_classes).numpy()
     if confusion:
         plot_confusion(confusion, out / "confusion.png")
     summary = {
         "arch": config.arch,
         "train_family": config.train_family,
         "train_images": config.train_images,
-        "params": params,
+        "params": sum(p.numel() for p in model.parameters()),
         "seconds": round(time.perf_counter() - start, 1),
         "valid_accuracy": max(row["valid_accuracy"] for row in table.rows),
         "test": {family: float(np.trace(m) / m.sum()) for family, m in confusion.items()},
@@ -150,23 +168,55 @@ def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, 
     return WallpaperDataset(families, length, size=config.size, seed=config.seed, split=split, options=options)
 
 
-def _loader(config: TrainConfig, split: str) -> DataLoader:
+def _kept(config: TrainConfig, split: str) -> tuple[Dataset, int]:
+    """The images of a split, in memory if they fit, and the worker processes that then draw them."""
     length = config.train_images if split == "train" else config.valid_images
-    dataset = _dataset(config, config.families, length, split)
-    workers = worker_count(config.workers)
-    kept: Dataset = dataset
-    if 4 * length * config.size**2 <= _KEEP_IN_MEMORY:
-        kept, workers = dataset.in_memory(workers=workers), 0
-    order = SeededOrder(length, config.seed) if split == "train" and config.devices == 1 else None
-    return DataLoader(
-        kept,
-        config.batch_size,
-        sampler=order,
-        shuffle=split == "train" and order is None,
-        num_workers=workers,
-        drop_last=split == "train" and length >= config.batch_size,
-        persistent_workers=workers > 0,
+    dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
+    if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
+        return dataset.in_memory(workers=workers, progress=rank_zero_only.rank == 0), 0
+    return dataset, workers
+
+
+def _train_loader(config: TrainConfig) -> ResumableLoader:
+    dataset, workers = _kept(config, "train")
+    order = EpochBatches(config.train_images, config.batch_size, seed=config.seed)
+    return ResumableLoader(dataset, order, num_workers=workers, persistent_workers=workers > 0)
+
+
+def _valid_loader(config: TrainConfig) -> DataLoader:
+    dataset, workers = _kept(config, "valid")
+    share = ShardedSequence(config.valid_images)
+    return DataLoader(dataset, config.batch_size, sampler=share, num_workers=workers, persistent_workers=workers > 0)
+
+
+def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: Path) -> float:
+    """The rate of a range test where one is asked for; a resumed run reads the one that it began with."""
+    file = out / "lr_finder.csv"
+    if not config.find_lr:
+        return config.lr
+    if config.resume and file.is_file():
+        return float(file.read_text().splitlines()[0].removeprefix("# chosen: "))
+    lr, history = find_lr(
+        model,
+        loader,
+        ClassifierModule(model, num_classes=config.num_classes, lr=1, weight_decay=0, loss=config.loss).loss,
+        lambda m, rate: make_optimiser(config.optimiser, m, rate, config.weight_decay),
     )
+    if rank_zero_only.rank == 0:
+        lines = [f"# chosen: {lr!r}", "lr,loss", *(f"{rate:.6g},{value:.6g}" for rate, value in history)]
+        write_whole(file, "\n".join(lines) + "\n")
+        print(f"learning rate {lr:.2g}, from {file}")
+    return lr
+
+
+def _logger(kind: str, out: Path) -> Logger | bool:
+    if kind == "tensorboard":
+        return TensorBoardLogger(out, name="tensorboard", version="")
+    if kind == "wandb":
+        return WandbLogger(name=out.name, save_dir=out, project="equisym")
+    if kind == "mlflow":
+        return MLFlowLogger("equisym", run_name=out.name, tracking_uri=f"file:{out.resolve()}/mlruns")
+    return False
 
 
 def _precision(wanted: str) -> str:
@@ -176,3 +226,6 @@ def _precision(wanted: str) -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return "bf16-mixed" if native else "32-true"
+
+
+__all__ = ["Preempted", "classify", "train"]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_every_arch import randomised
 
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models import TreeSoftmax, build
@@ -9,7 +10,6 @@ from equisym.models.sharing import KINDS, Sharing
 from equisym.models.tree import labels_at, log_sums
 from equisym.nn import GroupConv2d
 from equisym.testing import equivariance_errors
-from test_every_arch import randomised
 
 CASES = [
     ("e2resnet", {"width": 2, "conv": "separable"}),

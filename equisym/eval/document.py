@@ -1,0 +1,133 @@
+"""A page of headings, text, tables and figures, written once and rendered as HTML and as Markdown."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; }
+body { font: 16px/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem 1.25rem 4rem; }
+h1 { font-size: 1.8rem; line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+.table { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
+tr.published td { font-style: italic; } tbody tr:hover { background: var(--soft); }
+figure { margin: 1.25rem 0; } figure svg { max-width: 100%; height: auto; background: white; border-radius: 4px; }
+figcaption { font-size: .9rem; opacity: .8; } code { font-size: .9em; overflow-wrap: anywhere; }
+nav a { margin-right: 1rem; white-space: nowrap; }
+"""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Opens a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; those whose first cell ends in "(published)" are set in italics."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture as SVG text.
+
+    Attributes:
+        name: of its file beside the Markdown page.
+        svg: the picture.
+        caption: what it shows.
+    """
+
+    name: str
+    svg: str
+    caption: str
+
+
+Block = Heading | Text | Bullets | Table | Figure
+
+
+def render_html(title: str, blocks: Sequence[Block]) -> str:
+    """One page that needs no other file."""
+    heads = [block.text for block in blocks if isinstance(block, Heading)]
+    links = "".join(f'<a href="#{_anchor(head)}">{html.escape(head)}</a> ' for head in heads)
+    body = "\n".join(_html(block) for block in blocks)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
+        f"<style>{_STYLE}</style>\n<h1>{html.escape(title)}</h1>\n<nav>{links}</nav>\n{body}\n</html>\n"
+    )
+
+
+def render_markdown(title: str, blocks: Sequence[Block], folder: Path) -> str:
+    """The same page as Markdown; the figures are written into ``folder``."""
+    lines = [f"# {title}", ""]
+    for block in blocks:
+        match block:
+            case Heading(text):
+                lines += [f"## {text}"]
+            case Text(text):
+                lines += [text]
+            case Bullets(items):
+                lines += [f"- {item}" for item in items]
+            case Table(heads, rows):
+                lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+                lines += ["| " + " | ".join(row) + " |" for row in rows]
+            case Figure(name, svg, caption):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{name}.svg").write_text(svg)
+                lines += [f"![{caption}]({folder.name}/{name}.svg)", "", caption]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f'<h2 id="{_anchor(text)}">{html.escape(text)}</h2>'
+        case Text(text):
+            return f"<p>{_inline(text)}</p>"
+        case Bullets(items):
+            return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+        case Table(heads, rows):
+            top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
+            body = ""
+            for row in rows:
+                kind = ' class="published"' if row and row[0].endswith("(published)") else ""
+                body += f"<tr{kind}>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n"
+            return f'<div class="table"><table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table></div>'
+        case Figure(_, svg, caption):
+            inline = svg[svg.index("<svg") :]
+            return f"<figure>{inline}<figcaption>{_inline(caption)}</figcaption></figure>"
+
+
+def _inline(text: str) -> str:
+    """Escape, and set what stands between back-quotes as code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def _anchor(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text.lower())

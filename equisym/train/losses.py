@@ -1,0 +1,51 @@
+"""What is minimised: the group alone, every level of the hierarchy, or the poster's first level."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equisym.models.tree import LEVELS, labels_at, log_sums
+
+LOSSES = ("flat", "hierarchical", "level1")
+
+
+class HierarchicalLoss(nn.Module):
+    r"""Mean of the cross-entropies of rotation order, crystal class and group, coarse levels first.
+
+    .. math:: L = \frac{\sum_k w_k\, H_k}{\sum_k w_k}, \qquad
+              w = \left(1,\ \min(1, 2t/c),\ \min(1, \max(0, 2t/c - 1))\right)
+
+    H_k is the cross-entropy of level k, whose probabilities are sums over the groups below; t is the share of training
+    that is done and c ``curriculum``, the share at which all levels weigh the same. With c = 0 they do from the start.
+
+    Args:
+        curriculum: c, 0 to 1.
+
+    Shape:
+        logits ``(B, 17)``, labels ``(B,)`` -> a number.
+
+    >>> HierarchicalLoss()(torch.zeros(1, 17), torch.tensor([0])).round(decimals=3)  # ln(17 / 5), ln(17 / 2), ln 17
+    tensor(2.064)
+    """
+
+    def __init__(self, *, curriculum: float = 0.0) -> None:
+        super().__init__()
+        self.curriculum = curriculum
+        self.progress = 1.0
+        self.classes = [labels_at(level) for level in LEVELS]
+
+    def weights(self) -> tuple[float, float, float]:
+        """Weights of rotation order, crystal class and group at the present progress."""
+        ramp = 2 * self.progress / self.curriculum if self.curriculum else 2.0
+        return 1.0, min(1.0, ramp), min(1.0, max(0.0, ramp - 1))
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        leaves = logits.log_softmax(1)
+        weights = self.weights()
+        parts = [
+            weight * functional.nll_loss(log_sums(leaves, classes), labels.new_tensor(classes)[labels])
+            for weight, classes in zip(weights, self.classes, strict=True)
+        ]
+        return torch.stack(parts).sum() / sum(weights)

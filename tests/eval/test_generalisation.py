@@ -1,0 +1,139 @@
+"""The report: every section from whole results, and sentences instead of errors from partial ones."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equisym.eval.document import Bullets, Heading, Table, Text, render_html
+from equisym.eval.generalisation import read_results, report
+from equisym.eval.metrics import score
+from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
+
+SCRIPT = Path(__file__).parents[2] / "eval" / "generalisation_report.py"
+PUBLISHED = SCRIPT.parent / "published" / "accuracy.csv"
+
+
+@pytest.fixture
+def results(tmp_path):
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(17).repeat(6)
+    rows, answers = [], {}
+    for name, skill in (("turning", 3.0), ("plain", 1.0)):
+        for seed in range(2):
+            for family in ("noise", "atom"):
+                logits = torch.randn(102, 17, generator=generator)
+                logits[torch.arange(102), labels] += skill
+                scores = score(logits, labels)
+                row = {"arch": name, "run": f"runs/{name}-{seed}", "train_family": "noise", "train_images": 1000}
+                row |= {"test_family": family, "test_images": 102, "images_per_second": 50}
+                row |= {n: getattr(scores, n) for n in COLUMNS if hasattr(scores, n)}
+                rows.append(row)
+                answers[row["run"], family] = scores
+    write_table(rows, tmp_path / "cross_dataset.csv")
+    write_answers(answers, tmp_path / "answers.npz")
+    models = [
+        {"run": f"runs/{n}-0", "arch": n, "arch_options": "", "size": 65, "params": 1234567, "multiply_adds": 5000000}
+        | {"invariance_error": 0.001, "changed_answers": 0.25}
+        for n in ("turning", "plain")
+    ]
+    write_table(models, tmp_path / "models.csv", MODEL_COLUMNS)
+    (tmp_path / "techniques.csv").write_text(
+        "technique,with,without\nturning kernels,turning,plain\nmagic,magic,plain\nplainness,plain,turning\n"
+    )
+    return tmp_path / "cross_dataset.csv"
+
+
+class Balanced(HTMLParser):
+    """Counts open tags, and anything fetched from elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.outside = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "path", "use", "stop", "image", "rect", "br"):
+            self.open.append(tag)
+        self.outside += [v for k, v in attrs if k in ("src", "href", "xlink:href") and v and not v.startswith("#")]
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+
+def test_script_writes_one_page_that_needs_no_other_file(results, tmp_path):
+    out = tmp_path / "page"
+    subprocess.run([sys.executable, SCRIPT, results, "--out", out], check=True, capture_output=True)
+    page = (out / "index.html").read_text()
+    parser = Balanced()
+    parser.feed(page)
+    assert not parser.outside
+    assert page.count("<svg") >= 5
+    assert "turning kernels" in page
+    assert "ResNet50 (published)" in page
+    assert "magic: magic was not run." in page
+    markdown = (out / "REPORT.md").read_text()
+    pictures = re.findall(r"\]\((figures/[^)]+)\)", markdown)
+    assert pictures
+    assert all((out / p).is_file() for p in pictures)
+
+
+def test_numbers_are_those_of_the_files(results):
+    found = read_results([results], PUBLISHED)
+    blocks = report(found, "command")
+    tables = [block for block in blocks if isinstance(block, Table)]
+    accuracies = tables[0]
+    own = [
+        float(r["accuracy"]) for r in found.rows if r["run"].startswith("runs/turning") and r["test_family"] == "atom"
+    ]
+    (row,) = [r for r in accuracies.rows if r[0] == "turning"]
+    assert row[accuracies.heads.index("atom")].startswith(f"{100 * np.mean(own):.1f} ± ")
+    (published,) = [r for r in accuracies.rows if r[0] == "ResNet50 (published)" and r[2] == "1000000"]
+    assert published[accuracies.heads.index("noise")] == "93.8"
+    techniques = next(t for t in tables if t.heads[0] == "technique")
+    gains = {row[0]: row[3] for row in techniques.rows}
+    assert gains["turning kernels"].startswith("+")
+    assert gains["plainness"].startswith("-")
+    assert gains["magic"] == "not run"
+    assert any("McNemar" in b.text for b in blocks if isinstance(b, Text))
+
+
+def test_partial_results_are_said(results, tmp_path):
+    results.with_name("answers.npz").unlink()
+    results.with_name("models.csv").unlink()
+    broken = tmp_path / "other" / "cross_dataset.csv"
+    broken.parent.mkdir()
+    broken.write_text("arch,run\ne2resnet,a\n")
+    lines = results.read_text().splitlines()
+    results.write_text("\n".join([*lines[:4], lines[4].replace(lines[4].split(",")[6], ""), ""]))
+    blocks = report(read_results([results, broken, tmp_path / "none.csv"], None), "command")
+    missing = blocks[-1]
+    assert isinstance(missing, Bullets)
+    said = " ".join(missing.items)
+    for words in ("answers.npz", "models.csv", "has no column", "none.csv", "rows without an accuracy", "published"):
+        assert words in said, words
+    assert isinstance(report(read_results([tmp_path / "none.csv"], None), "c")[-1], Bullets)
+
+
+def test_page_escapes_what_it_is_given():
+    page = render_html("a < b", [Heading("x & y"), Text("`<b>`"), Table(["<i>"], [["1 (published)"]])])
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "<code>&lt;b&gt;</code>" in page
+    assert '<tr class="published">' in page
+
+
+def test_script_without_results_is_one_line(tmp_path):
+    answer = subprocess.run(
+        [sys.executable, SCRIPT, tmp_path / "no.csv", "--out", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "no results at" in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -1,0 +1,191 @@
+"""The engine under accident: killed at any step, told to stop, a loss that is no number, two processes."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_run import TINY, pytestmark  # noqa: F401 - the marks apply to this module too
+
+from equisym.models import build
+from equisym.train import TrainConfig
+from equisym.train.augment import turn_and_flip
+from equisym.train.checkpoints import ExponentialAverage
+from equisym.train.losses import HierarchicalLoss
+from equisym.train.lr_finder import find_lr
+from equisym.train.module import make_optimiser
+from equisym.train.run import train
+
+SHORT = TINY | {"train_images": 136, "epochs": 3, "test_images": 0, "logger": "none"}
+EXTRAS = {"arch_options": {"width": 2, "dropout": 0.5}, "augment": True, "accumulate": 2, "clip": 1.0, "ema": 0.9}
+
+
+def start(out, settings, *more) -> subprocess.Popen:
+    arguments = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in settings.items() if v is not True]
+    arguments = [a.replace('="', "=").removesuffix('"') for a in arguments]
+    flags = [f"--{k.replace('_', '-')}" for k, v in settings.items() if v is True]
+    command = [sys.executable, "-m", "equisym.train.command", *arguments, *flags, f"--out={out}", *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(file, process) -> None:
+    deadline = time.monotonic() + 300
+    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def assert_same_run(first, second) -> None:
+    whole, resumed = (load_file(folder / "model.safetensors") for folder in (first, second))
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
+    assert (first / "metrics.csv").read_text() == (second / "metrics.csv").read_text()
+
+
+def test_killed_within_an_epoch_and_resumed_bit_for_bit(tmp_path):
+    settings = SHORT | EXTRAS
+    train(TrainConfig(**settings, out=str(tmp_path / "whole")))
+    killed = tmp_path / "killed"
+    process = start(killed, settings | {"checkpoint_steps": 1})
+    wait_for(killed / "last.ckpt", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    state = torch.load(killed / "last.ckpt", weights_only=True)
+    assert state["global_step"] % 4 != 0, "killed at the end of an epoch: the case is not the one meant"
+    train(TrainConfig(**settings, out=str(killed), resume=True))
+    assert_same_run(tmp_path / "whole", killed)
+
+
+def test_sigterm_saves_and_exits(tmp_path):
+    train(TrainConfig(**SHORT, out=str(tmp_path / "whole")))
+    stopped = tmp_path / "stopped"
+    process = start(stopped, SHORT | {"checkpoint_steps": 1})
+    wait_for(stopped / "last.ckpt", process)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM after step" in output
+    assert "add --resume to continue" in output
+    assert not (stopped / "summary.json").exists()
+    train(TrainConfig(**SHORT, out=str(stopped), resume=True))
+    assert_same_run(tmp_path / "whole", stopped)
+
+
+def test_a_loss_that_is_no_number_stops_with_its_batch(tmp_path):
+    settings = SHORT | {"lr": 1e30, "schedule": "constant", "optimiser": "adam"}
+    with pytest.raises(ValueError, match=r"the loss became .* at epoch 0, batch \d.*bad_batch.safetensors: lower --lr"):
+        train(TrainConfig(**settings, out=str(tmp_path)))
+    bad = load_file(tmp_path / "bad_batch.safetensors")
+    assert bad["images"].shape == (17, 1, 33, 33)
+    assert bad["labels"].shape == (17,)
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
+    common = SHORT | {"train_images": 68, "epochs": 2}
+    train(TrainConfig(**common | {"batch_size": 34}, out=str(tmp_path / "one")))
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    settings = common | {"devices": 2, "resume": False}
+    del settings["resume"]
+    process = start(tmp_path / "two", settings)
+    del environment
+    output = process.communicate(timeout=500)
+    assert process.returncode == 0, output
+    one, two = (list(csv.DictReader((tmp_path / n / "metrics.csv").read_text().splitlines())) for n in ("one", "two"))
+    for first, second in zip(one, two, strict=True):
+        for name in ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"):
+            assert float(first[name]) == pytest.approx(float(second[name]), abs=2e-3), name
+    whole, shared = (load_file(tmp_path / n / "model.safetensors") for n in ("one", "two"))
+    assert (whole["head.weight"] - shared["head.weight"]).abs().max() < 1e-3
+
+
+def test_early_stop(tmp_path):
+    settings = SHORT | {"epochs": 30, "patience": 1, "lr": 1e-12, "train_images": 34}
+    train(TrainConfig(**settings, out=str(tmp_path)))
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) < 8
+
+
+@pytest.mark.parametrize("loss", ["hierarchical", "level1"])
+def test_losses_train_and_test(loss, tmp_path):
+    settings = TINY | {"loss": loss, "epochs": 1, "curriculum": 0.5, "logger": "none", "find_lr": loss == "level1"}
+    summary = train(TrainConfig(**settings, out=str(tmp_path)))
+    assert set(summary["test"]) == {"noise", "photo", "atom"}
+    assert (tmp_path / "confusion.png").exists()
+    assert (tmp_path / "lr_finder.csv").exists() == (loss == "level1")
+
+
+def test_hierarchical_loss_by_hand_and_its_curriculum():
+    loss = HierarchicalLoss(curriculum=0.5)
+    logits, labels = torch.randn(6, 17), torch.arange(6)
+    loss.progress = 0.0
+    assert loss.weights() == (1.0, 0.0, 0.0)
+    probabilities = logits.softmax(1)
+    order_1, order_2 = [0, 2, 3, 4], [1, 5, 6, 7, 8]
+    expected = [-probabilities[i, order_1 if i in order_1 else order_2].sum().log() for i in range(6)]
+    assert loss(logits, labels) == pytest.approx(sum(expected).item() / 6, rel=1e-5)
+    loss.progress = 0.25
+    assert loss.weights() == (1.0, 1.0, 0.0)
+    loss.progress = 0.5
+    assert loss.weights() == (1.0, 1.0, 1.0)
+
+
+def test_turning_and_flipping_makes_all_eight_images():
+    torch.manual_seed(0)
+    image = torch.arange(9.0).view(1, 1, 3, 3)
+    made = turn_and_flip(image.repeat(200, 1, 1, 1))
+    turned = [image.rot90(k, (-2, -1)) for k in range(4)]
+    allowed = {tuple(x.flatten().tolist()) for y in turned for x in (y, y.flip(-1))}
+    assert {tuple(x.flatten().tolist()) for x in made} == allowed
+    assert len(allowed) == 8
+
+
+def test_running_average_by_hand():
+    class Holder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = torch.nn.Linear(1, 1, bias=False)
+
+    class At:
+        global_step = 0
+
+    holder, trainer, average = Holder(), At(), ExponentialAverage(0.5)
+    torch.nn.init.zeros_(holder.model.weight)
+    average.on_fit_start(trainer, holder)
+    torch.nn.init.ones_(holder.model.weight)
+    for step, expected in ((1, 1 - 2 / 11), (1, 1 - 2 / 11), (2, 1 - 2 / 11 * 3 / 12)):
+        trainer.global_step = step
+        average.on_train_batch_end(trainer, holder, None, None, 0)
+        assert average.average["weight"].item() == pytest.approx(expected)
+    average.on_validation_start(trainer, holder)
+    assert holder.model.weight.item() < 1
+    average.on_validation_end(trainer, holder)
+    assert holder.model.weight.item() == 1
+
+
+def test_range_test_finds_the_stable_rates():
+    # One quadratic bowl: gradient descent diverges above lr = 2 / curvature = 0.2.
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 3.0)
+    batches = [(torch.ones(4, 1), torch.zeros(4))]
+    lr, history = find_lr(
+        model,
+        batches,
+        lambda y, _: 5 * y.square().mean(),
+        lambda m, rate: torch.optim.SGD(m.parameters(), rate),
+        low=1e-4,
+        high=10,
+    )
+    assert 1e-3 < lr < 0.2
+    assert history[-1][0] < 10
+    assert model.weight.item() == 3.0
+
+
+def test_optimiser_spares_vectors():
+    decayed, spared = make_optimiser("adam", build("e2resnet", width=2), 1e-3, 0.1).param_groups
+    assert decayed["weight_decay"] == 0.1
+    assert spared["weight_decay"] == 0
+    assert all(p.ndim == 1 for p in spared["params"])
