@@ -256,7 +256,11 @@ def bloat(library: Library) -> str | None:
     torch.save(model.state_dict(), buffer)
     parameters = sum(p.numel() * p.element_size() for p in model.parameters())
     # keys and the zip container cost some kilobytes whatever the model's size
-    return None if buffer.tell() < 1.02 * parameters + 8192 else f"{buffer.tell() / parameters:.1f} x the parameters' bytes"
+    return (
+        None
+        if buffer.tell() < 1.02 * parameters + 8192
+        else f"{buffer.tell() / parameters:.1f} x the parameters' bytes"
+    )
 
 
 @check("no files written into site-packages")
@@ -338,7 +342,9 @@ def main() -> None:
         "| check | " + " | ".join(results) + " |",
         "|---" * (len(results) + 1) + "|",
     ]
-    lines += [f"| {title} | " + " | ".join(results[n][title].replace("|", "/") for n in results) + " |" for title in CHECKS]
+    lines += [
+        f"| {title} | " + " | ".join(results[n][title].replace("|", "/") for n in results) + " |" for title in CHECKS
+    ]
     text = "\n".join(lines) + "\n"
     print(text)
     if args.out:

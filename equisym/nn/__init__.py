@@ -5,6 +5,7 @@ from equisym.nn.dropout import FieldDropout2d
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
 from equisym.nn.field_type import FieldType
 from equisym.nn.from_escnn import from_escnn
+from equisym.nn.from_plain import from_plain
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
 from equisym.nn.kernel import GroupKernel
 from equisym.nn.nonlinearity import (
@@ -24,6 +25,7 @@ from equisym.nn.residual import GroupResidualBlock
 from equisym.nn.restriction import Restrict2d, RestrictRegular2d
 from equisym.nn.rotating_conv import RotatingConv2d
 from equisym.nn.separable_conv import GroupDepthwiseConv2d, SeparableGroupConv2d
+from equisym.nn.sizes import LayerSize, SizeReport, check_sizes
 from equisym.nn.steerable_conv import SteerableConv2d, SteerableConvTranspose2d
 from equisym.nn.steerable_kernel import kernel_space_dimension
 from equisym.nn.symmetry_filter import SymmetryCorrelation2d, SymmetryFilter2d
@@ -46,6 +48,7 @@ __all__ = [
     "GroupKernel",
     "GroupPool2d",
     "GroupResidualBlock",
+    "LayerSize",
     "LiftConv2d",
     "NormMaxPool2d",
     "NormNonlinearity",
@@ -59,6 +62,7 @@ __all__ = [
     "RestrictRegular2d",
     "RotatingConv2d",
     "SeparableGroupConv2d",
+    "SizeReport",
     "SteerableConv2d",
     "SteerableConvTranspose2d",
     "SymmetryCorrelation2d",
@@ -67,7 +71,9 @@ __all__ = [
     "WallpaperConv2d",
     "act",
     "commutant_dimension",
+    "check_sizes",
     "from_escnn",
+    "from_plain",
     "group_functions",
     "kernel_space_dimension",
 ]

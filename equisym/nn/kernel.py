@@ -141,6 +141,32 @@ class GroupKernel(ConstantModule):
         return turned.permute(0, 2, 1, 3, 4).reshape(fields_out * order, fields_in * inner, k, k)
 
     @torch.no_grad()
+    def project(self, filters: Tensor) -> Tensor:
+        """The free weights whose expansion is nearest to given filters: an average over the group.
+
+        Shape:
+            filters as :meth:`forward` gives them -> ``(out, in, *weight_shape)``.
+        """
+        order, inner = self.group.order, 1 if self.lifting else self.group.order
+        out, in_ = filters.shape[0] // order, filters.shape[1] // inner
+        parts = filters.view(out, order, in_, inner, -1).permute(0, 2, 1, 3, 4)
+        size = math.prod(self.weight_shape)
+        weight = filters.new_zeros(out, in_, size)
+        if self.exact:
+            weight.index_add_(2, self.index, parts.flatten(2))
+            return (weight / torch.bincount(self.index, minlength=size)).view(out, in_, *self.weight_shape)
+        # Each element's turned basis reads the same coefficients: one least-squares problem for all elements.
+        stacked = self.basis.to(filters.dtype)
+        if self.lifting:
+            design, target = stacked.flatten(1).T, parts.flatten(2)
+        else:
+            design = stacked.flatten(1).T
+            back = torch.argsort(self.index.view(order, order), 1)
+            target = parts.gather(3, back[None, None, :, :, None].expand_as(parts)).transpose(2, 3).flatten(3)
+        found = torch.linalg.pinv(design) @ target.flatten(0, -2).T
+        return found.T.reshape(out, in_, *self.weight_shape)
+
+    @torch.no_grad()
     def initialise(self, weight: Tensor, *, gain: float = math.sqrt(2)) -> None:
         """He initialisation of the expanded filters: their fan-in, not that of the free weights, sets the scale."""
         fan_in = weight.shape[1] * (1 if self.lifting else self.group.order)

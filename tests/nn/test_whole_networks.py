@@ -1,0 +1,148 @@
+"""What concerns whole networks: exact sizes, averaging a plain network, ONNX, data-parallel training."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from equisym.groups import C, D
+from equisym.models import build
+from equisym.nn import (
+    FieldType,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    GroupPool2d,
+    LiftConv2d,
+    SteerableConv2d,
+    check_sizes,
+    from_plain,
+)
+from equisym.testing import assert_equivariant
+
+
+def network(group, order_channels=2):
+    return nn.Sequential(
+        LiftConv2d(1, order_channels, 3, group=group, stride=2, padding=1),
+        GroupBatchNorm2d(order_channels, group=group),
+        nn.ReLU(),
+        GroupConv2d(order_channels, order_channels, 3, group=group, stride=2, padding=1),
+        GroupPool2d(group=group),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(order_channels, 3),
+    )
+
+
+@pytest.mark.parametrize("size", [9, 13, 16, 17, 18, 32, 33])
+def test_check_sizes_agrees_with_the_measured_error(size):
+    torch.manual_seed(0)
+    model = network(C(4)).double().eval()
+    report = check_sizes(model, size)
+    x = torch.randn(1, 1, size, size, dtype=torch.float64)
+    error = (model(x.rot90(1, (-2, -1))) - model(x)).abs().max().item()
+    assert report.exact == (error < 1e-10)
+    assert report.exact == (size % 4 == 1)
+    assert next(model.parameters()).device.type == "cpu"
+
+
+def test_check_sizes_names_the_layer():
+    report = check_sizes(network(D(4)), 19)
+    assert not report.exact
+    assert report.broken_by == "3"
+    assert report.nearest == (17, 21)
+    assert "3" in str(report)
+    assert "off centre" in str(report)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert check_sizes(build("e2resnet18", width=1), 224).nearest == (193, 225)
+    with pytest.raises(ValueError, match="cannot run on 2 x 9 x 9"):
+        check_sizes(network(C(4)), 9, in_channels=2)
+
+
+@pytest.mark.parametrize("group", [C(4), D(2), C(6), D(3)], ids=str)
+def test_averaging_an_equivariant_network_changes_nothing(group):
+    torch.manual_seed(0)
+    source, target = network(group), network(group)
+    nn.init.normal_(source[0].bias)
+    plain = nn.Sequential(*(m.to_plain() if hasattr(m, "to_plain") else m for m in source.eval()))
+    from_plain(target, plain)
+    x = torch.randn(2, 1, 9, 9)
+    torch.testing.assert_close(target.eval()(x), source(x), rtol=1e-4, atol=1e-5)
+
+
+def test_averaging_a_plain_network_is_the_mean_over_the_group():
+    torch.manual_seed(0)
+    plain = nn.Conv2d(8, 8, 3, bias=False)
+    layer = from_plain(GroupConv2d(2, 2, 3, group=C(4), bias=False), plain)
+    fields = FieldType.regular(C(4), 2)
+    mean = torch.zeros_like(plain.weight)
+    for q in range(4):  # g W(g^-1 x) g^-1, averaged by definition
+        turned = torch.rot90(plain.weight.detach(), q, (-2, -1))
+        turned = fields.act(turned, q * np.pi / 2)
+        mean += fields.act(turned.transpose(0, 1), q * np.pi / 2).transpose(0, 1) / 4
+    torch.testing.assert_close(layer.filters()[0], mean)
+
+
+def test_a_resnet18_of_torchvision_starts_ours():
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    plain = torchvision.models.resnet18(weights=None, num_classes=5).eval()
+    model = from_plain(build("e2resnet18", group="C2", width=32, num_classes=5), plain).eval()
+    x = torch.randn(1, 1, 65, 65)
+    assert_equivariant(model, x, group=C(2), output="invariant")
+    assert model.stem[1].filters()[0].abs().sum() > 0
+
+
+def test_from_plain_refuses_what_does_not_pair():
+    with pytest.raises(ValueError, match="as many convolutions and norms .got 3 and 1"):
+        from_plain(network(C(4)), nn.Conv2d(1, 8, 3))
+    with pytest.raises(ValueError, match="equal filters"):
+        from_plain(LiftConv2d(1, 2, 3, group=C(4)), nn.Conv2d(1, 9, 3))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("folded", [False, True])
+def test_onnx_gives_the_same_answer(folded):
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    model = network(D(4)).eval()
+    if folded:
+        model = nn.Sequential(*(m.to_plain() if hasattr(m, "to_plain") else m for m in model)).eval()
+    x = torch.randn(2, 1, 17, 17)
+    buffer = io.BytesIO()
+    torch.onnx.export(model, (x,), dynamo=True, verbose=False).save(buffer)
+    session = runtime.InferenceSession(buffer.getvalue())
+    (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(answer, model(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_sync_batch_norm_and_ddp_find_every_parameter(tmp_path):
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(network(C(4)))
+    assert isinstance(model[1].norm, nn.SyncBatchNorm)
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        ddp = nn.parallel.DistributedDataParallel(network(C(4)))
+        for _ in range(2):
+            ddp(torch.randn(2, 1, 9, 9)).sum().backward()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_steerable_network_follows_its_optimiser():
+    """Filters are expanded from the weights of this step, never from an earlier one."""
+    fields = FieldType.regular(C(8), 1)
+    layer = SteerableConv2d(fields, fields, 3).eval()
+    x = torch.randn(1, 8, 5, 5)
+    optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
+    before = layer(x)
+    before.square().mean().backward()
+    optimiser.step()
+    assert not torch.allclose(layer(x), before)
+    with torch.no_grad():
+        layer.weight.data.zero_()
+        assert layer(x).abs().max() == 0
