@@ -1,5 +1,6 @@
 """Generated wallpaper images: patterns with exact symmetry, the label guard, and datasets."""
 
+from equisym.data.batch import images
 from equisym.data.cell import Cell, draw_cell
 from equisym.data.corruptions import CORRUPTIONS, Corruption
 from equisym.data.dataset import WallpaperDataset
@@ -22,5 +23,6 @@ __all__ = [
     "WallpaperDataset",
     "draw_cell",
     "draw_pattern",
+    "images",
     "render",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ class GenerateConfig:
         margin: the label guard's margin, 0 to 1.
         shard: write the i-th of n shards, as i/n counted from 0; by default the rank of torchrun or SLURM.
         block: images drawn and stored at once, which a killed run loses at most; the images of a tar file.
-        workers: processes; by default one for each core.
+        workers: processes; -1 for one for each core, 0 for none beside this one.
         check: look at every image of the HDF5 file OUT instead, and report blanks and label anomalies.
     """
 
@@ -47,7 +46,7 @@ class GenerateConfig:
     margin: float = 0.1
     shard: str | None = None
     block: int = 510
-    workers: int | None = None
+    workers: int = -1
     check: bool = False
 
 
@@ -60,7 +59,7 @@ def _generate(config: GenerateConfig) -> None:
     if config.check:
         _check(config.out)
         return
-    from equisym.data.dataset import WallpaperDataset
+    from equisym.data.dataset import WallpaperDataset, worker_count
     from equisym.data.generate import generate, shard_of_environment
     from equisym.data.pattern import FAMILIES
 
@@ -81,7 +80,7 @@ def _generate(config: GenerateConfig) -> None:
     }
     for dataset in datasets.values():
         dataset.pattern(0)  # what is wrong with the options is said before anything is written
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
     files = generate(
         config.out,
         datasets,
@@ -89,7 +88,7 @@ def _generate(config: GenerateConfig) -> None:
         shard=shard_of_environment() if config.shard is None else _shard(config.shard),
         schema=config.schema,
         block=config.block,
-        workers=cores if config.workers is None else config.workers,
+        workers=worker_count(config.workers),
     )
     for file in files[:3]:
         print(file)

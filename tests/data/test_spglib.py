@@ -45,7 +45,7 @@ def test_atoms_placed_by_our_operations(group, seed):
 
 
 def atoms_of_one_cell(pattern) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fractional positions of a pattern's atoms in one cell, their species, and each species' (radius, halo, weight)."""
+    """Fractional positions of a pattern's atoms in one cell, their species, and (radius, halo, weight) of each kind."""
     texture = pattern.texture
     centres = texture.centres.double().numpy() @ np.linalg.inv(pattern.cell.basis).T
     columns = (texture.radii[:, None], texture.halos[:, None], texture.weights.T)

@@ -1,0 +1,85 @@
+"""What cell metric, mean and variance alone give away: a classifier that sees nothing else.
+
+    python eval/shortcut_probe.py --csv eval/results/shortcut_probe.csv
+
+Features: area, side ratio and angle of the reduced primitive cell, mean and variance of the image. The best guess from
+the lattice type alone is the sum over types of the likeliest group's share. Rows "poster" are the published
+distributions, whose cell area depends on the group.
+"""
+
+import argparse
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+from tqdm.auto import tqdm
+
+from equisym.data import FAMILIES, WallpaperDataset
+from equisym.data.cell import metrics_of
+from equisym.groups import WALLPAPER_GROUPS
+
+
+def reduced(basis: np.ndarray) -> np.ndarray:
+    """Gauss reduction: columns a <= b with an angle of 60 to 90 degrees."""
+    a, b = basis.T
+    while True:
+        a, b = (a, b) if a @ a <= b @ b + 1e-9 else (b, a)
+        step = round(float(a @ b / (a @ a)))
+        if step == 0:
+            return np.column_stack([a, b if a @ b >= 0 else -b])
+        b = b - step * a
+
+
+def features(dataset: WallpaperDataset, index: int) -> list[float]:
+    pattern = dataset.pattern(index)
+    a, b = reduced(pattern.primitive_basis).T
+    image = pattern.image(dataset.size)
+    area, cosine = abs(a[0] * b[1] - a[1] * b[0]), a @ b / math.sqrt((a @ a) * (b @ b))
+    ratio = math.sqrt(b @ b / (a @ a))
+    return [math.log(area), round(ratio, 6), round(cosine, 6), image.mean().item(), image.var().item()]
+
+
+def best_guess() -> float:
+    """The share of right answers of whoever knows the lattice type and nothing else."""
+    types = {metric for group in WALLPAPER_GROUPS for metric in metrics_of(group)}
+    share = {t: [1 / len(metrics_of(g)) for g in WALLPAPER_GROUPS if t in metrics_of(g)] for t in types}
+    return sum(max(shares) for shares in share.values()) / len(WALLPAPER_GROUPS)
+
+
+def accuracy(family: str, preset: str | None, train: int, test: int, size: int) -> float:
+    dataset = WallpaperDataset(family, train + test, size=size, seed=0, preset=preset)
+    rows = [features(dataset, k) for k in tqdm(range(train + test), desc=f"{preset or 'equisym'} {family}")]
+    x, y = np.array(rows), np.arange(train + test) % 17
+    model = HistGradientBoostingClassifier(
+        max_iter=60, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=30, early_stopping=False, random_state=0
+    )
+    return float(model.fit(x[:train], y[:train]).score(x[train:], y[train:]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--train", type=int, default=3400)
+    parser.add_argument("--test", type=int, default=3400)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--csv", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    bound = best_guess()
+    rows = [("preset", "family", "train", "test", "accuracy", "standard_error", "best_guess_from_lattice_type")]
+    for preset in (None, "poster"):
+        for family in FAMILIES:
+            score = accuracy(family, preset, args.train, args.test, args.size)
+            error = math.sqrt(score * (1 - score) / args.test)
+            name = preset or "equisym"
+            rows.append((name, family, args.train, args.test, f"{score:.4f}", f"{error:.4f}", f"{bound:.4f}"))
+            print(f"{name:8} {family:6} {100 * score:5.1f} % +- {100 * error:.1f}, best guess {100 * bound:.1f} %")
+    if args.csv:
+        with args.csv.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Files: the published schemas, atomic writing that goes on after kill -9, shards whose union is the whole."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from equisym.data import WallpaperDataset
+from equisym.data.generate import blocks_of, generate, shard_of_environment
+from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset, check_file
+
+FORMATS = pytest.mark.parametrize("file_format", ["hdf5", "webdataset"])
+COUNT, SIZE = 40, 16
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+def datasets(families=("atom", "noise"), **changes) -> dict[str, WallpaperDataset]:
+    options = {"size": SIZE, "seed": 5, "min_cell": 8.0} | changes
+    return {family: WallpaperDataset(family, COUNT, **options) for family in families}
+
+
+def write(out: Path, file_format: str, **options) -> list[Path]:
+    return generate(out, datasets(), file_format=file_format, **{"block": 6, "progress": False} | options)
+
+
+def contents(out: Path) -> dict[str, str]:
+    """Every file below a path and the hash of its bytes."""
+    files = sorted(p for p in ([out] if out.is_file() else out.rglob("*")) if p.is_file())
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def start(out: Path, file_format: str) -> None:
+    torch.set_num_threads(1)
+    write(out, file_format)
+
+
+@FORMATS
+def test_killed_ten_times_and_resumed(tmp_path, file_format):
+    began = time.perf_counter()
+    write(tmp_path / "whole.h5", file_format)
+    duration = time.perf_counter() - began
+    expected = contents(tmp_path / "whole.h5")
+    context = multiprocessing.get_context("fork")
+    rng = np.random.default_rng(0)
+    interrupted = 0
+    for k in range(10):
+        out = tmp_path / f"{k}" / "whole.h5"
+        out.parent.mkdir()
+        child = context.Process(target=start, args=(out, file_format))
+        child.start()
+        child.join(rng.uniform(0.05, 1.0) * duration)
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        interrupted += child.exitcode == -signal.SIGKILL
+        write(out, file_format)
+        found = {name: digest for name, digest in contents(out).items() if not name.endswith(".partial")}
+        assert found == expected
+    assert interrupted >= 5
+
+
+def test_blocks_left_whole_are_not_drawn_again(tmp_path, monkeypatch):
+    write(tmp_path, "webdataset")
+    removed = tmp_path / "noise-000000012.tar"
+    removed.unlink()
+    drawn = []
+    pattern = WallpaperDataset.pattern
+    monkeypatch.setattr(WallpaperDataset, "pattern", lambda self, k: drawn.append(k) or pattern(self, k))
+    write(tmp_path, "webdataset")
+    assert drawn == list(range(12, 18))
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_shards_together_are_the_whole(tmp_path, shards):
+    write(tmp_path / "whole", "webdataset")
+    for i in range(shards):
+        write(tmp_path / "parts", "webdataset", shard=(i, shards))
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+
+
+def test_hdf5_shards_together_are_the_whole(tmp_path):
+    (whole,) = write(tmp_path / "whole.h5", "hdf5")
+    parts = [write(tmp_path / "part.h5", "hdf5", shard=(i, 2))[0] for i in range(2)]
+    assert [p.name for p in parts] == ["part-00000-of-00002.h5", "part-00001-of-00002.h5"]
+    for family in ("atom", "noise"):
+        with h5py.File(whole) as file:
+            expected = sorted(image.tobytes() for image in file[family]["data"])
+        found = []
+        for part in parts:
+            with h5py.File(part) as file:
+                found += [image.tobytes() for image in file[family]["data"]]
+        assert sorted(found) == expected
+
+
+def test_blocks_do_not_depend_on_the_number_of_shards():
+    whole = blocks_of(("noise", "atom"), 100, 7, (0, 1))
+    for n in (2, 5):
+        parts = [block for i in range(n) for block in blocks_of(("noise", "atom"), 100, 7, (i, n))]
+        assert len(parts) == len(whole)
+        assert set(parts) == set(whole)
+    assert sum(block.last - block.first for block in whole) == 200
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_hdf5_files_have_the_published_schema(tmp_path, schema):
+    (path,) = write(tmp_path / "out.h5", "hdf5", schema=schema)
+    vectors = {f"{kind}_uc_vector_{axis}" for kind in ("primitive", "translation") for axis in "ab"}
+    vectors.add("translation_start_point")
+    other = {"v4": {"shapes", "source_start_point"}, "v5": {"shape", "rotation_angle"}}[schema]
+    with h5py.File(path) as file:
+        assert set(file) == {"atom", "noise"}
+        assert json.loads(file.attrs["provenance"])["seed"] == 5
+        for group in file.values():
+            assert set(group) == {"data", "labels"} | vectors | other
+            data = group["data"]
+            assert (data.shape, data.dtype, data.chunks) == ((COUNT, SIZE, SIZE, 3), np.uint8, (1, SIZE, SIZE, 3))
+            assert data.compression == "gzip"
+            assert (group["labels"].shape, group["labels"].dtype) == ((COUNT,), np.uint8)
+            for name in vectors | (other & {"source_start_point"}):
+                assert (group[name].shape, group[name].dtype) == ((COUNT, 2), np.int32)
+
+
+def test_hdf5_holds_the_images_of_the_dataset(tmp_path):
+    (path,) = write(tmp_path, "hdf5", workers=1)
+    for family, dataset in datasets().items():
+        read = PublishedDataset(path, family)
+        assert len(read) == COUNT
+        for k in (0, 17, 39):
+            image, label = dataset[k]
+            assert read[k][1] == label
+            torch.testing.assert_close(read[k][0], image.expand(3, -1, -1), rtol=0, atol=0.5 / 255 + 1e-6)
+        pattern = dataset.pattern(9)
+        with h5py.File(path) as file:
+            for axis, vector in zip("ab", pattern.cell.basis.T, strict=True):
+                assert file[family][f"translation_uc_vector_{axis}"][9].tolist() == np.rint(vector[::-1]).tolist()
+    with pytest.raises(ValueError, match=r"family must be one of atom, noise .* \(got 'photo'\)"):
+        PublishedDataset(path, "photo")
+
+
+def test_tar_files_hold_png_label_and_cell(tmp_path):
+    file = write(tmp_path, "webdataset")[0]
+    with tarfile.open(file) as tar:
+        assert tar.getnames()[:3] == [f"atom-000000000.{suffix}" for suffix in ("png", "cls", "json")]
+        about = json.loads(tar.extractfile("atom-000000005.json").read())
+        assert tar.extractfile("atom-000000005.cls").read() == b"5"
+    assert about["group"] == "pmm"
+    np.testing.assert_allclose(about["basis"], datasets()["atom"].pattern(5).cell.basis)
+
+
+def test_check_reports_blanks_and_anomalies(tmp_path):
+    (path,) = write(tmp_path, "hdf5")
+    assert all(report.sound for report in check_file(path, progress=False))
+    with h5py.File(path, "r+") as file:
+        noise = file["noise"]
+        noise["data"][3] = 0
+        noise["labels"][4] = 200
+        noise["data"][6] = noise["data"][5]
+        noise["shapes"][9] = 0
+    atom, noise = check_file(path, progress=False)
+    assert atom.sound
+    assert (noise.blank, noise.unknown_labels, noise.repeated, noise.impossible_shapes) == ([3], [4], [(5, 6)], [9])
+    assert "1 blank (first at 3), 1 unknown labels" in str(noise)
+
+
+def test_other_options_do_not_overwrite(tmp_path):
+    write(tmp_path / "a.h5", "hdf5")
+    with pytest.raises(ValueError, match=r"was begun with seed 5 \(now 6\): give the same options to go on"):
+        generate(tmp_path / "a.h5", datasets(seed=6), file_format="hdf5", progress=False)
+    write(tmp_path / "w", "webdataset")
+    with pytest.raises(ValueError, match="was begun with size 16"):
+        generate(tmp_path / "w", datasets(size=24), file_format="webdataset", block=6, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"file_format": "zip"}, r"format must be hdf5 or webdataset \(got 'zip'\)"),
+        ({"file_format": "hdf5", "schema": "v6"}, r"schema must be one of v4, v5 \(got 'v6'\)"),
+        ({"file_format": "hdf5", "shard": (2, 2)}, r"shard must be i/n with 0 <= i < n \(got 2/2\)"),
+    ],
+)
+def test_generate_refuses_bad_arguments(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        generate(tmp_path, datasets(), **options)
+
+
+def test_shard_comes_from_the_launcher(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert shard_of_environment() == (0, 1)
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    assert shard_of_environment() == (3, 8)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert shard_of_environment() == (1, 2)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    code = "from equisym.data.command import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_command(tmp_path):
+    out = str(tmp_path / "x.h5")
+    done = run(out, "--family", "noise", "--count", "17", "--size", "32", "--seed", "1", "--workers", "0")
+    assert (done.returncode, done.stdout.strip()) == (0, out)
+    assert "images" in done.stderr
+    with h5py.File(out) as file:
+        assert file[GROUP_OF_FAMILY["noise"]]["labels"][:].tolist() == list(range(17))
+    failed = run(out, "--family", "marble")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr.strip() == ("equisym-generate: family must be one of noise, photo, atom or all (got 'marble')")
