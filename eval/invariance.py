@@ -23,8 +23,15 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     lines = ["# Invariance of e2resnet18 (D4, width 22)", "", "`python eval/invariance.py`", ""]
-    lines += ["Greatest change of a logit under the eight symmetries, over the greatest logit; weights at random, running"]
-    lines += ["statistics and scales drawn anew.", "", "| size | float32 | float64 | told the user |", "|---|---|---|---|"]
+    lines += [
+        "Greatest change of a logit under the eight symmetries, over the greatest logit; weights at random, running"
+    ]
+    lines += [
+        "statistics and scales drawn anew.",
+        "",
+        "| size | float32 | float64 | told the user |",
+        "|---|---|---|---|",
+    ]
     for size in SIZES:
         errors, told = [], "nothing"
         for dtype in (torch.float32, torch.float64):
