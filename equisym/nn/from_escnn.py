@@ -8,20 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equisym.groups import (
-    O2,
-    SO2,
-    C,
-    ContinuousGroup,
-    D,
-    Group,
-    Irrep,
-    PointGroup,
-    Representation,
-    irrep,
-    regular,
-    trivial,
-)
+from equisym.groups import O2, SO2, C, ContinuousGroup, D, Group, Irrep, PointGroup, Representation, irrep, regular, trivial
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.field_norm import FieldBatchNorm2d
 from equisym.nn.field_type import FieldType
@@ -66,9 +53,7 @@ def from_escnn(module: Any) -> nn.Module:
         options = {ours: getattr(module, theirs) for theirs, ours in kind.items() if hasattr(module, theirs)}
         return POINTWISE[name](**options).train(module.training)
     if name.startswith("PointwiseMaxPool") and "Antialiased" not in name:
-        return nn.MaxPool2d(
-            module.kernel_size, module.stride, module.padding, module.dilation, ceil_mode=module.ceil_mode
-        )
+        return nn.MaxPool2d(module.kernel_size, module.stride, module.padding, module.dilation, ceil_mode=module.ceil_mode)
     if name.startswith("PointwiseAvgPool") and "Antialiased" not in name:
         return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, ceil_mode=module.ceil_mode)
     raise NotImplementedError(f"cannot import {name}: build that part with equisym.nn and import the others")
@@ -192,3 +177,5 @@ def _one(value: Any) -> int:
     if len(values) != 1:
         raise NotImplementedError(f"cannot import different values for rows and columns (got {value})")
     return int(values.pop())
+
+

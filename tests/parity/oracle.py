@@ -58,9 +58,7 @@ def spans() -> dict[str, list[str]]:
         for k in (1, 3, 5, 7):
             for i in irreps(group, 3):
                 for o in irreps(group, 3):
-                    ours = steerable_basis(
-                        irrep(group, i.frequency, odd=i.odd), irrep(group, o.frequency, odd=o.odd), k
-                    )
+                    ours = steerable_basis(irrep(group, i.frequency, odd=i.odd), irrep(group, o.frequency, odd=o.odd), k)
                     types = [enn.FieldType(space, [their_irrep(space, p)]) for p in (i, o)]
                     try:
                         expand = enn.R2Conv(*types, k, bias=False, initialize=False)._basisexpansion
@@ -133,12 +131,7 @@ def imports() -> dict[str, float]:
             conv = randomise(lib.R2Conv(both, both, 5, padding=2))
             found[f"{name} R2Conv {label}"] = error(conv, both, from_escnn(conv), lib.GeometricTensor)
         for label, mirrors in (("SO2", False), ("O2", True)):
-            maker = getattr(
-                spaces,
-                ("flipRot2dOnR2" if mirrors else "rot2dOnR2")
-                if lib is enn
-                else ("FlipRot2dOnR2" if mirrors else "Rot2dOnR2"),
-            )
+            maker = getattr(spaces, ("flipRot2dOnR2" if mirrors else "rot2dOnR2") if lib is enn else ("FlipRot2dOnR2" if mirrors else "Rot2dOnR2"))
             space = maker(-1, maximum_frequency=4)
             parts = [space.irrep(*([1, k] if mirrors else [k])) for k in (1, 2)] + [space.trivial_repr]
             both = lib.FieldType(space, parts)
