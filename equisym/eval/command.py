@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from equisym.command_line import run_command
-from equisym.data import FAMILIES
+from equisym.data import CORRUPTIONS, FAMILIES, Corruption
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class EvalConfig:
         families: image families to test on.
         count: images of each family.
         out: folder for cross_dataset.csv, models.csv, answers.npz, REPORT.md and the confusion pictures.
+        corruptions: test every corruption at severities 1, 3 and 5 as well (corruptions.csv).
         seed: of the test images.
         photos: folder of photographs for the photo family; the bundled ones if not given.
         workers: processes that draw images; -1 for one per core.
@@ -29,6 +30,7 @@ class EvalConfig:
     families: list[str] = field(default_factory=lambda: list(FAMILIES))
     count: int = 1700
     out: str = "eval-report"
+    corruptions: bool = False
     seed: int = 1000
     photos: str | None = None
     workers: int = -1
@@ -67,6 +69,18 @@ def _evaluate(config: EvalConfig) -> None:
         write_table(rows, out / "cross_dataset.csv")
         interval = f"{100 * scores.ci_low:.1f}-{100 * scores.ci_high:.1f}"
         print(f"{row['run']} on {row['test_family']}: {100 * scores.accuracy:.1f} % ({interval})")
+    if config.corruptions:
+        every = [Corruption(name, severity) for name in CORRUPTIONS for severity in (1, 3, 5)]
+        harsh = evaluate(
+            config.runs,
+            config.families,
+            config.count,
+            seed=config.seed,
+            photos=config.photos,
+            workers=worker_count(config.workers),
+            corruptions=every,
+        )
+        write_table([row for row, _ in harsh], out / "corruptions.csv")
     write_answers(answers, out / "answers.npz")
     write_table([describe(run) for run in config.runs], out / "models.csv", MODEL_COLUMNS)
     pictures = []

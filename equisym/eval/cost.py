@@ -5,9 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from equisym.groups import D
-from equisym.nn import act
-
 
 def multiply_adds(model: nn.Module, size: int, *, in_channels: int = 1) -> int:
     """Multiply-adds of one forward pass of one square image, counted by PyTorch.
@@ -43,6 +40,8 @@ def invariance_error(model: nn.Module, images: Tensor, *, batch_size: int = 64) 
         return torch.cat([model(batch).float().softmax(1) for batch in x.split(batch_size)])
 
     reference = probabilities(images)
-    moved = torch.stack([probabilities(act(images, g, D(4), regular=False)) for g in range(1, 8)])
+    flipped = images.flip(-1)
+    turned = [(flipped if g >= 4 else images).rot90(g % 4, (-2, -1)) for g in range(1, 8)]
+    moved = torch.stack([probabilities(x) for x in turned])
     changed = (moved.argmax(-1) != reference.argmax(-1)).float().mean()
     return (moved - reference).abs().sum(-1).mean().item() / 2, changed.item()

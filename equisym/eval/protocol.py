@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from equisym.data import PatternOptions, WallpaperDataset
+from equisym.data import Corruption, PatternOptions, WallpaperDataset
 from equisym.eval.cost import invariance_error, multiply_adds
 from equisym.eval.metrics import Scores, score
 from equisym.models.tree import labels_at
@@ -58,6 +58,7 @@ def evaluate(
     photos: str | None = None,
     workers: int = 0,
     batch_size: int = 64,
+    corruptions: Sequence[Corruption | None] = (None,),
 ) -> Iterator[tuple[dict[str, Any], Scores]]:
     """Score runs on test images that no training has seen, photographs included.
 
@@ -69,9 +70,10 @@ def evaluate(
         photos: folder of photographs; the bundled ones if not given. Only its test split is used.
         workers: processes that draw images.
         batch_size: images in a forward pass.
+        corruptions: what happens to the images before they are shown; None for nothing.
 
     Yields:
-        For each run and family, a row of ``cross_dataset.csv`` and the scores behind it.
+        For each run, family and corruption, a row of ``cross_dataset.csv`` and the scores behind it.
     """
     drawn: dict[tuple[str, int], tuple[Tensor, ...]] = {}
     loaded = [(Path(run), *load_model(run)) for run in runs]
@@ -82,26 +84,41 @@ def evaluate(
                 options = PatternOptions(photos=photos)
                 data = WallpaperDataset(family, count, size=about["size"], seed=seed, split="test", options=options)
                 drawn[key] = data.in_memory(workers=workers).tensors
-            images, labels = drawn[key]
-            start = time.perf_counter()
-            with torch.inference_mode():
-                batches = tqdm(images.split(batch_size), desc=f"{path.name} on {family}", leave=False)
-                logits = torch.cat([model(batch) for batch in batches]).float()
-            speed = len(images) / (time.perf_counter() - start)
-            if about["num_classes"] == 3:  # a network of the hierarchy's first level
-                labels = labels.new_tensor(labels_at("level1"))[labels]
-            scores = score(logits, labels)
-            row = {
-                "arch": about["arch"],
-                "run": str(path),
-                "train_family": about["train_family"],
-                "train_images": about["train_images"],
-                "test_family": family,
-                "test_images": count,
-                "images_per_second": round(speed, 1),
-            }
-            row |= {name: round(getattr(scores, name), 5) for name in COLUMNS if hasattr(scores, name)}
-            yield row, scores
+            for corruption in corruptions:
+                images, labels = drawn[key]
+                if corruption is not None:
+                    images = corruption(images, seed=seed)
+                yield _tested(path, model, about, family, corruption, images, labels, batch_size)
+
+
+def _tested(
+    path: Path,
+    model: nn.Module,
+    about: dict[str, Any],
+    family: str,
+    corruption: Corruption | None,
+    images: Tensor,
+    labels: Tensor,
+    batch_size: int,
+) -> tuple[dict[str, Any], Scores]:
+    start = time.perf_counter()
+    with torch.inference_mode():
+        batches = tqdm(images.split(batch_size), desc=f"{path.name} on {family}", leave=False)
+        logits = torch.cat([model(batch) for batch in batches]).float()
+    speed = len(images) / (time.perf_counter() - start)
+    if about["num_classes"] == 3:  # a network of the hierarchy's first level
+        labels = labels.new_tensor(labels_at("level1"))[labels]
+    scores = score(logits, labels)
+    row = {
+        "arch": about["arch"],
+        "run": str(path),
+        "train_family": about["train_family"],
+        "train_images": about["train_images"],
+        "test_family": family if corruption is None else f"{family}+{corruption.name}-{corruption.severity}",
+        "test_images": len(images),
+        "images_per_second": round(speed, 1),
+    }
+    return row | {name: round(getattr(scores, name), 5) for name in COLUMNS if hasattr(scores, name)}, scores
 
 
 def describe(run: str | Path, *, count: int = 64, seed: int = 1000) -> dict[str, Any]:

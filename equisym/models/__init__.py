@@ -6,6 +6,7 @@ from equisym.models.convnets import ConvNet
 from equisym.models.e2densenet import E2DenseNet
 from equisym.models.e2resnet import E2ResNet
 from equisym.models.e2wideresnet import E2WideResNet
+from equisym.models.filternet import FilterNet
 from equisym.models.orbitnet import OrbitNet
 from equisym.models.registry import build, list_archs, register
 from equisym.models.sharing import Sharing
@@ -17,6 +18,7 @@ __all__ = [
     "E2DenseNet",
     "E2ResNet",
     "E2WideResNet",
+    "FilterNet",
     "OrbitNet",
     "PyramidClassifier",
     "Sharing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,10 @@ class Checkpoints(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         del trainer, pl_module
-        try:  # in the place of Lightning's own handler, which would stop between two optimiser steps
+        # In the place of Lightning's own handler, which would stop between two optimiser steps; outside the main thread
+        # there is nothing to handle.
+        with contextlib.suppress(ValueError):
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
-        except ValueError:
-            pass  # not in the main thread: nobody can signal us
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int

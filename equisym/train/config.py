@@ -23,6 +23,7 @@ class TrainConfig:
         arch_options: options of the architecture, such as '{group: C8, width: 6}'.
         train_family: image family to train and validate on: noise, photo, atom, several with + between, or all.
         train_images: number of training images; validation uses an eighth as many, 340 at least.
+        inputs: what the network sees, as channels: image, fft, phase, autocorrelation, radon, log_polar, with commas.
         size: side of the images in pixels; 65, 97, 129 keep the equivariant networks exact.
         epochs: passes over the training images.
         batch_size: images in a step and a device.
@@ -56,6 +57,7 @@ class TrainConfig:
     arch_options: dict[str, Any] = field(default_factory=dict)
     train_family: str = "noise"
     train_images: int = 8160
+    inputs: str = "image"
     size: int = 65
     epochs: int = 6
     batch_size: int = 34

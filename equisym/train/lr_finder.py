@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ def find_lr(
         least = min(least, history[-1][1])
         if history[-1][1] > 4 * least:
             break
-    drops = [later[1] - earlier[1] for earlier, later in zip(history, history[1:], strict=False)]
+    drops = [later[1] - earlier[1] for earlier, later in pairwise(history)]
     start = min(len(drops) // 10, 10)  # the first averages are of few batches
     best = min(range(start, len(drops)), key=drops.__getitem__) if len(drops) > start else 0
     return history[best][0], history

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import lightning as L
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from equisym.data import Inputs
 from equisym.models import build
 
 
@@ -52,6 +54,25 @@ class MetricsTable(L.Callback):
             write_whole(self.path, text.getvalue())
 
 
+def make_network(
+    arch: str, options: dict[str, Any], *, num_classes: int, in_channels: int = 1, inputs: str = "image"
+) -> nn.Module:
+    """Build an architecture behind its inputs.
+
+    Args:
+        arch: name of the architecture.
+        options: its options.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+        inputs: names of :class:`equisym.data.Inputs`, with commas; they become channels of the architecture's input.
+    """
+    stack = Inputs(inputs)
+    network = build(arch, num_classes=num_classes, in_channels=in_channels * len(stack.names), **options)
+    if stack.names == ("image",):
+        return network
+    return nn.Sequential(OrderedDict(inputs=stack, network=network))
+
+
 def save_model(model: nn.Module, path: Path, description: dict[str, Any]) -> None:
     """Save weights as safetensors with what is needed to build the network again, atomically."""
     partial = path.with_name(path.name + ".part")
@@ -86,11 +107,12 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     if "equisym" not in metadata:
         raise ValueError(f"{file} was not written by equisym-train: its architecture is unknown")
     description = json.loads(metadata["equisym"])
-    model = build(
+    model = make_network(
         description["arch"],
+        description["arch_options"],
         num_classes=description["num_classes"],
         in_channels=description["in_channels"],
-        **description["arch_options"],
+        inputs=description.get("inputs", "image"),
     )
     model.load_state_dict(load_file(file))
     return model.eval(), description

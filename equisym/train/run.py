@@ -23,7 +23,6 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from equisym.data import FAMILIES, PatternOptions, WallpaperDataset
 from equisym.data.dataset import worker_count
-from equisym.models import build
 from equisym.models.tree import labels_at
 from equisym.train.checkpoints import Checkpoints, ExponentialAverage, Preempted, model_weights
 from equisym.train.config import TrainConfig
@@ -31,7 +30,7 @@ from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
 from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.plots import plot_confusion, plot_curves
-from equisym.train.records import MetricsTable, load_model, save_model, write_whole
+from equisym.train.records import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.synchronise import synchronise_norms
 
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
@@ -62,7 +61,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         write_whole(out / "config.yaml", yaml.safe_dump(recorded, sort_keys=False))
 
     L.seed_everything(config.seed, verbose=False)
-    model = build(config.arch, num_classes=config.num_classes, in_channels=1, **config.model_options)
+    model = make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
     several = config.devices * config.nodes > 1
     if several:
         synchronise_norms(model)
@@ -118,7 +117,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
             raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
     if not trainer.is_global_zero:
         return {}
-    model = build(config.arch, num_classes=config.num_classes, in_channels=1, **config.model_options)
+    model = make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
     model.load_state_dict(model_weights(out / "best.ckpt"))
     save_model(
         model,
@@ -128,6 +127,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
             "arch_options": config.model_options,
             "num_classes": config.num_classes,
             "in_channels": 1,
+            "inputs": config.inputs,
             "size": config.size,
             "train_family": config.train_family,
             "train_images": config.train_images,

@@ -18,6 +18,7 @@ SMALL = {
     "e2densenet": {"growth": 2, "layers": [1, 2]},
     "rkcnn": {"width": 2, "kernel_size": 3},
     "msrnet": {"width": 1, "kernel_size": 3, "group": "C4"},
+    "filternet": {"filters": 1, "kernel_size": 5, "width": 2},
     "orbitnet": {"width": 4, "stages": 2},
     "fpn_resnet50": {"backbone": "resnet10t", "channels": 8},
     "resnet50": {"layers": [1, 1, 1, 1]},

@@ -1,14 +1,23 @@
-"""Every recipe names its command and holds only options that exist."""
+"""Every recipe names its command, states its expectations, holds only options that exist, and stands in the table."""
 
+import csv
+import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
-from equisym.models import build
 from equisym.train import TrainConfig
+from equisym.train.records import make_network
 
-RECIPES = sorted((Path(__file__).parents[2] / "train").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "train").glob("*.yaml"))
+
+
+@cache
+def built(arch: str, options: str, classes: int, inputs: str) -> bool:
+    return make_network(arch, json.loads(options), num_classes=classes, inputs=inputs) is not None
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -16,8 +25,19 @@ def test_recipe_is_a_configuration(recipe):
     text = recipe.read_text()
     assert text.startswith(f"# equisym-train --config train/{recipe.name}")
     config = TrainConfig(**yaml.safe_load(text))
-    build(config.arch, **config.arch_options)
+    assert built(config.arch, json.dumps(config.model_options), config.num_classes, config.inputs)
+    table = (ROOT / "train" / "README.md").read_text()
+    assert f"[{recipe.name}]({recipe.name})" in table
+    if recipe.stem not in ("smoke", "e2resnet"):
+        score = text.splitlines()[1].split("Expected score: ")[1].removesuffix(".")
+        assert score in table
 
 
-def test_there_are_recipes():
-    assert RECIPES
+def test_every_published_row_has_a_recipe():
+    with (ROOT / "eval" / "published" / "accuracy.csv").open() as file:
+        rows = {(r["arch"], int(r["train_images"])) for r in csv.DictReader(file) if r["train_images"]}
+    rows = {(arch, images) for arch, images in rows if "filter" not in arch}
+    names = {"resnet50": "ResNet50", "fpn_resnet50": "FPN_ResNet50", "xcit_small_12_p8_224": "XCiT"}
+    recipes = [yaml.safe_load(r.read_text()) for r in RECIPES if r.stem.startswith("published")]
+    assert rows <= {(names.get(r["arch"]), r["train_images"]) for r in recipes}
+    assert all((r["optimiser"], r["lr"], r["epochs"], r["weight_decay"]) == ("adam", 1e-3, 20, 0) for r in recipes)

@@ -1,0 +1,75 @@
+"""A plain residual network that is shown, beside the image, where it is symmetric."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equisym.groups import C
+from equisym.models.classifier import Classifier
+from equisym.models.e2resnet import E2ResNet
+from equisym.models.registry import register
+from equisym.nn import SymmetryFilter2d
+
+_ORDERS = (2, 3, 4, 6)
+_AXES = (0, 45, 90, 135)
+
+
+class FilterNet(Classifier):
+    """Symmetry filters of the four rotations and of four mirrors, stacked on the image as channels of a plain ResNet.
+
+    Args:
+        filters: learned kernels of each rotation and each mirror.
+        kernel_size: side of these kernels, odd: how far a symmetry must reach.
+        width: channels of the ResNet's first stage.
+        num_classes: size of the answer.
+        in_channels: channels of the image.
+        dropout: probability of dropping a pooled feature in training.
+
+    Shape:
+        ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
+    """
+
+    def __init__(
+        self, *, filters: int, kernel_size: int, width: int, num_classes: int, in_channels: int, dropout: float
+    ) -> None:
+        super().__init__(C(1), 1)
+        self.standardise = nn.InstanceNorm2d(in_channels)
+        rotations = [SymmetryFilter2d(in_channels, filters, kernel_size, order=n) for n in _ORDERS]
+        mirrors = [SymmetryFilter2d(in_channels, filters, kernel_size, kind="mirror", axis=a) for a in _AXES]
+        self.filters = nn.ModuleList([*rotations, *mirrors])
+        self.network = E2ResNet(
+            group=C(1),
+            width=width,
+            blocks=(1, 1, 1),
+            stem_kernel=5,
+            stem_pool=False,
+            num_classes=num_classes,
+            in_channels=in_channels + filters * len(self.filters),
+            dropout=dropout,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.standardise(x)
+        return self.network(torch.cat([x, *(symmetry(x) for symmetry in self.filters)], 1))
+
+
+@register
+def filternet(
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    filters: int = 2,
+    kernel_size: int = 9,
+    width: int = 23,
+    dropout: float = 0.0,
+) -> FilterNet:
+    """The plain small ResNet with symmetry filters of 2-, 3-, 4- and 6-fold axes and four mirrors before it."""
+    return FilterNet(
+        filters=filters,
+        kernel_size=kernel_size,
+        width=width,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        dropout=dropout,
+    )

@@ -1,0 +1,210 @@
+"""The whole benchmark: train every network, test each on every family, write the report. Stops and continues anywhere.
+
+    python eval/run_benchmark.py --scale cpu --jobs 2      # 65 px, 3,400 images, three seeds, two cores
+    python eval/run_benchmark.py --scale gpu               # 129 px, 10,000 to 1,000,000 images, bf16
+
+All networks of one seed are trained, then those of the next, so that a benchmark that was stopped has whole rows. A
+finished run is not repeated, a killed one continues from its last checkpoint, and one that fails is named at the end.
+Results: eval/results/benchmark-SCALE/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equisym.data import FAMILIES
+from equisym.eval import evaluate
+from equisym.eval.document import render_html, render_markdown
+from equisym.eval.generalisation import read_results, report
+from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, describe, write_answers, write_table
+from equisym.train.records import write_whole
+
+HERE = Path(__file__).parent
+PLAIN = {"group": "C1", "width": 23}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "equivariant": {"arch": "e2resnet"},
+    "plain-same-parameters": {"arch": "e2resnet", "arch_options": PLAIN},
+    "plain-same-computation": {"arch": "e2resnet", "arch_options": {"group": "C1", "width": 64}},
+    "plain-augmented": {"arch": "e2resnet", "arch_options": PLAIN, "augment": True},
+    "equivariant-C8": {"arch": "e2resnet", "arch_options": {"group": "C8"}},
+    "separable": {"arch": "e2resnet", "arch_options": {"conv": "separable"}},
+    "steerable": {"arch": "e2resnet", "arch_options": {"conv": "steerable"}},
+    "hierarchical": {"arch": "e2resnet", "loss": "hierarchical", "curriculum": 0.3},
+    "plain-fft-radon": {"arch": "e2resnet", "arch_options": PLAIN, "inputs": "image,fft,radon"},
+    "rotating-kernels": {"arch": "rkcnn"},
+    "fixed-kernels": {"arch": "rkcnn", "arch_options": {"rotations": 1}},
+    "learned-sharing": {"arch": "msrnet"},
+    "orbit-sharing": {"arch": "orbitnet", "arch_options": {"group": "p4m", "cell": 1}},
+    "no-sharing": {"arch": "orbitnet", "arch_options": {"group": "p1", "cell": 1}},
+    "symmetry-filter": {"arch": "filternet"},
+    "e2wideresnet": {"arch": "e2wideresnet", "arch_options": {"width": 6, "depth": 10}},
+    "e2densenet": {"arch": "e2densenet", "arch_options": {"growth": 4, "layers": [3, 6, 6]}},
+    "resnet50": {"arch": "resnet50", "arch_options": {"dropout": 0.5}},
+    "densenet161": {"arch": "densenet161", "arch_options": {"dropout": 0.5}},
+    "fpn_resnet50": {"arch": "fpn_resnet50"},
+    "xcit": {"arch": "xcit_small_12_p8_224", "arch_options": {"dropout": 0.5}},
+}
+TECHNIQUES = (
+    ("group convolutions, equal parameters", "equivariant", "plain-same-parameters"),
+    ("group convolutions, equal computation", "equivariant", "plain-same-computation"),
+    ("group convolutions against augmentation", "equivariant", "plain-augmented"),
+    ("rotating kernels", "rotating-kernels", "fixed-kernels"),
+    ("parameter sharing along orbits", "orbit-sharing", "no-sharing"),
+    ("meta-learned sharing (MSR), trained with the weights", "learned-sharing", "fixed-kernels"),
+    ("symmetry filter", "symmetry-filter", "plain-same-parameters"),
+    ("FFT and Radon channels", "plain-fft-radon", "plain-same-parameters"),
+    ("hierarchy", "hierarchical", "equivariant"),
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is trained.
+
+    Attributes:
+        images: numbers of training images.
+        families: families trained on.
+        options: of every run.
+        baseline: of the timm baselines besides.
+        test_images: of each family.
+    """
+
+    images: tuple[int, ...]
+    families: tuple[str, ...]
+    options: dict[str, Any]
+    baseline: dict[str, Any]
+    test_images: int
+
+
+SCALES = {
+    "cpu": Scale((3400,), ("noise",), {"size": 65, "epochs": 6, "workers": 0}, {"lr": 1e-3, "optimiser": "adam"}, 1700),
+    "gpu": Scale(
+        (10_000, 100_000, 1_000_000),
+        ("photo", "noise"),
+        {"size": 129, "epochs": 20, "batch_size": 128, "precision": "bf16-mixed", "checkpoint_steps": 500},
+        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
+        10_200,
+    ),
+}
+BASELINES = ("resnet50", "densenet161", "fpn_resnet50", "xcit")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", choices=SCALES, required=True)
+    parser.add_argument("--runs", type=Path, help="folder of the runs; runs/benchmark-SCALE if not given")
+    parser.add_argument("--out", type=Path, help="folder of the results; eval/results/benchmark-SCALE if not given")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time; one thread each if several")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of every run")
+    parser.add_argument("--test-images", type=int, help="of each family")
+    arguments = parser.parse_args()
+    scale = SCALES[arguments.scale]
+    runs = arguments.runs or Path("runs") / f"benchmark-{arguments.scale}"
+    out = arguments.out or HERE / "results" / f"benchmark-{arguments.scale}"
+    changes = [f"--{pair.partition('=')[0].replace('_', '-')}={pair.partition('=')[2]}" for pair in arguments.set]
+    plan = [
+        (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
+        for images in scale.images
+        for seed in arguments.seeds
+        for family in scale.families
+        for name in arguments.networks
+    ]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        done = list(pool.map(lambda job: train_one(*job, scale, arguments.jobs, changes), plan))
+    finished = [job[0] for job, well in zip(plan, done, strict=True) if well]
+    test_all(finished, arguments.test_images or scale.test_images)
+    collect(finished, runs, out)
+    failed = [job[0].name for job, well in zip(plan, done, strict=True) if not well]
+    if failed:
+        sys.exit(f"failed, see log.txt of each: {', '.join(failed)}")
+
+
+def train_one(
+    folder: Path, name: str, family: str, images: int, seed: int, scale: Scale, jobs: int, changes: list[str]
+) -> bool:
+    """Train one network, or continue; whether it is finished."""
+    if (folder / "summary.json").is_file():
+        return True
+    options = scale.options | (scale.baseline if name in BASELINES else {}) | NETWORKS[name]
+    options |= {"train_family": family, "train_images": images, "seed": seed, "test_images": 0}
+    command = [sys.executable, "-m", "equisym.train.command", "--out", str(folder)]
+    for key, value in options.items():
+        flag = f"--{key.replace('_', '-')}"
+        command += [flag] if value is True else [f"{flag}={json.dumps(value) if isinstance(value, dict) else value}"]
+    command += [*changes, *(["--resume"] if (folder / "last.ckpt").is_file() else [])]
+    environment = os.environ | ({"OMP_NUM_THREADS": "1"} if jobs > 1 else {})
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    with (folder / "log.txt").open("a") as log:
+        code = subprocess.run(command, check=False, env=environment, stdout=log, stderr=log).returncode
+    ending = "finished" if code == 0 else f"failed with code {code}"
+    print(f"{folder.name}: {ending} after {time.perf_counter() - start:.0f} s", flush=True)
+    return code == 0
+
+
+def test_all(folders: list[Path], count: int) -> None:
+    """Test the runs that are not tested yet; each keeps its own rows and answers."""
+    waiting = [folder for folder in folders if not (folder / "tested.csv").is_file()]
+    rows: list[dict[str, Any]] = []
+    answers = {}
+    for row, scores in evaluate(waiting, FAMILIES, count):
+        folder = Path(row["run"])
+        row["run"] = f"{folder.parent.name}/{folder.name}"
+        rows.append(row)
+        answers[row["run"], row["test_family"]] = scores
+        if len(rows) == len(FAMILIES):
+            write_answers(answers, folder / "answers.npz")
+            write_table([describe(folder) | {"run": row["run"]}], folder / "model.csv", MODEL_COLUMNS)
+            write_table(rows, folder / "tested.csv")
+            rows, answers = [], {}
+            print(f"{folder.name}: tested", flush=True)
+
+
+def collect(folders: list[Path], runs: Path, out: Path) -> None:
+    """Put the tables of all runs together and write the page."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, target, columns in (
+        ("tested.csv", "cross_dataset.csv", COLUMNS),
+        ("model.csv", "models.csv", MODEL_COLUMNS),
+    ):
+        rows = []
+        for folder in folders:
+            with (folder / name).open(newline="") as file:
+                rows += list(csv.DictReader(file))
+        write_table(rows, out / target, columns)
+    arrays = {}
+    for folder in folders:
+        with np.load(folder / "answers.npz") as kept:
+            arrays |= {key: kept[key] for key in kept.files}
+    partial = out / "answers.npz.part"
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    partial.replace(out / "answers.npz")
+    lines = ["technique,with,without", *(f'"{t}",{a},{b}' for t, a, b in TECHNIQUES)]
+    write_whole(out / "techniques.csv", "\n".join(lines) + "\n")
+    results = read_results([out / "cross_dataset.csv"], HERE / "published" / "accuracy.csv")
+    command = shlex.join(["python", "eval/run_benchmark.py", *sys.argv[1:]])
+    title = f"Generalisation across image families: {runs.name}"
+    blocks = report(results, command)
+    write_whole(out / "REPORT.md", render_markdown(title, blocks, out / "figures"))
+    write_whole(out / "index.html", render_html(title, blocks))
+    print(out / "index.html")
+
+
+if __name__ == "__main__":
+    main()
