@@ -336,8 +336,8 @@ def main() -> None:
     lines = [
         "# Defects of layer libraries, checked",
         "",
-        "`python benchmarks/defects.py --parity PYTHON --out benchmarks/results/defects.md`; each row is a test of ours",
-        f"(`tests/nn/test_defects.py`). torch {torch.__version__.split('+')[0]}.",
+        "`python benchmarks/defects.py --parity PYTHON --out benchmarks/results/defects.md`; each row is a test",
+        f"of ours (`tests/nn/test_defects.py`). torch {torch.__version__.split('+')[0]}.",
         "",
         "| check | " + " | ".join(results) + " |",
         "|---" * (len(results) + 1) + "|",

@@ -73,7 +73,8 @@ def check_sizes(model: nn.Module, size: int, *, in_channels: int = 1, reach: int
 
     >>> from equisym.groups import C
     >>> from equisym.nn import LiftConv2d
-    >>> report = check_sizes(nn.Sequential(LiftConv2d(1, 2, 3, group=C(4), stride=2, padding=1), nn.MaxPool2d(3, 2, 1)), 64)
+    >>> stem = LiftConv2d(1, 2, 3, group=C(4), stride=2, padding=1)
+    >>> report = check_sizes(nn.Sequential(stem, nn.MaxPool2d(3, 2, 1)), 64)
     >>> report.exact, report.broken_by, report.nearest
     (False, '0', (61, 65))
     """
