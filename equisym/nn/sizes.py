@@ -113,7 +113,8 @@ def _strided(model: nn.Module, size: int, in_channels: int) -> list[LayerSize] |
         hooks.append(module.register_forward_hook(note))
     try:
         with torch.no_grad():
-            model(torch.empty(1, in_channels, size, size, device="meta"))
+            dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+            model(torch.empty(1, in_channels, size, size, dtype=dtype, device="meta"))
     except (RuntimeError, ValueError):
         return None
     finally:
