@@ -181,11 +181,12 @@ def autocast(library: Library) -> str | None:
     def note(module: nn.Module, _: Any, out: Any) -> None:
         kept[type(module).__name__] = getattr(out, "tensor", out).dtype
 
-    for module in model.modules():
-        if "Conv" in type(module).__name__ or "GroupPool" in type(module).__name__:
-            module.register_forward_hook(note)
+    watched = [m for m in model.modules() if "Conv" in type(m).__name__ or "GroupPool" in type(m).__name__]
+    hooks = [module.register_forward_hook(note) for module in watched]
     with torch.autocast("cpu", torch.bfloat16):
         model(picture())
+    for hook in hooks:
+        hook.remove()
     wrong = [name for name, dtype in kept.items() if dtype != torch.bfloat16]
     return f"{', '.join(wrong)} answers in float32" if wrong else None
 
@@ -199,10 +200,11 @@ def channels_last(library: Library) -> str | None:
         if "Conv" in type(module).__name__ and not t.is_contiguous(memory_format=torch.channels_last):
             lost.append(type(module).__name__)
 
-    for module in model.modules():
-        module.register_forward_hook(note)
+    hooks = [module.register_forward_hook(note) for module in model.modules()]
     with torch.no_grad():
         model(picture(batch=4).to(memory_format=torch.channels_last))
+    for hook in hooks:  # rivals share modules between models
+        hook.remove()
     return f"lost after {lost[0]}" if lost else None
 
 
@@ -336,8 +338,8 @@ def main() -> None:
     lines = [
         "# Defects of layer libraries, checked",
         "",
-        "`python benchmarks/defects.py --parity PYTHON --out benchmarks/results/defects.md`; each row is a test of ours",
-        f"(`tests/nn/test_defects.py`). torch {torch.__version__.split('+')[0]}.",
+        "`python benchmarks/defects.py --parity PYTHON --out benchmarks/results/defects.md`; each row is a test",
+        f"of ours (`tests/nn/test_defects.py`). torch {torch.__version__.split('+')[0]}.",
         "",
         "| check | " + " | ".join(results) + " |",
         "|---" * (len(results) + 1) + "|",

@@ -293,7 +293,7 @@ def main() -> None:
         "# ResNet18 of D4, width 22, beside a plain network of the same expanded widths",
         "",
         f"`python benchmarks/layers.py {' '.join(options)} --parity PYTHON`, torch {torch.__version__.split('+')[0]},",
-        f"{torch.get_num_threads()} thread(s). Medians of {args.rounds} rounds; ratios are medians of paired ratios to plain.",
+        f"{torch.get_num_threads()} thread(s). {args.rounds} rounds; ratios: medians of paired ratios to plain.",
         "",
         "| network | parameters | build s | state / parameters | train ms | ratio | inference ms | ratio | peak MB |",
         "|---|---|---|---|---|---|---|---|---|",

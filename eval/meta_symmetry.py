@@ -114,8 +114,7 @@ def main() -> None:
         "`python eval/meta_symmetry.py`: held-out mean square error after one inner step on one example, 300 tasks;",
         f"mean over seeds {', '.join(map(str, SEEDS))} with the range. Angles in degrees between the",
         "leading space of U and the true weights; rot8: residuals of the group axioms of the maps between the",
-        f"eight filters of a field. {time.perf_counter() - start:.0f} s in all, "
-        f"{args.processes} processes of one thread.",
+        f"eight filters of a field. {time.perf_counter() - start:.0f} s, {args.processes} processes of one thread.",
         "",
         "| problem | model | error | range | largest angle | closure | cyclic |",
         "|---|---|---|---|---|---|---|",

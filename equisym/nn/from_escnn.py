@@ -36,8 +36,8 @@ def from_escnn(module: Any) -> nn.Module:
     """Make of an escnn or e2cnn module one of ours that gives the same answers on plain tensors.
 
     Neither library is imported here: the module brings what it knows. Understood are ``R2Conv`` (zero padding),
-    ``InnerBatchNorm``, ``ReLU``, ``ELU``, ``LeakyReLU``, ``PointwiseMaxPool``, ``PointwiseAvgPool``, ``PointwiseDropout``,
-    ``GroupPooling``, ``NormPool``, and ``SequentialModule`` of these.
+    ``InnerBatchNorm``, ``ReLU``, ``ELU``, ``LeakyReLU``, ``PointwiseMaxPool``, ``PointwiseAvgPool``,
+    ``PointwiseDropout``, ``GroupPooling``, ``NormPool``, and ``SequentialModule`` of these.
 
     Args:
         module: the module, its weights as they are.
@@ -47,7 +47,7 @@ def from_escnn(module: Any) -> nn.Module:
 
     Raises:
         NotImplementedError: for any other module, naming it.
-        ValueError: if the convolution's filters are not in our space (other rings, frequencies or widths were asked for).
+        ValueError: if the convolution's filters are not in our space (other rings, frequencies or widths).
     """
     name = type(module).__name__
     if name == "SequentialModule":

@@ -16,9 +16,9 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
 
     .. math:: \psi = \operatorname{argmin}_\psi \| \mathrm{expand}(\psi) - W \|
 
-    W is a plain filter of the expanded widths; for groups that permute pixels the minimum is the mean of the entries
-    that share a weight. Convolutions, norms and linear layers are paired in order; a network that is already equivariant
-    comes back unchanged. A linear layer on pooled fields gets the sum over each field's channels.
+    W is a plain filter of the expanded widths; for groups that permute pixels the minimum is the mean of the
+    entries that share a weight. Convolutions, norms and linear layers are paired in order; a network that is already
+    equivariant comes back unchanged. A linear layer on pooled fields gets the sum over each field's channels.
 
     Args:
         model: the network to fill, such as ``build("e2resnet18", group="D4", width=8)``; its first ``width`` times

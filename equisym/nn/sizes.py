@@ -73,7 +73,8 @@ def check_sizes(model: nn.Module, size: int, *, in_channels: int = 1, reach: int
 
     >>> from equisym.groups import C
     >>> from equisym.nn import LiftConv2d
-    >>> report = check_sizes(nn.Sequential(LiftConv2d(1, 2, 3, group=C(4), stride=2, padding=1), nn.MaxPool2d(3, 2, 1)), 64)
+    >>> stem = LiftConv2d(1, 2, 3, group=C(4), stride=2, padding=1)
+    >>> report = check_sizes(nn.Sequential(stem, nn.MaxPool2d(3, 2, 1)), 64)
     >>> report.exact, report.broken_by, report.nearest
     (False, '0', (61, 65))
     """
@@ -112,7 +113,8 @@ def _strided(model: nn.Module, size: int, in_channels: int) -> list[LayerSize] |
         hooks.append(module.register_forward_hook(note))
     try:
         with torch.no_grad():
-            model(torch.empty(1, in_channels, size, size, device="meta"))
+            dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
+            model(torch.empty(1, in_channels, size, size, dtype=dtype, device="meta"))
     except (RuntimeError, ValueError):
         return None
     finally:

@@ -136,7 +136,7 @@ def test_sync_batch_norm_and_ddp_find_every_parameter(tmp_path):
 def test_steerable_network_follows_its_optimiser():
     """Filters are expanded from the weights of this step, never from an earlier one."""
     fields = FieldType.regular(C(8), 1)
-    layer = SteerableConv2d(fields, fields, 3).eval()
+    layer = SteerableConv2d(fields, fields, 3, bias=False).eval()
     x = torch.randn(1, 8, 5, 5)
     optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
     before = layer(x)

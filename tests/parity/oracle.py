@@ -21,7 +21,7 @@ import escnn.nn as enn  # noqa: E402
 from e2cnn import gspaces as e2spaces  # noqa: E402
 from escnn import gspaces  # noqa: E402
 
-from equisym.groups import C, D, O2, SO2, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
+from equisym.groups import O2, SO2, C, D, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
 from equisym.nn import FieldType, SteerableConv2d, from_escnn  # noqa: E402
 from equisym.nn.steerable_kernel import steerable_basis  # noqa: E402
 
