@@ -94,7 +94,7 @@ class ClassifierModule(L.LightningModule):
             self.loss.progress = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        images, labels = self._prepare(batch)
+        images, labels = self.prepare(batch)
         if self.augment:
             images = turn_and_flip(images)
         logits = self(images)
@@ -106,7 +106,7 @@ class ClassifierModule(L.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        images, labels = self._prepare(batch)
+        images, labels = self.prepare(batch)
         logits = self(images)
         self._log("valid", nn.functional.cross_entropy(logits.float(), labels), logits, labels)
 
@@ -127,7 +127,8 @@ class ClassifierModule(L.LightningModule):
             schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _prepare(self, batch: Batch) -> Batch:
+    def prepare(self, batch: Batch) -> Batch:
+        """The batch with the labels of the level that is trained."""
         images, labels = batch
         return images, labels if self.level1 is None else labels.new_tensor(self.level1)[labels]
 

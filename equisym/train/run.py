@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -196,10 +197,11 @@ def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: P
         return config.lr
     if config.resume and file.is_file():
         return float(file.read_text().splitlines()[0].removeprefix("# chosen: "))
+    module = ClassifierModule(model, num_classes=config.num_classes, lr=1, weight_decay=0, loss=config.loss)
     lr, history = find_lr(
         model,
-        loader,
-        ClassifierModule(model, num_classes=config.num_classes, lr=1, weight_decay=0, loss=config.loss).loss,
+        (module.prepare(batch) for batch in _repeat(loader)),
+        module.loss,
         lambda m, rate: make_optimiser(config.optimiser, m, rate, config.weight_decay),
     )
     if rank_zero_only.rank == 0:
@@ -207,6 +209,11 @@ def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: P
         write_whole(file, "\n".join(lines) + "\n")
         print(f"learning rate {lr:.2g}, from {file}")
     return lr
+
+
+def _repeat(loader: DataLoader) -> Iterator[Any]:
+    while True:
+        yield from loader
 
 
 def _logger(kind: str, out: Path) -> Logger | bool:
