@@ -111,7 +111,7 @@ def multiplications(options: dict) -> str:
 
     size = next(f.default for f in fields(TrainConfig) if f.name == "size")
     model = build("e2resnet", **options).eval()
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 1, size, size))
     return f"{counter.get_total_flops() / 2e6:.0f} M"
 
