@@ -31,13 +31,13 @@ def images(patterns: Sequence[Pattern], size: int, *, device: torch.device | str
     for group in {pattern.group for pattern in patterns}:
         members = [k for k, pattern in enumerate(patterns) if pattern.group == group]
         u, v = fold_planes(*_planes([patterns[k] for k in members], size, device), group)
-        shape = tuple(max(rasters[k].values.shape[axis] for k in members) for axis in (1, 2))
-        table = result.new_zeros((len(members), result.shape[1], *shape))
+        rows, columns = (max(rasters[k].values.shape[axis] for k in members) for axis in (1, 2))
+        table = result.new_zeros((len(members), result.shape[1], rows, columns))
         maps = []
         for row, k in zip(table, members, strict=True):
             values = rasters[k].values
             row[:, : values.shape[1], : values.shape[2]] = values.to(device)
-            m, c = rasters[k].normalised(patterns[k].cell.basis, shape)
+            m, c = rasters[k].normalised(patterns[k].cell.basis, (rows, columns))
             maps.append([[*m[0], c[0]], [*m[1], c[1]]])
         m = torch.tensor(maps, device=device)[..., None, None]
         grid = torch.stack([m[:, i, 0] * u + m[:, i, 1] * v + m[:, i, 2] for i in range(2)], -1)

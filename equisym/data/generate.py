@@ -58,7 +58,7 @@ def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int
     return whole[shard[0] :: shard[1]]
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside the path, and rename it when it is complete and on the disk."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -100,7 +100,8 @@ class _Blocks(Dataset[int]):
         columns = {name: np.stack([r[name] for r in records]) for name in records[0]}
         lengths = np.array([len(c) for c in chunks])
         with path.open("wb") as file:
-            np.savez(file, chunks=np.frombuffer(b"".join(chunks), np.uint8), lengths=lengths, **columns)
+            arrays = columns | {"chunks": np.frombuffer(b"".join(chunks), np.uint8), "lengths": lengths}
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - no column is named allow_pickle
 
     def _write_tar(self, block: Block, path: Path) -> None:
         from PIL import Image
@@ -187,7 +188,7 @@ def generate(
     elif not hdf5 and any(folder.glob("*.tar")):
         raise ValueError(f"{out} holds tar files of unknown origin: give an empty folder")
     else:
-        write_atomically(manifest, lambda path: path.write_text(json.dumps(told, indent=1)) and None)
+        write_atomically(manifest, lambda path: path.write_text(json.dumps(told, indent=1)))
     work = _Blocks(blocks, datasets, folder, schema if hdf5 else None)
     missing = [b for b in blocks if not work.path(b).exists()]
     total = sum(b.last - b.first for b in blocks)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,19 +16,6 @@ from equisym.data.cell import Cell
 from equisym.data.photographs import Photographs
 from equisym.groups import WallpaperGroup
 from equisym.groups.asymmetric_unit import fold
-
-
-class Texture(Protocol):
-    """A function on the asymmetric unit."""
-
-    def __call__(self, points: Tensor) -> Tensor:
-        """Values at positions in pixels from the cell's origin; (N, 2) -> (channels, N)."""
-        ...
-
-    @property
-    def raster(self) -> RasterTexture:
-        """The same function as a raster, which images are read from."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -123,6 +109,9 @@ class AtomTexture:
         )
         values = torch.stack([(along_y.T * height) @ along_x for height in heights])
         return RasterTexture(values, np.eye(2) / pitch, -self.low / pitch)
+
+
+Texture = RasterTexture | AtomTexture  # a function on the asymmetric unit, and a raster that images are read from
 
 
 def unit_box(group: WallpaperGroup, cell: Cell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -238,7 +227,12 @@ def atoms_of(
     near = (gap * gap).sum(-1) < (9 * radii[species]) ** 2  # halos are below 4e-5 there
     kind = species[near]
     return AtomTexture(
-        *(torch.from_numpy(a) for a in (centres[near], radii[kind], weights[:, kind], halos[kind])), low, extent
+        torch.from_numpy(centres[near]),
+        torch.from_numpy(radii[kind]),
+        torch.from_numpy(weights[:, kind]),
+        torch.from_numpy(halos[kind]),
+        low,
+        extent,
     )
 
 
@@ -251,7 +245,7 @@ def special_position(
     """
     op = group.operations[rng.integers(group.order)]
     shift = rng.integers(-1, 2, 2)
-    images = [point]
+    images: list[NDArray[np.floating]] = [point]
     for _ in range(op.rotation_order - 1):
         images.append(op(images[-1]) + shift)
     fixed = np.mean(images, 0)

@@ -358,7 +358,7 @@ def _read_csv(path: Path, needed: Sequence[str], problems: list[str], *, optiona
             problems.append(f"`{path.name}` was not found")
         return []
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows: list[Row] = list(csv.DictReader(file))
     absent = [name for name in needed if rows and name not in rows[0]]
     if absent:
         problems.append(f"`{path.name}` has no column {', '.join(absent)}: it is left out")

@@ -31,7 +31,8 @@ def fold(points: Tensor, group: WallpaperGroup) -> Tensor:
     tensor([[0.2500, 0.2000],
             [0.2500, 0.2000]])
     """
-    return torch.stack(fold_planes(*points.unbind(-1), group), -1)
+    x, y = points.unbind(-1)
+    return torch.stack(fold_planes(x, y, group), -1)
 
 
 def fold_planes(x: Tensor, y: Tensor, group: WallpaperGroup) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,8 @@ class PyramidClassifier(nn.Module):
         self.backbone = timm.create_model(
             backbone, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=in_channels
         )
-        self.pyramid = FeaturePyramidNetwork(self.backbone.feature_info.channels(), channels)
+        levels = self.backbone.feature_info.channels()  # pyright: ignore - timm's backbones carry it
+        self.pyramid = FeaturePyramidNetwork(levels, channels)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(4 * channels, num_classes)
 

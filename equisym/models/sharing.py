@@ -94,8 +94,8 @@ class Sharing:
                 in_fields, out_fields, kernel_size, group=self.group, stride=stride, padding=padding, bias=False
             )
         if self.kind == "steerable":
-            types = (FieldType.regular(self.group, n) for n in (in_fields, out_fields))
-            return SteerableConv2d(*types, kernel_size, stride=stride, padding=padding, bias=False)
+            in_type, out_type = (FieldType.regular(self.group, n) for n in (in_fields, out_fields))
+            return SteerableConv2d(in_type, out_type, kernel_size, stride=stride, padding=padding, bias=False)
         if self.kind == "orbit":
             return self._orbit(in_fields, out_fields, kernel_size, stride, lifting=False)
         return self._channelwise(in_fields * self.multiplicity, out_fields * self.multiplicity, kernel_size, stride)

@@ -91,7 +91,7 @@ class ResumableLoader(DataLoader):
         """Continue there."""
         self.batches.resume(state["epoch"], state["batches"])
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         # A generator, so that workers start only once the epoch is known.
         self.delivered = self.batches.first
         for batch in super().__iter__():

@@ -54,10 +54,10 @@ def train(config: TrainConfig) -> dict[str, Any]:
     last = out / "last.ckpt"
     if config.resume and not last.is_file():
         raise ValueError(f"nothing to resume: {last} does not exist; leave out --resume to start there")
-    if last.exists() and not config.resume and rank_zero_only.rank == 0:
+    if last.exists() and not config.resume and _is_first_process():
         raise ValueError(f"{out} already holds a run: add --resume to continue it, or give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    if rank_zero_only.rank == 0:
+    if _is_first_process():
         recorded = dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False))
         write_whole(out / "config.yaml", yaml.safe_dump(recorded, sort_keys=False))
 
@@ -156,6 +156,10 @@ def train(config: TrainConfig) -> dict[str, Any]:
     return summary
 
 
+def _is_first_process() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
 @torch.inference_mode()
 def classify(model: nn.Module, dataset: WallpaperDataset, *, batch_size: int = 64) -> tuple[Tensor, Tensor]:
     """Logits and labels of a whole dataset, drawn by one process per core; (N, classes) and (N,)."""
@@ -174,7 +178,7 @@ def _kept(config: TrainConfig, split: str) -> tuple[Dataset, int]:
     length = config.train_images if split == "train" else config.valid_images
     dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
     if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
-        return dataset.in_memory(workers=workers, progress=rank_zero_only.rank == 0), 0
+        return dataset.in_memory(workers=workers, progress=_is_first_process()), 0
     return dataset, workers
 
 
@@ -204,7 +208,7 @@ def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: P
         module.loss,
         lambda m, rate: make_optimiser(config.optimiser, m, rate, config.weight_decay),
     )
-    if rank_zero_only.rank == 0:
+    if _is_first_process():
         lines = [f"# chosen: {lr!r}", "lr,loss", *(f"{rate:.6g},{value:.6g}" for rate, value in history)]
         write_whole(file, "\n".join(lines) + "\n")
         print(f"learning rate {lr:.2g}, from {file}")

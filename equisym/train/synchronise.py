@@ -55,10 +55,11 @@ class SynchronisedNorm(_BatchNorm):
 def synchronise_norms(model: nn.Module) -> None:
     """Replace every batch normalisation of torch.nn by its synchronised form; names in the state stay the same."""
     for name, module in list(model.named_modules()):
-        if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d) and module.affine:
+        plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # a subclass may do more
+        if isinstance(module, _BatchNorm) and plain and module.affine:
             twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
             twin.load_state_dict(module.state_dict())
-            model.set_submodule(name, twin.to(module.weight).train(module.training))
+            model.set_submodule(name, twin.to(module.weight.device, module.weight.dtype).train(module.training))
         elif isinstance(module, _BatchNorm) and not isinstance(module, SynchronisedNorm | nn.SyncBatchNorm):
             warnings.warn(
                 f"{name} is a {type(module).__name__}, which is normalised in each process alone", stacklevel=2
