@@ -17,13 +17,17 @@ def remove_trend(image: Tensor, order: int = 1) -> Tensor:
     >>> bool(remove_trend(ramp).abs().max() < 1e-5)
     True
     """
-    height, width = image.shape[-2:]
-    y = torch.linspace(-1, 1, height, dtype=image.dtype, device=image.device)[:, None].expand(height, width)
-    x = torch.linspace(-1, 1, width, dtype=image.dtype, device=image.device).expand(height, width)
-    terms = [x**i * y**j for i in range(order + 1) for j in range(order + 1 - i)]
-    basis = torch.linalg.qr(torch.stack([t.reshape(-1) for t in terms], -1))[0]
+    shapes = polynomials(*image.shape[-2:], order, image)
+    basis = torch.linalg.qr(shapes.flatten(1).T)[0]
     flat = image.flatten(-2)
     return (flat - (flat @ basis) @ basis.T).reshape(image.shape)
+
+
+def polynomials(height: int, width: int, order: int, like: Tensor) -> Tensor:
+    """The monomials in x and y up to a total degree on the pixels of an image, the constant first; (terms, H, W)."""
+    y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)[:, None].expand(height, width)
+    x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device).expand(height, width)
+    return torch.stack([x ** (total - j) * y**j for total in range(order + 1) for j in range(total + 1)])
 
 
 def smooth(image: Tensor, sigma: float) -> Tensor:
