@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -36,6 +36,10 @@ class Spectrum:
     signal: Tensor
     total: Tensor
     count: Tensor
+
+    def select(self, i: int) -> Spectrum:
+        """One cell, as a batch of one."""
+        return Spectrum(*(getattr(self, f.name)[i : i + 1] for f in fields(self)))
 
     @property
     def reliability(self) -> Tensor:
@@ -95,29 +99,35 @@ def products(s: Spectrum, which: Tensor) -> Tensor:
     return torch.where(own, shared[:, None].to(flat.dtype), flat[:, None] * turned.conj())
 
 
-def correlation_maps(s: Spectrum, weight: Tensor, *, refine: int = 2) -> Tensor:
-    r"""Correlation with the image under {W | t} for all 24 finite-order matrices W and all translations t.
+def correlation_maps(s: Spectrum, weight: Tensor, which: Tensor | None = None, *, refine: int = 2) -> Tensor:
+    r"""Correlation with the image under {W | t} for finite-order matrices W and all translations t.
 
     .. math:: C_W(t) = \sum_k w_k F(k) \overline{F(W^T k)} e^{2 \pi i k t}
 
     Args:
         s: spectrum of the cells.
         weight: on the coefficients, (B, N, N).
+        which: indices of the matrices, all 24 by default.
         refine: translations are sampled this many times finer than the cell's grid.
 
     Returns:
-        (B, 24, M, M) with M = ``refine * N``; row along b, column along a.
+        (B, matrices, M, M) with M = ``refine * N``; row along b, column along a.
     """
     size = s.full.shape[-1]
-    index, _ = transposed_frequencies(size)
-    batch = len(weight)
-    flat = weight.flatten(1)
-    # the weight must not favour either partner, or the correlation of a strained lattice would not be symmetric
-    both = (flat[:, None] * flat[:, index.flatten()].reshape(batch, *index.shape)).sqrt()
-    cross = (products(s, torch.arange(len(index))) * both).reshape(batch, -1, size, size)
+    which = torch.arange(len(finite_order_matrices())) if which is None else which
+    cross = products(s, which) * pair_weight(weight, which)
+    cross = cross.reshape(len(cross), -1, size, size)
     if refine > 1:
         cross = _pad(cross, size * refine)
-    return torch.fft.ifft2(cross, norm="forward").real
+    grid = cross.shape[-1]
+    return torch.fft.irfft2(cross[..., : grid // 2 + 1], s=(grid, grid), norm="forward")
+
+
+def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
+    """Weight of each pair k, W^T k: the geometric mean, which favours neither; (B, N, N) to (B, M, N*N)."""
+    index = transposed_frequencies(weight.shape[-1])[0][which]
+    flat = weight.flatten(1)
+    return (flat[:, None] * flat[:, index.flatten()].reshape(len(flat), *index.shape)).sqrt()
 
 
 def _pad(values: Tensor, size: int) -> Tensor:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from equisym.crystal.correlation import (
     RINGS,
     Spectrum,
-    by_ring,
     correlation_maps,
     matrix_index,
+    pair_weight,
     products,
-    transposed_frequencies,
 )
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import Setting, settings
@@ -56,21 +54,21 @@ def search_weight(s: Spectrum, whitening: float = 0.5) -> Tensor:
 @lru_cache
 def _gathers(grid: int) -> list[Tensor]:
     """For each setting, the flat index of the translation of each operation at every origin; (operations, grid**2)."""
-    k = torch.arange(grid)
+    k = torch.arange(grid, dtype=torch.int32)
     oy, ox = torch.meshgrid(k, k, indexing="ij")
     found = []
     for setting in settings():
         rows = []
-        for op in setting.operations:
+        for op in setting.operations[1:]:
             (a, b), (c, d) = op.W
             tx = ox - a * ox - b * oy + int(op.w[0] * grid)
             ty = oy - c * ox - d * oy + int(op.w[1] * grid)
             rows.append(((ty % grid) * grid + tx % grid).flatten())
-        found.append(torch.stack(rows))
+        found.append(torch.stack(rows) if rows else torch.zeros(0, grid * grid, dtype=torch.int32))
     return found
 
 
-def fit_groups(s: Spectrum, basis: Tensor, *, polish: int = 3) -> list[list[Fit | None]]:
+def fit_groups(s: Spectrum, basis: Tensor, *, polish: int = 2) -> list[list[Fit | None]]:
     """Lay each of the 17 groups into each cell as well as it will go.
 
     Args:
@@ -82,91 +80,87 @@ def fit_groups(s: Spectrum, basis: Tensor, *, polish: int = 3) -> list[list[Fit 
         For each cell, seventeen fits in label order; ``None`` where the lattice would be strained too far.
     """
     weight = search_weight(s)
-    maps = correlation_maps(s, weight)
-    batch, _, grid, _ = maps.shape
-    flat = maps.flatten(-2)
+    return [_fit_one(s.select(i), weight[i : i + 1], basis[i], polish) for i in range(len(basis))]
+
+
+def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fit | None]:
+    metric = basis.detach().double().cpu().numpy()
+    strains = [setting.strain(metric) for setting in settings()]
     index = matrix_index()
-    power = flat[:, 0, 0]
-    out = []
-    for image in range(batch):
-        metric = basis[image].detach().double().cpu().numpy()
-        best: dict[str, tuple[float, Setting, int, float]] = {}
-        for setting, gather in zip(settings(), _gathers(grid), strict=True):
-            strain = setting.strain(metric)
-            if strain > STRAIN:
-                continue
-            if len(setting.operations) == 1:
-                best["p1"] = (1.0, setting, 0, strain)
-                continue
-            total = torch.zeros(grid * grid, dtype=flat.dtype, device=flat.device)
-            for op, where in zip(setting.operations[1:], gather[1:], strict=True):
-                total += flat[image, index[op.W]][where]
-            at = int(total.argmax())
-            score = (total[at] / power[image]).item() / (len(setting.operations) - 1)
-            if setting.group.name not in best or score - strain > best[setting.group.name][0] - best[setting.group.name][3]:
-                best[setting.group.name] = (score, setting, at, strain)
-        fits = []
-        one = _select(s, image)
-        for group in WALLPAPER_GROUPS:
-            if group.name not in best:
-                fits.append(None)
-                continue
-            score, setting, at, strain = best[group.name]
-            origin = torch.tensor([at % grid, at // grid], dtype=flat.dtype) / grid
-            fits.append(_measure(one, weight[image], setting, origin, strain, polish))
-        out.append(fits)
-    return out
+    needed = sorted({index[m] for t, e in zip(settings(), strains, strict=True) if e <= STRAIN for m in t.matrices})
+    which = torch.tensor(needed)
+    place = {m: needed.index(i) for m, i in index.items() if i in needed}
+    maps = correlation_maps(s, weight, which)[0].flatten(-2)
+    grid = round(maps.shape[-1] ** 0.5)
+    power = maps[place[IDENTITY], 0]
+    best: dict[str, tuple[float, Setting, int, float]] = {}
+    for setting, strain, gather in zip(settings(), strains, _gathers(grid), strict=True):
+        if strain > STRAIN:
+            continue
+        total = maps.new_zeros(grid * grid)
+        for op, where in zip(setting.operations[1:], gather, strict=True):
+            total += maps[place[op.W]].index_select(0, where)
+        at = int(total.argmax())
+        score = (total[at] / power / max(len(setting.operations) - 1, 1)).item() - strain
+        if setting.group.name not in best or score > best[setting.group.name][0]:
+            best[setting.group.name] = (score, setting, at, strain)
+    pairs = _Pairs(s, weight, which)
+    fits: list[Fit | None] = []
+    for group in WALLPAPER_GROUPS:
+        if group.name not in best:
+            fits.append(None)
+            continue
+        _, setting, at, strain = best[group.name]
+        origin = torch.tensor([at % grid, at // grid], dtype=maps.dtype) / grid
+        chosen = torch.tensor([place[m] for m in setting.matrices[1:]], dtype=torch.long)
+        fits.append(pairs.measure(setting, chosen, origin, strain, polish))
+    return fits
 
 
-def _select(s: Spectrum, i: int) -> Spectrum:
-    return Spectrum(*(getattr(s, name)[i : i + 1] for name in ("full", "half", "ring", "signal", "total", "count")))
+IDENTITY = ((1, 0), (0, 1))
 
 
-@lru_cache
-def _frequencies(size: int) -> Tensor:
-    k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
-    ky, kx = torch.meshgrid(k, k, indexing="ij")
-    return torch.stack((kx, ky), -1).reshape(-1, 2)
+class _Pairs:
+    """The products F(k) conj F(W^T k) of one cell over half the frequencies, ready to be summed at any translation."""
 
+    def __init__(self, s: Spectrum, weight: Tensor, which: Tensor) -> None:
+        size = s.full.shape[-1]
+        k = torch.fft.fftfreq(size, 1 / size)
+        ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
+        half = (kx > 0) | ((kx == 0) & (ky > 0))
+        keep = half & (kx.abs() < size // 2) & (ky.abs() < size // 2) & (s.ring[0].flatten() < RINGS)
+        self.k = torch.stack((kx[keep], ky[keep]), -1).to(weight)
+        self.ring = s.ring[0].flatten()[keep]
+        self.cross = products(s, which)[0][:, keep]
+        self.weight = pair_weight(weight, which)[0][:, keep]
+        own = (s.half[0, 0] * s.half[0, 1].conj()).real.flatten()[keep]
+        self.power = (own * weight.flatten()[keep]).sum()
 
-def _measure(s: Spectrum, weight: Tensor, setting: Setting, origin: Tensor, strain: float, polish: int) -> Fit:
-    if len(setting.operations) == 1:
-        return Fit(setting, origin, 1.0, strain, torch.zeros(0, RINGS, dtype=weight.dtype))
-    size = s.full.shape[-1]
-    operations = setting.operations[1:]
-    which = torch.tensor([matrix_index()[op.W] for op in operations])
-    cross = products(s, which)[0]
-    k = _frequencies(size).to(weight)
-    inside = (k.abs().amax(-1) < size // 2) & (weight.flatten() > 0)
-    W = torch.tensor([op.W for op in operations]).to(weight)
-    w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(weight)
-    index, _ = transposed_frequencies(size)
-    flat = weight.flatten()
-    both = (flat * flat[index[which]]).sqrt()[:, inside]
-    cross, k = cross[:, inside], k[inside]
-    slope = 2 * torch.pi * (k - k @ W)  # d(phase)/d(origin): k (1 - W) for each operation, (ops, K, 2)
-    for _ in range(polish):
-        t = origin - W @ origin + w
-        turned = cross * torch.exp(2j * torch.pi * (t @ k.T))
-        value, change = turned.real * both, turned.imag * both
-        gradient = -(change[..., None] * slope).sum((0, 1))
-        hessian = -torch.einsum("ok,oki,okj->ij", value, slope, slope)
-        # p1's and a mirror's origin is free along some direction: leave it there
-        values, vectors = torch.linalg.eigh(-hessian)
-        usable = values > 1e-6 * values.max().clamp(min=1e-30)
-        step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
-        limit = 1.0 / size
-        origin = origin + step.clamp(-limit, limit)
-    t = origin - W @ origin + w
-    turned = (cross * torch.exp(2j * torch.pi * (t @ k.T))).real
-    agreement = (turned * both).sum() / (len(operations) * (flat[inside] * s_power(s)[inside]).sum())
-    rings = s.ring.flatten()[inside]
-    profile = torch.zeros(len(operations), RINGS + 1, dtype=weight.dtype)
-    profile = profile.scatter_add(1, rings.expand(len(operations), -1), turned)[:, :RINGS]
-    classes = torch.stack([profile[[i - 1 for i in c]].mean(0) for c in setting.classes])
-    return Fit(setting, origin % 1, agreement.item(), strain, classes)
+    def measure(self, setting: Setting, chosen: Tensor, origin: Tensor, strain: float, polish: int) -> Fit:
+        """Polish the origin and read the operations there."""
+        if not len(chosen):
+            return Fit(setting, origin, 1.0, strain, self.weight.new_zeros(0, RINGS))
+        operations = setting.operations[1:]
+        W = torch.tensor([op.W for op in operations]).to(self.weight)
+        w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(self.weight)
+        cross, weight = self.cross[chosen], self.weight[chosen]
+        slope = 2 * torch.pi * (self.k - self.k @ W)  # change of the phase with the origin, (operations, K, 2)
+        for _ in range(polish):
+            turned = cross * self._phase(origin - W @ origin + w)
+            gradient = -torch.einsum("ok,oki->i", turned.imag * weight, slope)
+            curve = torch.einsum("ok,oki,okj->ij", turned.real * weight, slope, slope)
+            # along some directions the origin is free, as along a mirror: leave it there
+            values, vectors = torch.linalg.eigh(curve)
+            usable = values > 1e-5 * values.max().clamp(min=1e-30)
+            step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
+            origin = origin + step.clamp(-0.01, 0.01)
+        turned = (cross * self._phase(origin - W @ origin + w)).real
+        agreement = (turned * weight).sum() / (len(operations) * self.power)
+        rings = turned.new_zeros(len(operations), RINGS)
+        rings = 2 * rings.scatter_add(1, self.ring.expand(len(operations), -1), turned)
+        classes = torch.stack([rings[[i - 1 for i in c]].mean(0) for c in setting.classes])
+        return Fit(setting, origin % 1, agreement.item(), strain, classes)
 
-
-def s_power(s: Spectrum) -> Tensor:
-    """Signal power of each coefficient as the halves share it, (N*N,)."""
-    return (s.half[0, 0] * s.half[0, 1].conj()).real.flatten()
+    def _phase(self, t: Tensor) -> Tensor:
+        angle = 2 * torch.pi * (t @ self.k.T)
+        return torch.complex(angle.cos(), angle.sin())
