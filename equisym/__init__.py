@@ -1,0 +1,1 @@
+"""Group-equivariant convolutions, and the wallpaper symmetry of images."""

@@ -62,9 +62,10 @@ def draw_cell(
     metric = str(rng.choice(metrics_of(group)))
     ratio = math.exp(rng.uniform(-math.log(2), math.log(2)))
     angle = math.radians(rng.uniform(60, 120))
-    if group.centred:  # the conventional cell is a rectangle of twice the primitive area
+    if group.centred:  # the conventional cell is a rectangle of twice the primitive area, its diagonals the rhombus
         area *= 2
-        ratio = {"square": 1.0, "hexagonal": math.sqrt(3) ** rng.choice([-1, 1])}.get(metric, ratio)
+        rhombus = {"square": math.pi / 2, "hexagonal": math.pi / 3 * rng.choice([1, 2])}.get(metric, angle)
+        ratio = math.tan(rhombus / 2)
         angle = math.pi / 2
     else:
         ratio = ratio if metric in ("oblique", "rectangular") else 1.0

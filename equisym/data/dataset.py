@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,13 @@ from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern
 from equisym.groups import WALLPAPER_GROUPS
 
 _SPLIT_SEEDS = {"train": 0, "valid": 1, "test": 2}
+
+
+def worker_count(wanted: int) -> int:
+    """Number of worker processes: as wanted, or one per core that this process may use for -1."""
+    if wanted >= 0:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WallpaperDataset(Dataset[tuple[Tensor, int]]):

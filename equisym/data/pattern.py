@@ -11,13 +11,14 @@ from torch import Tensor
 
 from equisym.data.cell import Cell, draw_cell
 from equisym.data.guard import strongest_forbidden
-from equisym.data.photographs import Photographs
+from equisym.data.photographs import photographs
 from equisym.data.texture import Texture, atom_texture, noise_texture, photo_texture
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
-from equisym.groups.asymmetric_unit import fold
+from equisym.groups.asymmetric_unit import fold, fold_planes
 
 FAMILIES = ("noise", "photo", "atom")
 GUARD_GRID = 48
+LEAST_SPREAD = 0.01  # a standard deviation below this is a blank: three grey levels of a photograph
 _TRIES_PER_CELL = 100
 
 
@@ -30,6 +31,7 @@ class PatternOptions:
         min_cell: least side of the primitive cell in pixels, as the root of its area; outranks ``repeats``.
         margin: the label guard's margin; no forbidden operation correlates above ``1 - margin``.
         correlation: least and greatest correlation length of the noise family, in pixels.
+        independent: share of the noise family whose values are independent from pixel to pixel instead.
         colour: three channels instead of one.
         photos: folder of photographs for the photo family; ``None`` for the bundled ones.
         split: which of the photographs to use: train, valid or test.
@@ -39,6 +41,7 @@ class PatternOptions:
     min_cell: float = 16.0
     margin: float = 0.1
     correlation: tuple[float, float] = (1.0, 6.0)
+    independent: float = 0.25
     colour: bool = False
     photos: Path | str | None = None
     split: str = "train"
@@ -86,17 +89,37 @@ class Pattern:
         """Primitive lattice vectors in pixels, columns, shape (2, 2)."""
         return self.cell.basis @ self.group.primitive_basis
 
+    def sample(self, u: Tensor, v: Tensor) -> Tensor:
+        """Values at fractional coordinates given as two planes; (rows, columns) twice -> (channels, rows, columns).
+
+        What images are made of: as :meth:`at_fractional`, with the texture read from its raster.
+        """
+        values = self.texture.raster.sample(*fold_planes(u, v, self.group), self.cell.basis)
+        return values.mul_(self.contrast).add_(self.mean)
+
     def primitive_cell(self, size: int = GUARD_GRID, dtype: torch.dtype = torch.float32) -> Tensor:
         """The pattern on a grid over one primitive cell, row along b and column along a; (channels, size, size)."""
-        k = torch.arange(size, dtype=dtype) / size
-        u = torch.stack(torch.meshgrid(k, k, indexing="xy"), -1)
-        return self.at_fractional(u @ torch.from_numpy(self.group.primitive_basis).to(dtype).T)
+        return self.sample(*_planes(np.zeros(2), self.group.primitive_basis / size, size, dtype))
+
+    def planes(self, size: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """Fractional coordinates of the centres of size x size pixels, as two planes."""
+        inverse = np.linalg.inv(self.cell.basis)
+        return _planes(-inverse @ self.cell.origin, inverse, size, dtype)
 
     def image(self, size: int) -> Tensor:
         """The pattern at the centres of size x size pixels, clipped to 0..1; (channels, size, size) float32."""
-        k = torch.arange(size, dtype=torch.float32)
-        points = torch.stack(torch.meshgrid(k, k, indexing="xy"), -1)
-        return self(points).clamp(0, 1)
+        return self.sample(*self.planes(size)).clamp_(0, 1)
+
+
+def _planes(start: np.ndarray, step: np.ndarray, size: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Coordinates start + step (column, row), as two (size, size) planes."""
+    k = np.arange(size)
+    along = [
+        [torch.from_numpy(row[0] * k + first), torch.from_numpy(row[1] * k)]
+        for first, row in zip(start, step, strict=True)
+    ]
+    u, v = (x.to(dtype)[None, :] + y.to(dtype)[:, None] for x, y in along)
+    return u, v
 
 
 def draw_pattern(
@@ -123,7 +146,7 @@ def draw_pattern(
     if size < 8:
         raise ValueError(f"size must be at least 8 pixels (got {size}): nothing repeats in less")
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    photographs = Photographs(options.photos, split=options.split) if family == "photo" else None
+    sources = photographs(options.photos, options.split) if family == "photo" else None
     channels = 3 if options.colour else 1
     mean, contrast = rng.uniform(0.4, 0.6), rng.uniform(0.1, 0.2)
     rejected = 0
@@ -131,19 +154,21 @@ def draw_pattern(
         cell = draw_cell(group, size, rng, repeats=options.repeats, min_cell=options.min_cell)
         for _ in range(_TRIES_PER_CELL):
             if family == "noise":
-                texture = noise_texture(group, cell, rng, channels=channels, correlation=options.correlation)
-            elif photographs is not None:
-                texture = photo_texture(group, cell, rng, channels=channels, photographs=photographs)
+                length, share = options.correlation, options.independent
+                texture = noise_texture(group, cell, rng, channels=channels, correlation=length, independent=share)
+            elif sources is not None:
+                texture = photo_texture(group, cell, rng, channels=channels, photographs=sources)
             else:
                 texture = atom_texture(group, cell, rng, channels=channels)
             pattern = Pattern(group, cell, texture)
             image = pattern.primitive_cell()
             spread = image.std(unbiased=False).item()
-            if spread > 1e-3 and strongest_forbidden(image, pattern.primitive_basis, group) < 1 - options.margin:
+            if (
+                spread > LEAST_SPREAD
+                and strongest_forbidden(image, pattern.primitive_basis, group) < 1 - options.margin
+            ):
                 scale = contrast / spread
-                return replace(
-                    pattern, mean=mean - scale * image.mean().item(), contrast=scale, rejected=rejected
-                )
+                return replace(pattern, mean=mean - scale * image.mean().item(), contrast=scale, rejected=rejected)
             rejected += 1
     raise ValueError(
         f"the label guard refused {rejected} draws of {group} {family} at size {size} with margin {options.margin}: "
@@ -167,7 +192,8 @@ def render(
         family: noise, photo or atom.
         seed: the same seed gives the same image.
         size: side in pixels.
-        options: pattern options; single ones may also be given by name (``colour=True``).
+        options: pattern options.
+        **changes: single options by name, such as ``colour=True``.
 
     Shape:
         ``(1, size, size)`` float32 in 0..1, or ``(3, size, size)`` in colour.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 SPLITS = ("train", "valid", "test")
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
@@ -33,7 +36,7 @@ _BUNDLED = {
 
 
 class Photographs:
-    """A set of photographs, read when first drawn and kept in memory.
+    """A set of photographs, read when first drawn; those drawn last are kept in memory.
 
     Args:
         folder: any folder of images, nested folders included; ``None`` for the bundled photographs.
@@ -52,9 +55,42 @@ class Photographs:
         if not self.files:
             raise ValueError(f"photos must hold images for the {split} split (none found in {folder}): add images")
 
-    def draw(self, rng: np.random.Generator, channels: int) -> Tensor:
-        """One photograph, (channels, rows, columns) float32 in 0..1."""
-        return _read(self.files[rng.integers(len(self.files))], channels)
+    def draw(self, rng: np.random.Generator, channels: int) -> Photograph:
+        """One photograph; files that cannot be read are reported once, as a warning, and passed over.
+
+        Raises:
+            ValueError: if a hundred files in a row cannot be read.
+        """
+        for _ in range(100):
+            photograph = Photograph(self.files[rng.integers(len(self.files))], channels)
+            if _reduced(photograph.path, channels, 0) is not None:
+                return photograph
+        raise ValueError(f"photos must hold readable images (100 draws of {len(self.files)} files failed): check them")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph that can be read.
+
+    Attributes:
+        path: the source file.
+        channels: 1 for grey, 3 for colour.
+    """
+
+    path: Path
+    channels: int
+
+    def reduced(self, level: int) -> Tensor:
+        """The photograph averaged down by the factor 2^(level / 2), (channels, rows, columns) uint8."""
+        pixels = _reduced(self.path, self.channels, level)
+        assert pixels is not None  # draw() gives out readable ones only
+        return pixels
+
+
+@lru_cache(maxsize=32)
+def photographs(folder: str | Path | None, split: str) -> Photographs:
+    """The photographs of a folder, listed once in a process."""
+    return Photographs(folder, split=split)
 
 
 def _bundled(split: str) -> tuple[Path, ...]:
@@ -74,11 +110,20 @@ def _in_folder(folder: Path, split: str) -> tuple[Path, ...]:
     return tuple(p for p in files if split_of(p) == split)
 
 
-@lru_cache(maxsize=256)
-def _read(path: Path, channels: int) -> Tensor:
+@lru_cache(maxsize=128)
+def _reduced(path: Path, channels: int, level: int) -> Tensor | None:
     from PIL import Image
 
-    with Image.open(path) as image:
-        image.thumbnail((1024, 1024))
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.float32) / 255
+    if level > 0:
+        whole = _reduced(path, channels, 0)
+        assert whole is not None
+        shape = [max(2, round(n / 2 ** (level / 2))) for n in whole.shape[1:]]
+        return functional.interpolate(whole[None].float(), shape, mode="area")[0].round_().to(torch.uint8)
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((1024, 1024))
+            pixels = np.array(image.convert("L" if channels == 1 else "RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        warnings.warn(f"{path} is passed over, it cannot be read as an image: {error}", stacklevel=2)
+        return None
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()

@@ -31,10 +31,23 @@ def fold(points: Tensor, group: WallpaperGroup) -> Tensor:
     tensor([[0.2500, 0.2000],
             [0.2500, 0.2000]])
     """
-    x, y = points.unbind(-1)
+    return torch.stack(fold_planes(*points.unbind(-1), group), -1)
+
+
+def fold_planes(x: Tensor, y: Tensor, group: WallpaperGroup) -> tuple[Tensor, Tensor]:
+    """:func:`fold` with the two coordinates apart, which is what images are drawn with: no interleaving, no masks.
+
+    Args:
+        x: first fractional coordinates, any shape.
+        y: second fractional coordinates, same shape.
+        group: the wallpaper group.
+
+    Returns:
+        The two coordinates of the representatives.
+    """
     if group.family == "hexagonal":
         return _fold_hexagonal(x, y, group.name)
-    return torch.stack(_RECTANGULAR[group.name](x, y), -1)
+    return _RECTANGULAR[group.name](x, y)
 
 
 def _frac(x: Tensor) -> Tensor:
@@ -46,41 +59,59 @@ def _mirror(x: Tensor) -> Tensor:
     return (x - torch.round(x)).abs()
 
 
-def _p2(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _sign(x: Tensor) -> Tensor:
+    return torch.copysign(torch.ones((), dtype=x.dtype, device=x.device), x)
+
+
+def _halves(y: Tensor) -> tuple[Tensor, Tensor]:
+    """The position within half a period, and 0 or 1/2 for the half: arithmetic is several times faster than masks."""
+    n = torch.floor(2 * y)
+    return y - 0.5 * n, _frac(0.5 * n)
+
+
+def _p2_mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     y = y - torch.round(y)
-    return _frac(torch.where(y < 0, -x, x)), y.abs()
+    return x * _sign(y), y.abs()
+
+
+def _p2(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    x, y = _p2_mirrored(x, y)
+    return _frac(x), y
 
 
 def _pg(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    y = 2 * _frac(y)
-    return _frac(torch.where(y >= 1, -x, x)), _frac(y) / 2
+    y, half = _halves(y)
+    return _frac(x * (1 - 4 * half)), y
 
 
 def _cm(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    y = 2 * _frac(y)
-    return _mirror(torch.where(y >= 1, x + 0.5, x)), _frac(y) / 2
+    y, half = _halves(y)
+    return _mirror(x + half), y
 
 
 def _pmg(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    x, y = _p2(x, y)
+    x, y = _p2_mirrored(x, y)
     return _mirror(x - 0.25) + 0.25, y  # mirrors at 1/4 and 3/4
 
 
 def _pgg(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    x, y = _p2(x, y)
-    return torch.where(x >= 0.5, x - 0.5, x), torch.where(x >= 0.5, 0.5 - y, y)
+    x, y = _p2_mirrored(x, y)
+    x, half = _halves(x)
+    return x, (half - y).abs()
 
 
 def _cmm(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     x, y = _mirror(x), _mirror(y)
-    far = y > 0.25  # the 2-fold axis at (1/4, 1/4)
-    return torch.where(far, 0.5 - x, x), torch.where(far, 0.5 - y, y)
+    far = torch.ceil(y - 0.25)  # 1 beyond the 2-fold axis at (1/4, 1/4), else 0
+    return (0.5 * far - x).abs(), torch.minimum(y, 0.5 - y)
 
 
 def _p4(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     x, y = x - torch.round(x), y - torch.round(y)
-    turn = x * y < 0
-    return torch.where(turn, y.abs(), x.abs()), torch.where(turn, x.abs(), y.abs())
+    turn = 0.5 - 0.5 * _sign(x * y)
+    x, y = x.abs(), y.abs()
+    swap = turn * (y - x)
+    return x + swap, y - swap
 
 
 def _p4m(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,8 +121,8 @@ def _p4m(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def _p4g(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     x, y = _p4(x, y)
-    over = x + y > 0.5
-    return torch.where(over, 0.5 - y, x), torch.where(over, 0.5 - x, y)
+    over = torch.relu(x + y - 0.5)
+    return x - over, y - over
 
 
 _RECTANGULAR = {
@@ -110,28 +141,33 @@ _RECTANGULAR = {
 }
 
 
-def _fold_hexagonal(x: Tensor, y: Tensor, name: str) -> Tensor:
+def _fold_hexagonal(x: Tensor, y: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Fold by the triangles whose corners are the 3-fold axes, of three kinds: 0, (2/3, 1/3) and (1/3, 2/3).
 
     A point lies in an upright or an inverted triangle and has three barycentric weights, one for each kind of corner.
     p3 keeps kinds and uprightness apart; mirrors and 2-fold axes merge them.
     """
-    i_real, j_real = 2 * x - y, 2 * y - x
-    i, j = torch.floor(i_real), torch.floor(j_real)
-    p, q = i_real - i, j_real - j
-    inverted = p + q > 1
-    w0 = torch.where(inverted, p + q - 1, 1 - p - q)
-    w1 = torch.where(inverted, 1 - q, p)
-    w2 = torch.where(inverted, 1 - p, q)
-    kind = torch.remainder(i + 2 * j, 3)  # kind of the corner that w0 belongs to; w1 and w2 follow in turn
-    a = torch.where(kind == 0, w1, torch.where(kind == 1, w0, w2))  # weight of the corner (2/3, 1/3)
-    b = torch.where(kind == 0, w2, torch.where(kind == 1, w1, w0))  # weight of the corner (1/3, 2/3)
+    p, q = 2 * x - y, 2 * y - x
+    i, j = torch.floor(p), torch.floor(q)
+    p, q = p - i, q - j
+    w0 = 1 - p - q  # negative in an inverted triangle
+    below = torch.clamp(w0, max=0)
+    w1, w2 = p + below, q + below
+    inverted = 0.5 - 0.5 * _sign(w0)
+    w0 = w0.abs()
+    i = i - j
+    kind = i - 3 * torch.floor((i + 0.5) / 3)  # 0, 1, 2: kind of the corner that w0 belongs to; the others follow
+    first = kind * (2 - kind)  # 1 where kind is 1
+    second = 0.5 * (kind - first)  # 1 where kind is 2
+    a = w1 + first * (w0 - w1) + second * (w2 - w1)  # weight of the corner (2/3, 1/3)
+    b = w2 + first * (w1 - w2) + second * (w0 - w2)  # weight of the corner (1/3, 2/3)
     if name == "p6":  # the 2-fold axes turn triangles over and swap the two kinds
-        a, b = torch.where(inverted, b, a), torch.where(inverted, a, b)
+        swap = inverted * (b - a)
+        a, b = a + swap, b - swap
     if name in ("p31m", "p6m"):  # mirrors along the lattice vectors swap the two kinds
         a, b = torch.maximum(a, b), torch.minimum(a, b)
     u, v = (2 * a + b) / 3, (a + 2 * b) / 3
     if name in ("p3", "p31m"):  # an inverted triangle has the far corner (1, 1) in place of 0
-        far = torch.where(inverted, 1 - a - b, torch.zeros_like(a))
+        far = inverted * (1 - a - b)
         u, v = u + far, v + far
-    return torch.stack((u, v), -1)
+    return u, v

@@ -21,7 +21,7 @@ class Operation:
         w: translation, two fractions of the cell, kept in [0, 1).
 
     >>> Operation.parse("-y,x-y")
-    Operation('-y,x-y')
+    Operation.parse('-y,x-y')
     >>> Operation.parse("-x+1/2,y").kind
     'mirror'
     """
@@ -63,7 +63,7 @@ class Operation:
         return ",".join(parts)
 
     def __repr__(self) -> str:
-        return f"Operation('{self}')"
+        return f"Operation.parse('{self}')"
 
     def __matmul__(self, other: Operation) -> Operation:
         """Composition: ``(self @ other)(x) = self(other(x))``, translations modulo the lattice."""
@@ -87,12 +87,12 @@ class Operation:
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """W as a float array, shape (2, 2)."""
+        """The linear part W as a float array, shape (2, 2)."""
         return np.array(self.W, dtype=float)
 
     @property
     def translation(self) -> NDArray[np.float64]:
-        """w as a float array, shape (2,)."""
+        """The translation w as a float array, shape (2,)."""
         return np.array([float(t) for t in self.w])
 
     @property
@@ -103,7 +103,7 @@ class Operation:
 
     @property
     def rotation_order(self) -> int:
-        """Order of the linear part: 1, 2, 3, 4 or 6 for rotations, 2 for mirrors and glides."""
+        """The linear part's order, which is 1, 2, 3, 4 or 6 for rotations and 2 for mirrors and glides."""
         if self.determinant < 0:
             return 2
         (a, _), (_, d) = self.W

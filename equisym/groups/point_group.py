@@ -129,5 +129,5 @@ def C(n: int) -> PointGroup:  # noqa: N802 - the field's name for the group
 
 
 def D(n: int) -> PointGroup:  # noqa: N802
-    """The dihedral group of n rotations and n mirrors; D(1) holds the identity and the left-right flip."""
+    """The dihedral group of n rotations and n mirrors; of order 2 for n = 1, the identity and the left-right flip."""
     return PointGroup(n, mirrors=True)

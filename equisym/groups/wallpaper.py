@@ -85,22 +85,22 @@ class WallpaperGroup:
 
     @property
     def bravais(self) -> str:
-        """Bravais type: oblique, rectangular, centred rectangular, square or hexagonal."""
+        """Oblique, rectangular, centred rectangular, square or hexagonal."""
         return "centred rectangular" if self.centred else self.family
 
     @property
     def rotation_order(self) -> int:
-        """Highest rotation order: 1, 2, 3, 4 or 6."""
+        """Highest order of a rotation, 1, 2, 3, 4 or 6."""
         return self.point_group.n
 
     @property
     def crystal_class(self) -> str:
-        """One of the ten: 1 m 2 2mm 4 4mm 3 3m 6 6mm."""
+        """Name of the point group, one of 1 m 2 2mm 4 4mm 3 3m 6 6mm."""
         return _CLASS_NAMES[self.rotation_order] if self.point_group.mirrors else str(self.rotation_order)
 
     @property
     def level1(self) -> int:
-        """The poster's three-way split: 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
+        """The split in three of the hierarchy's top, 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
         return {1: 0, 2: 1, 4: 1, 3: 2, 6: 2}[self.rotation_order]
 
     @cached_property
@@ -117,7 +117,7 @@ class WallpaperGroup:
         for op in self.operations:
             # P^-1 = [[1, 1], [-1, 1]]; the linear part stays integral because the lattice is preserved
             W = np.array([[1, 1], [-1, 1]]) @ np.array(op.W) @ self.primitive_basis
-            rows = tuple(tuple(int(round(k)) for k in row) for row in W)
+            rows = tuple(tuple(round(float(k)) for k in row) for row in W)
             u, v = op.w
             found.setdefault(rows, Operation(rows, (u + v, v - u)))  # pyright: ignore[reportArgumentType]
         return tuple(found.values())
@@ -205,17 +205,12 @@ def _line_type(op: Operation) -> str:
 def _keeps_a_shortest_vector(operations: list[Operation]) -> bool:
     """Whether a mirror of a 3-fold group runs along a shortest lattice vector (p31m) rather than between two."""
     rotation = next(np.array(op.W) for op in operations if op.rotation_order == 3)
-    # Averaging over the point group gives a metric in which every operation is an isometry.
-    metric = sum(m.T @ m for m in (np.eye(2), rotation, rotation @ rotation))
-    vectors = [np.array(v) for v in ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2))]
-    shortest = min(v @ metric @ v for v in vectors)
-    return any(
-        np.array_equal(np.array(op.W) @ v, v)
-        for op in operations
-        if op.determinant < 0
-        for v in vectors
-        if np.isclose(v @ metric @ v, shortest)
-    )
+    mirror = next(np.array(op.W) for op in operations if op.determinant < 0)
+    moved = np.eye(2, dtype=int) + mirror  # its columns run along the mirror
+    along = moved[:, 0] if moved[:, 0].any() else moved[:, 1]
+    along = along // np.gcd(*along)
+    # A shortest vector and its turned image span the lattice; the next longer kind spans a third of its points.
+    return round(abs(np.linalg.det(np.stack([along, rotation @ along])))) == 1
 
 
 def _subgroups(operations: tuple[Operation, ...]) -> list[tuple[Operation, ...]]:

@@ -1,0 +1,71 @@
+"""Equivariant layers. Plain tensors in and out; regular fields are ``(B, fields * order, H, W)``, element fastest."""
+
+from equisym.nn.action import act
+from equisym.nn.dropout import FieldDropout2d
+from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
+from equisym.nn.field_type import FieldType
+from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
+from equisym.nn.kernel import GroupKernel
+from equisym.nn.nonlinearity import (
+    FourierNonlinearity,
+    GatedNonlinearity,
+    NormNonlinearity,
+    PointwiseNonlinearity,
+    group_functions,
+)
+from equisym.nn.normalisation import GroupBatchNorm2d
+from equisym.nn.orbit_conv import OrbitConv2d
+from equisym.nn.orbit_linear import OrbitLinear, commutant_dimension
+from equisym.nn.pooling import GroupPool2d
+from equisym.nn.reparam import ReparamConv2d, ReparamLinear
+from equisym.nn.resample import BlurPool2d, NormMaxPool2d, NormPool2d, Upsample2d
+from equisym.nn.residual import GroupResidualBlock
+from equisym.nn.restriction import Restrict2d, RestrictRegular2d
+from equisym.nn.rotating_conv import RotatingConv2d
+from equisym.nn.separable_conv import GroupDepthwiseConv2d, SeparableGroupConv2d
+from equisym.nn.steerable_conv import SteerableConv2d, SteerableConvTranspose2d
+from equisym.nn.steerable_kernel import kernel_space_dimension
+from equisym.nn.symmetry_filter import SymmetryCorrelation2d, SymmetryFilter2d
+from equisym.nn.wallpaper_conv import WallpaperConv2d
+
+__all__ = [
+    "BlurPool2d",
+    "FieldBatchNorm2d",
+    "FieldDropout2d",
+    "FieldGroupNorm2d",
+    "FieldInstanceNorm2d",
+    "FieldLayerNorm2d",
+    "FieldType",
+    "FourierNonlinearity",
+    "GatedNonlinearity",
+    "GroupBatchNorm2d",
+    "GroupConv2d",
+    "GroupConvTranspose2d",
+    "GroupDepthwiseConv2d",
+    "GroupKernel",
+    "GroupPool2d",
+    "GroupResidualBlock",
+    "LiftConv2d",
+    "NormMaxPool2d",
+    "NormNonlinearity",
+    "NormPool2d",
+    "OrbitConv2d",
+    "OrbitLinear",
+    "PointwiseNonlinearity",
+    "ReparamConv2d",
+    "ReparamLinear",
+    "Restrict2d",
+    "RestrictRegular2d",
+    "RotatingConv2d",
+    "SeparableGroupConv2d",
+    "SteerableConv2d",
+    "SteerableConvTranspose2d",
+    "SymmetryCorrelation2d",
+    "SymmetryFilter2d",
+    "Upsample2d",
+    "WallpaperConv2d",
+    "act",
+    "commutant_dimension",
+    "group_functions",
+    "kernel_space_dimension",
+]

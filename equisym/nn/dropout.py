@@ -1,0 +1,51 @@
+"""Dropout of whole fields."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equisym.nn.field_type import FieldType
+
+
+class FieldDropout2d(nn.Module):
+    """Sets whole fields of a sample to zero, all pixels and components at once, and scales up the rest.
+
+    Dropping single components would break the symmetry of a field; dropping fields does not.
+
+    Args:
+        field_type: fields of input and output.
+        p: chance that a field is dropped, from 0 to below 1.
+
+    Shape:
+        ``(B, field_type.size, H, W)`` -> the same.
+
+    Raises:
+        ValueError: at construction if p is not a chance.
+
+    >>> from equisym.groups import C
+    >>> FieldDropout2d(FieldType.regular(C(4), 2), 0.5).eval()(torch.ones(1, 8, 1, 1)).sum()
+    tensor(8.)
+    """
+
+    field_of: Tensor
+
+    def __init__(self, field_type: FieldType, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"p must be at least 0 and below 1 (got {p})")
+        self.field_type, self.p = field_type, p
+        field_of = np.repeat(np.arange(len(field_type)), [rep.size for rep in field_type.fields])
+        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.field_type.check(x)
+        if not self.training or self.p == 0:
+            return x
+        kept = functional.dropout(x.new_ones(x.shape[0], len(self.field_type)), self.p)
+        return x * kept.index_select(1, self.field_of)[:, :, None, None]
+
+    def extra_repr(self) -> str:
+        return f"{self.field_type!r}, p={self.p}"

@@ -1,0 +1,198 @@
+"""Batch, instance, group and layer normalisation of fields of any representation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from equisym.nn.constant import ConstantModule
+from equisym.nn.field_type import FieldType
+
+
+class _FieldNorm(ConstantModule):
+    """Per-channel statistics, pooled over the channels that the group mixes, give a scale and a shift per channel."""
+
+    spread: Tensor
+    gather: Tensor
+    average: Tensor
+    share: Tensor
+    field_of: Tensor
+
+    def __init__(self, field_type: FieldType, groups: list[range], eps: float, affine: bool) -> None:
+        super().__init__()
+        if not eps > 0:
+            raise ValueError(f"eps must be positive (got {eps})")
+        self.field_type, self.eps, self.affine = field_type, eps, affine
+        sizes = [rep.size for rep in field_type.fields]
+        each = [rep.trivial_basis * np.sqrt(rep.size) for rep in field_type.fields]
+        free = sum(t.shape[1] for t in each)
+        spread, average = np.zeros((field_type.size, free)), np.zeros((len(groups), field_type.size))
+        group_of_column, weight_of_column, at = np.zeros(free, int), np.zeros(free), 0
+        field_of = np.repeat(np.arange(len(sizes)), sizes)
+        for number, members in enumerate(groups):
+            for f in members:
+                start, width = field_type.starts[f], each[f].shape[1]
+                spread[start : start + sizes[f], at : at + width] = each[f]
+                average[number, start : start + sizes[f]] = 1.0
+                group_of_column[at : at + width], weight_of_column[at : at + width] = number, sizes[f]
+                at += width
+        average /= average.sum(1, keepdims=True)
+        share = (average > 0).T.astype(float)  # back from groups to channels
+        gather = spread.T / weight_of_column[:, None]
+        if len(groups) < len(sizes):  # one mean for all invariant directions of a group
+            same = (group_of_column[:, None] == group_of_column[None]) * weight_of_column[None]
+            gather = (same / np.maximum(same.sum(1, keepdims=True), 1e-30)) @ gather
+        for name, values in (("spread", spread), ("gather", gather), ("average", average), ("share", share)):
+            self.register_constant(name, values)
+        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+        self.weight = nn.Parameter(torch.ones(len(sizes))) if affine else None
+        self.bias = nn.Parameter(torch.zeros(free)) if affine else None
+
+    def _statistics(self, x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Mean along the invariant directions (..., free) and variance about it (..., groups)."""
+        variance, mean = torch.var_mean(x, dims, correction=0)
+        free = mean @ self.gather.T
+        rest = mean - free @ self.spread.T
+        return free, (variance + rest.square()) @ self.average.T
+
+    def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        scale = torch.rsqrt(variance + self.eps) @ self.share.T
+        if self.weight is not None:
+            scale = scale * self.weight[self.field_of]
+        shift = -(mean @ self.spread.T) * scale
+        if self.bias is not None:
+            shift = shift + self.spread @ self.bias
+        return x * scale[..., None, None].to(x.dtype) + shift[..., None, None].to(x.dtype)
+
+    def _float(self, x: Tensor) -> Tensor:
+        """Half-precision maps are measured in the parameters' precision."""
+        self.field_type.check(x)
+        return x.to(self.spread.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{self.field_type!r}, eps={self.eps}" + ("" if self.affine else ", affine=False")
+
+
+class FieldBatchNorm2d(_FieldNorm):
+    r"""Batch normalisation of fields: one mean per invariant direction and one variance per field.
+
+    .. math:: y = \gamma\, \frac{x - T T^\top \mu}{\sqrt{\sigma^2 + \epsilon}} + T \beta
+
+    x is one field, mu its mean over batch and pixels, T an orthonormal basis of the vectors that the group leaves
+    unchanged (the constant vector of a regular field, nothing for irreps that are not trivial), sigma^2 the mean square
+    of a component about it, and gamma and beta are learned. Every quantity is the same after turning the input.
+
+    Args:
+        field_type: fields of input and output.
+        eps: added to the variance.
+        momentum: weight of the newest batch in the running statistics.
+        affine: whether gamma and beta are learned.
+
+    Shape:
+        ``(B, field_type.size, H, W)`` -> the same.
+
+    Raises:
+        ValueError: at the call for a wrong number of channels.
+
+    >>> from equisym.groups import C
+    >>> FieldBatchNorm2d(FieldType.regular(C(4), 3))(torch.randn(2, 12, 5, 5)).shape
+    torch.Size([2, 12, 5, 5])
+
+    Source: Weiler & Cesa, General E(2)-Equivariant Steerable CNNs (2019), section 2.6.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, field_type: FieldType, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+        super().__init__(field_type, [range(f, f + 1) for f in range(len(field_type))], eps, affine)
+        self.momentum = momentum
+        self.register_buffer("running_mean", torch.zeros(self.spread.shape[1]))
+        self.register_buffer("running_var", torch.ones(len(field_type)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.field_type.check(x)
+            return self._normalise(x, self.running_mean, self.running_var)
+        mean, variance = self._statistics(self._float(x), (0, 2, 3))
+        with torch.no_grad():
+            count = x.shape[0] * x.shape[2] * x.shape[3]
+            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+            unbiased = variance.to(self.running_var) * (count / max(count - 1, 1))
+            self.running_var.lerp_(unbiased, self.momentum)
+        return self._normalise(x, mean, variance)
+
+    @torch.no_grad()
+    def to_plain(self) -> nn.BatchNorm2d:
+        """The evaluation-mode function as an ordinary :class:`torch.nn.BatchNorm2d` over all channels."""
+        plain = nn.BatchNorm2d(self.field_type.size, self.eps, self.momentum)
+        plain.to(self.running_var)
+        plain.running_mean = self.spread @ self.running_mean
+        plain.running_var = self.share @ self.running_var
+        if self.weight is not None and self.bias is not None:
+            plain.weight.copy_(self.weight[self.field_of])
+            plain.bias.copy_(self.spread @ self.bias)
+        return plain.eval()
+
+
+class FieldGroupNorm2d(_FieldNorm):
+    r"""Group normalisation of fields: each sample is normalised over sets of whole fields.
+
+    .. math:: y = \gamma\, \frac{x - T \mu}{\sqrt{\sigma^2 + \epsilon}} + T \beta
+
+    mu is the mean, over the pixels of one sample and the fields of one set, of the components along the invariant
+    directions T; sigma^2 the mean square about it of all components in the set. On regular fields this is
+    :class:`torch.nn.GroupNorm` with one gamma and beta per field.
+
+    Args:
+        num_groups: sets of consecutive fields; it must divide their number.
+        field_type: fields of input and output.
+        eps: added to the variance.
+        affine: whether gamma and beta are learned.
+
+    Shape:
+        ``(B, field_type.size, H, W)`` -> the same.
+
+    Raises:
+        ValueError: at construction if ``num_groups`` does not divide the fields; at the call for a wrong number of
+            channels.
+
+    >>> from equisym.groups import C
+    >>> FieldGroupNorm2d(2, FieldType.regular(C(4), 4))(torch.randn(1, 16, 5, 5)).shape
+    torch.Size([1, 16, 5, 5])
+    """
+
+    def __init__(self, num_groups: int, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+        if num_groups < 1 or len(field_type) % num_groups:
+            raise ValueError(f"num_groups must divide the {len(field_type)} fields (got {num_groups})")
+        width = len(field_type) // num_groups
+        super().__init__(field_type, [range(i * width, (i + 1) * width) for i in range(num_groups)], eps, affine)
+        self.num_groups = num_groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._normalise(x, *self._statistics(self._float(x), (2, 3)))
+
+
+class FieldInstanceNorm2d(FieldGroupNorm2d):
+    """Instance normalisation: :class:`FieldGroupNorm2d` with every field on its own.
+
+    >>> from equisym.groups import O2, irrep
+    >>> FieldInstanceNorm2d(FieldType.of((2, irrep(O2, 1))))(torch.randn(1, 4, 5, 5)).shape
+    torch.Size([1, 4, 5, 5])
+    """
+
+    def __init__(self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(len(field_type), field_type, eps=eps, affine=affine)
+
+
+class FieldLayerNorm2d(FieldGroupNorm2d):
+    """Layer normalisation: :class:`FieldGroupNorm2d` with all fields in one set, pixels included.
+
+    >>> from equisym.groups import D
+    >>> FieldLayerNorm2d(FieldType.regular(D(2), 2))(torch.randn(1, 8, 5, 5)).shape
+    torch.Size([1, 8, 5, 5])
+    """
+
+    def __init__(self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(1, field_type, eps=eps, affine=affine)

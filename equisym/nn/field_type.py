@@ -1,0 +1,149 @@
+"""Field types: which representation acts on which channels of a feature map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from equisym.groups import Group, PointGroup, Representation, is_subgroup, regular
+from equisym.groups.representation import direct_sum
+
+
+@dataclass(frozen=True)
+class FieldType:
+    """The fields of a feature map, in channel order; a value, which layers take and tensors need not carry.
+
+    Args:
+        group: C_n, D_n, SO(2) or O(2).
+        fields: one representation of the group for each field.
+
+    Raises:
+        ValueError: if there is no field, or one is of another group.
+
+    >>> from equisym.groups import C, irrep, regular
+    >>> FieldType.of((4, regular(C(8))), (2, irrep(C(8), 1)))
+    FieldType(C(8), 4 x regular(C(8)) + 2 x irrep(C(8), 1))
+    >>> FieldType.regular(C(4), 3).size
+    12
+    """
+
+    group: Group
+    fields: tuple[Representation, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", tuple(self.fields))
+        if not self.fields:
+            raise ValueError(f"fields must hold at least one representation of {self.group} (got none)")
+        for rep in self.fields:
+            if rep.group != self.group:
+                raise ValueError(f"every field must be a representation of {self.group} (got {rep} of {rep.group})")
+
+    @classmethod
+    def of(cls, *counted: tuple[int, Representation]) -> FieldType:
+        """A type from pairs of a number and a representation."""
+        if not counted:
+            raise ValueError("give at least one pair of a number and a representation")
+        return cls(counted[0][1].group, tuple(rep for number, rep in counted for _ in range(number)))
+
+    @classmethod
+    def regular(cls, group: PointGroup, number: int) -> FieldType:
+        """The type of the regular group layers: ``number`` regular fields."""
+        return cls(group, (regular(group),) * number)
+
+    def __str__(self) -> str:
+        return " + ".join(f"{len(list(run))} x {rep}" for rep, run in groupby(self.fields))
+
+    def __repr__(self) -> str:
+        return f"FieldType({self.group!r}, {self})"
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __add__(self, other: FieldType) -> FieldType:
+        return FieldType(self.group, self.fields + other.fields)
+
+    @cached_property
+    def size(self) -> int:
+        """Channels of a tensor of this type."""
+        return sum(rep.size for rep in self.fields)
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """First channel of each field."""
+        starts, at = [], 0
+        for rep in self.fields:
+            starts.append(at)
+            at += rep.size
+        return tuple(starts)
+
+    @cached_property
+    def distinct(self) -> tuple[tuple[Representation, tuple[int, ...]], ...]:
+        """Each different representation with the first channels of its fields, in order of first occurrence."""
+        found: dict[Representation, list[int]] = {}
+        for rep, start in zip(self.fields, self.starts, strict=True):
+            found.setdefault(rep, []).append(start)
+        return tuple((rep, tuple(starts)) for rep, starts in found.items())
+
+    @property
+    def representation(self) -> Representation:
+        """The representation on all channels at once."""
+        return direct_sum(self.fields)
+
+    def restrict(self, subgroup: Group) -> FieldType:
+        """The same channels seen by a subgroup.
+
+        Raises:
+            ValueError: if ``subgroup`` is not a subgroup of the group.
+        """
+        if not is_subgroup(subgroup, self.group):
+            raise ValueError(f"{subgroup} is not a subgroup of {self.group}: cannot restrict this type to it")
+        restricted = {rep: rep.restrict(subgroup) for rep, _ in self.distinct}
+        return FieldType(subgroup, tuple(restricted[rep] for rep in self.fields))
+
+    def split(self, parts: int) -> FieldType:
+        """One of ``parts`` equal consecutive parts.
+
+        Raises:
+            ValueError: if the fields do not consist of that many equal parts.
+        """
+        length, rest = divmod(len(self.fields), parts)
+        if rest or self.fields != self.fields[:length] * parts:
+            raise ValueError(f"groups={parts} needs a type of {parts} equal parts (got {self})")
+        return FieldType(self.group, self.fields[:length])
+
+    def act(self, x: Tensor, angle: float, flip: bool = False) -> Tensor:
+        """Apply the representation to the channels of ``x`` (the pixels stay where they are).
+
+        Shape:
+            ``(B, size, ...)`` -> the same.
+        """
+        self.check(x)
+        out = torch.empty_like(x)
+        for rep, starts in self.distinct:
+            matrix = torch.from_numpy(rep.at(angle, flip)).to(x)
+            channels = torch.tensor(starts, device=x.device)[:, None] + torch.arange(rep.size, device=x.device)
+            out[:, channels] = torch.einsum("pq,bfq...->bfp...", matrix, x[:, channels])
+        return out
+
+    def check(self, x: Tensor) -> None:
+        """Refuse a tensor that has not as many channels as this type.
+
+        Raises:
+            ValueError: naming both numbers.
+        """
+        if isinstance(x, Tensor) and x.shape[1] != self.size:  # a symbolic trace has no shape yet
+            raise ValueError(f"input must have {self.size} channels, {self} (got {x.shape[1]})")
+
+
+def check_types(types: Sequence[FieldType]) -> None:
+    """Refuse types of different groups, and anything that is not a type."""
+    for t in types:
+        if not isinstance(t, FieldType):
+            raise TypeError(f"a field type is needed, such as FieldType.regular(C(4), 8) (got {t!r})")
+    if len({t.group for t in types}) > 1:
+        raise ValueError(f"all types must be of one group (got {' and '.join(str(t.group) for t in types)})")

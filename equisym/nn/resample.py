@@ -1,0 +1,139 @@
+"""Changes of resolution that commute with the pixel grid's symmetries: blur pooling, norm pooling, up-sampling."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equisym.nn.constant import ConstantModule
+from equisym.nn.field_type import FieldType
+from equisym.nn.nonlinearity import _ByField
+
+
+class BlurPool2d(ConstantModule):
+    r"""Low-pass filter, then keep every ``stride``-th pixel: the smoothest way down, and nearest to exact off the grid.
+
+    .. math:: y(x) = \sum_d w(d)\, x(s\,x + d), \qquad w(d) \propto e^{-|d|^2 / 2\sigma^2}
+
+    The same round window acts on every channel, so fields of any representation keep their symmetry.
+
+    Args:
+        stride: s; at sizes of 1 modulo ``stride`` the corners are kept and quarter turns stay exact.
+        sigma: width of the window in pixels; None means ``0.6 * stride / 2``.
+
+    Shape:
+        ``(B, C, H, W)`` -> ``(B, C, (H - 1) // stride + 1, (W - 1) // stride + 1)``.
+
+    Raises:
+        ValueError: at construction if the stride or the width is not positive.
+
+    >>> import torch
+    >>> BlurPool2d(2)(torch.ones(1, 3, 9, 9)).shape
+    torch.Size([1, 3, 5, 5])
+
+    Source: Zhang, Making Convolutional Networks Shift-Invariant Again (2019).
+    """
+
+    window: Tensor
+
+    def __init__(self, stride: int = 2, *, sigma: float | None = None) -> None:
+        super().__init__()
+        if stride < 1 or (sigma is not None and sigma <= 0):
+            raise ValueError(f"stride and sigma must be positive (got {stride} and {sigma})")
+        self.stride, self.sigma = stride, 0.3 * stride if sigma is None else sigma
+        half = max(1, math.ceil(3 * self.sigma))
+        d = np.arange(-half, half + 1)
+        row = np.exp(-(d**2) / (2 * self.sigma**2))
+        window = np.outer(row, row)
+        self.register_constant("window", (window / window.sum())[None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = self.window.to(x.dtype).expand(x.shape[1], 1, -1, -1)
+        return functional.conv2d(x, window, stride=self.stride, padding=window.shape[-1] // 2, groups=x.shape[1])
+
+    def extra_repr(self) -> str:
+        return f"{self.stride}, sigma={self.sigma:g}"
+
+
+class NormMaxPool2d(_ByField):
+    """Max pooling of vectors: in each window, each field is taken where its norm is largest.
+
+    Args:
+        field_type: fields of input and output, of any representations.
+        kernel_size: side of the window.
+        stride: step; None means ``kernel_size``.
+
+    Shape:
+        ``(B, field_type.size, H, W)`` -> ``(B, field_type.size, H', W')``.
+
+    >>> import torch
+    >>> from equisym.groups import O2, irrep
+    >>> NormMaxPool2d(FieldType.of((2, irrep(O2, 1))), 2)(torch.randn(1, 4, 6, 6)).shape
+    torch.Size([1, 4, 3, 3])
+    """
+
+    def __init__(self, field_type: FieldType, kernel_size: int, stride: int | None = None) -> None:
+        super().__init__(field_type)
+        self.kernel_size, self.stride = kernel_size, stride or kernel_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.field_type.check(x)
+        _, where = functional.max_pool2d(self.norms(x), self.kernel_size, self.stride, return_indices=True)
+        return x.flatten(2).gather(2, self.spread(where).flatten(2)).unflatten(2, where.shape[-2:])
+
+    def extra_repr(self) -> str:
+        return f"{self.field_type!r}, {self.kernel_size}, stride={self.stride}"
+
+
+class NormPool2d(_ByField):
+    """The norm of each field: scalars that the group leaves unchanged, one per field.
+
+    Args:
+        field_type: fields of the input, of any representations.
+
+    Shape:
+        ``(B, field_type.size, H, W)`` -> ``(B, number of fields, H, W)``.
+
+    >>> import torch
+    >>> from equisym.groups import SO2, irrep
+    >>> NormPool2d(FieldType.of((3, irrep(SO2, 1))))(torch.randn(1, 6, 2, 2)).shape
+    torch.Size([1, 3, 2, 2])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.field_type.check(x)
+        return self.norms(x)
+
+
+class Upsample2d(nn.Module):
+    """Bilinear up-sampling that keeps the corner pixels in the corners, the inverse of the sizes of stride-2 layers.
+
+    Args:
+        factor: new distances in old pixels: H becomes (H - 1) * factor + 1.
+
+    Shape:
+        ``(B, C, H, W)`` -> ``(B, C, (H - 1) * factor + 1, (W - 1) * factor + 1)``.
+
+    Raises:
+        ValueError: at construction if the factor is not positive.
+
+    >>> import torch
+    >>> Upsample2d(2)(torch.ones(1, 1, 5, 5)).shape
+    torch.Size([1, 1, 9, 9])
+    """
+
+    def __init__(self, factor: int = 2) -> None:
+        super().__init__()
+        if factor < 1:
+            raise ValueError(f"factor must be at least 1 (got {factor})")
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = [(side - 1) * self.factor + 1 for side in x.shape[-2:]]
+        return functional.interpolate(x, size, mode="bilinear", align_corners=True)
+
+    def extra_repr(self) -> str:
+        return str(self.factor)

@@ -1,0 +1,90 @@
+"""Restriction of fields to a subgroup: the same numbers, fewer transformations promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from equisym.groups import Group, PointGroup, is_subgroup
+from equisym.nn.field_type import FieldType
+
+
+class RestrictRegular2d(nn.Module):
+    r"""Regular fields of a group as regular fields of a subgroup, for layers that are equivariant to less.
+
+    .. math:: G = H t_1 \cup H t_2 \cup \dots, \qquad y_{c,j}(h) = x_c(h\, t_j)
+
+    Each regular field of G splits into one regular field of H for each right coset H t_j. Only the order of
+    the channels changes.
+
+    Args:
+        fields: regular fields of the input.
+        group: G.
+        subgroup: H.
+
+    Shape:
+        ``(B, fields * |G|, H, W)`` -> the same, as ``fields * |G| / |H|`` regular fields of H.
+
+    Raises:
+        ValueError: at construction if H is not a subgroup; at the call for a wrong number of channels.
+
+    >>> from equisym.groups import C, D
+    >>> RestrictRegular2d(2, D(4), C(4)).out_fields
+    4
+    """
+
+    order: Tensor
+
+    def __init__(self, fields: int, group: PointGroup, subgroup: PointGroup) -> None:
+        super().__init__()
+        if not is_subgroup(subgroup, group):
+            raise ValueError(f"{subgroup} is not a subgroup of {group}: cannot restrict its fields to it")
+        self.fields, self.group, self.subgroup = fields, group, subgroup
+        self.out_fields = fields * group.order // subgroup.order
+        step = group.n // subgroup.n
+        members = [step * (h % subgroup.n) + group.n * (h // subgroup.n) for h in range(subgroup.order)]
+        cosets = group.product_table[members].T  # [t, h] = h t
+        _, first = np.unique(cosets.min(1), return_index=True)
+        one = torch.from_numpy(cosets[np.sort(first)].ravel())
+        order = (torch.arange(fields)[:, None] * group.order + one).ravel()
+        self.register_buffer("order", order, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] != len(self.order):
+            raise ValueError(f"input must have {len(self.order)} channels (got {x.shape[1]})")
+        return x.index_select(1, self.order)
+
+    def extra_repr(self) -> str:
+        return f"{self.fields}, {self.group!r}, {self.subgroup!r}"
+
+
+class Restrict2d(nn.Module):
+    """Fields of any representation seen by a subgroup: the tensor is unchanged, ``out_type`` is the new type.
+
+    Args:
+        in_type: fields of the input.
+        subgroup: the group that the following layers respect.
+
+    Shape:
+        ``(B, in_type.size, H, W)`` -> the same tensor.
+
+    Raises:
+        ValueError: at construction if it is not a subgroup; at the call for a wrong number of channels.
+
+    >>> from equisym.groups import D, O2, irrep
+    >>> Restrict2d(FieldType.of((1, irrep(O2, 3))), D(4)).out_type.fields[0].irreps
+    (Irrep(group=D(4), frequency=1, odd=False),)
+    """
+
+    def __init__(self, in_type: FieldType, subgroup: Group) -> None:
+        super().__init__()
+        self.in_type, self.subgroup = in_type, subgroup
+        self.out_type = in_type.restrict(subgroup)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.in_type.check(x)
+        return x
+
+    def extra_repr(self) -> str:
+        return f"{self.in_type!r}, {self.subgroup!r}"

@@ -1,0 +1,106 @@
+"""Measure and assert equivariance, for our layers and for yours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from equisym.groups import PointGroup
+from equisym.nn.action import act
+
+KINDS = ("image", "regular", "invariant")
+
+
+@torch.no_grad()
+def equivariance_errors(
+    module: Callable[[Tensor], Tensor], x: Tensor, *, group: PointGroup, input: str = "image", output: str = "regular"
+) -> Tensor:
+    r"""Relative equivariance error of a function, one figure for each group element.
+
+    .. math:: e(g) = \frac{\max |\Phi(g x) - g\,\Phi(x)|}{\max |\Phi(x)|}
+
+    Args:
+        module: the function Phi; a network should be in eval mode.
+        x: an input, ``(B, C, H, W)``; its dtype and device are the ones measured.
+        group: the point group.
+        input: what x is: ``"image"`` (scalar channels) or ``"regular"`` (regular fields, element fastest).
+        output: what the module returns: ``"image"``, ``"regular"``, or ``"invariant"`` (any shape, not moved by g).
+
+    Returns:
+        Errors on the CPU in float64, shape (order,). Elements that do not keep the pixel grid are applied by bicubic
+        interpolation, and the comparison is then made on the disc that the image's square holds.
+
+    Raises:
+        ValueError: for an unknown input or output kind.
+    """
+    if input not in KINDS[:2] or output not in KINDS:
+        raise ValueError(
+            f"input must be image or regular, output image, regular or invariant (got {input!r}, {output!r})"
+        )
+    reference = module(x)
+    scale = reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny)
+    errors = []
+    for g in range(group.order):
+        moved = module(act(x, g, group, regular=input == "regular"))
+        expected = reference if output == "invariant" else act(reference, g, group, regular=output == "regular")
+        difference = (moved - expected).abs()
+        if output != "invariant" and (4 * (g % group.n)) % group.n:
+            difference = difference * _disc(difference)
+        errors.append((difference.max() / scale).double().cpu())
+    return torch.stack(errors)
+
+
+def equivariance_error(
+    module: Callable[[Tensor], Tensor], x: Tensor, *, group: PointGroup, input: str = "image", output: str = "regular"
+) -> float:
+    """The greatest of :func:`equivariance_errors` over the group.
+
+    >>> from equisym.groups import D
+    >>> from equisym.nn import LiftConv2d
+    >>> layer = LiftConv2d(1, 4, 3, group=D(4), padding=1).double()
+    >>> equivariance_error(layer, torch.randn(1, 1, 9, 9).double(), group=D(4)) < 1e-12
+    True
+    """
+    return equivariance_errors(module, x, group=group, input=input, output=output).max().item()
+
+
+def assert_equivariant(
+    module: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    group: PointGroup,
+    input: str = "image",
+    output: str = "regular",
+    tolerance: float | None = None,
+) -> None:
+    """Raise unless the equivariance error is below a tolerance.
+
+    Args:
+        module: the function.
+        x: an input.
+        group: the point group.
+        input: as in :func:`equivariance_errors`.
+        output: as in :func:`equivariance_errors`.
+        tolerance: relative; by default 1e-10 in float64 and 1e-4 in lower precisions.
+
+    Raises:
+        AssertionError: naming the worst element, its error and the tolerance.
+    """
+    if tolerance is None:
+        tolerance = 1e-10 if x.dtype == torch.float64 else 1e-4
+    errors = equivariance_errors(module, x, group=group, input=input, output=output)
+    worst = int(errors.argmax())
+    if not errors[worst] <= tolerance:
+        name = f"r^{worst % group.n}" + (" s" if worst >= group.n else "")
+        raise AssertionError(
+            f"not equivariant under {group}: error {errors[worst]:.1e} at {name}, above {tolerance:.0e}"
+        )
+
+
+def _disc(x: Tensor) -> Tensor:
+    """1 on the disc of 0.7 of the half side, 0 outside: there interpolation has not met the border."""
+    height, width = x.shape[-2:]
+    y, x_ = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    return ((x_**2 + y**2).sqrt() <= 0.7).to(x)

@@ -1,0 +1,63 @@
+"""Metrics against references, and the command on a run of seconds."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, confusion_matrix
+
+from equisym.eval import score, wilson_interval
+from equisym.eval.protocol import COLUMNS
+from equisym.groups import WALLPAPER_GROUPS
+from equisym.models import build
+from equisym.train.records import save_model
+
+
+def test_score_agrees_with_scikit_learn():
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(500, 17, generator=generator), torch.randint(17, (500,), generator=generator)
+    logits[torch.arange(300), labels[:300]] += 4
+    scores = score(logits, labels)
+    answers = logits.argmax(1)
+    assert scores.accuracy == pytest.approx(accuracy_score(labels, answers))
+    np.testing.assert_array_equal(scores.confusion, confusion_matrix(labels, answers, labels=range(17)))
+    order = np.array([g.rotation_order for g in WALLPAPER_GROUPS])
+    assert scores.level_rotation == pytest.approx(accuracy_score(order[labels], order[answers]))
+    assert scores.accuracy <= scores.level_class <= scores.level_rotation
+    assert scores.ci_low < scores.accuracy < scores.ci_high
+
+
+def test_supergroup_errors_are_counted_apart():
+    names = WALLPAPER_GROUPS.names
+    truth = torch.tensor([names.index(n) for n in ("p3", "p3", "pg", "p6m")])
+    answer = torch.tensor([names.index(n) for n in ("p31m", "p4", "pgg", "p6")])
+    assert score(torch.eye(17)[answer] * 9, truth).supergroup_errors == 0.5
+
+
+def test_wilson_interval_by_its_formula():
+    hits, trials, z = 37, 50, 1.959963984540054
+    share = hits / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    assert wilson_interval(hits, trials) == pytest.approx((centre - half, centre + half), abs=1e-12)
+
+
+def test_command_writes_table_pictures_and_report(tmp_path):
+    model = build("e2resnet", width=2)
+    about = {"arch": "e2resnet", "arch_options": {"width": 2}, "num_classes": 17, "in_channels": 1, "size": 33}
+    (tmp_path / "a").mkdir()
+    save_model(model, tmp_path / "a/model.safetensors", about | {"train_family": "noise", "train_images": 17})
+    code = "from equisym.eval.command import main; main()"
+    arguments = [str(tmp_path / "a"), "--families", "noise", "atom", "--count", "34", "--workers", "0"]
+    out = tmp_path / "report"
+    subprocess.run([sys.executable, "-c", code, *arguments, "--out", str(out)], check=True, capture_output=True)
+    rows = list(csv.DictReader((out / "cross_dataset.csv").read_text().splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["test_family"] for row in rows] == ["noise", "atom"]
+    assert (out / "confusion-a.png").stat().st_size > 1000
+    report = (out / "REPORT.md").read_text()
+    assert "equisym-eval" in report
+    assert "| rotation order |" in report
