@@ -86,9 +86,9 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05) -> tuple[Tensor, T
     power = real(spectrum(image.square()) * mask.conj())
     variance = power - first.square() / count
     covariance = cross - first * first.flip((-2, -1)) / count
-    floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).tiny
+    floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).eps ** 2
     product = variance.clamp(min=0) * variance.flip((-2, -1)).clamp(min=0)
-    rho = covariance / product.clamp(min=0).add(floor.square()).sqrt()
+    rho = covariance / (product + floor.square()).sqrt()
     overlap = count / (height * width)
     return torch.where(overlap >= min_overlap, rho, torch.zeros_like(rho)), overlap
 

@@ -85,14 +85,14 @@ def average_cell(
     part = grid.parity[:, None] == torch.arange(2, device=image.device)[None, :, None]
     part = torch.cat((torch.ones_like(part[:, :1]), part), 1).to(image.dtype)  # all, even, odd
     counts = grid.smooth(grid.spread(part))
-    floor = 1e-3 * counts[:, :1].mean((-2, -1), keepdim=True)
+    counts = torch.maximum(counts, 1e-3 * counts[:, :1].mean((-2, -1), keepdim=True))  # where no pixel fell
     shapes = polynomials(height, wide, trend_order, image)[1:]
     shapes = torch.linalg.qr(shapes.flatten(1).T)[0]
     trend = torch.zeros_like(flat)
     cells = torch.zeros(batch, 3, size, size, dtype=image.dtype, device=image.device)
     for step in range(1 + sharpen):
         residual = (flat - trend)[:, None] - (grid.gather(cells) if step else 0)
-        cells = cells + grid.smooth(grid.spread(residual * part)) / (counts + floor)
+        cells = cells + grid.smooth(grid.spread(residual * part)) / counts
         if trend_order and step < sharpen:
             left = flat - trend - grid.gather(cells[:, :1])[:, 0]
             trend = trend + (left @ shapes) @ shapes.T

@@ -59,7 +59,9 @@ def spectrum(average: CellAverage) -> Spectrum:
     q = average.frequency()
     ring = torch.bucketize(q, ring_edges(q)) - 1
     ring = ring.clamp(min=0)  # the few below the lowest edge join the first ring
-    ring = torch.where(q > HIGHEST, RINGS, ring).clamp(max=RINGS)
+    # a disc of frequencies that fits into the grid, so that every operation maps it onto itself
+    fits = (average.size / 2 - 1e-6) / average.basis.norm(dim=-2).amax(-1)
+    ring = torch.where(q > fits.clamp(max=HIGHEST)[:, None, None], RINGS, ring).clamp(max=RINGS)
     ring[..., 0, 0] = RINGS
     signal = by_ring((half[:, 0] * half[:, 1].conj()).real, ring)
     return Spectrum(full, half, ring, signal, by_ring(full.abs().square(), ring), by_ring(torch.ones_like(q), ring))

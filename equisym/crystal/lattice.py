@@ -57,6 +57,8 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, sigma: float =
     array([[ 8. ,  0. ], [ 0. , 10.5]])
     """
     flat = remove_trend(image.detach(), 1)
+    if flat.std() <= 1e-5 * image.std() or flat.std() <= 1e-6 * image.abs().max():
+        return None  # a constant or a plane
     rho, _ = autocorrelation(smooth(flat[None], sigma), min_overlap / 2)
     found = ShiftMap(rho[0].double().cpu().numpy(), min_overlap)
     candidates = candidate_lattices(found)

@@ -164,3 +164,39 @@ class _Pairs:
     def _phase(self, t: Tensor) -> Tensor:
         angle = 2 * torch.pi * (t @ self.k.T)
         return torch.complex(angle.cos(), angle.sin())
+
+
+def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
+    """Project a cell onto a group: the average of its images under all operations about an origin.
+
+    Args:
+        cell: row along b and column along a, (N, N).
+        setting: the group in the cell's basis.
+        origin: of the group, in fractions of the cell, (2,).
+
+    Returns:
+        The nearest cell, in the least-squares sense, that has the group exactly; (N, N).
+    """
+    size = cell.shape[-1]
+    F = torch.fft.fft2(cell).flatten()
+    k = torch.fft.fftfreq(size, 1 / size, dtype=cell.dtype)
+    ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
+    if size % 2 == 0:  # the Nyquist frequency has no phase that could be shifted
+        F = F * ((kx.abs() < size // 2) & (ky.abs() < size // 2))
+    total = torch.zeros_like(F)
+    for op in setting.operations:
+        # f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k
+        W = torch.tensor(op.W).to(cell)
+        t = origin.to(cell) - W @ origin.to(cell) + torch.from_numpy(op.translation).to(cell)
+        angle = 2 * torch.pi * (kx * t[0] + ky * t[1])
+        where = torch.stack((kx, ky), -1) @ W
+        inside = (where.abs() < size / 2).all(-1)
+        to = ((where[:, 1].long() % size) * size + where[:, 0].long() % size)[inside]
+        total = total.index_add(0, to, (F * torch.complex(angle.cos(), angle.sin()))[inside])
+    return torch.fft.ifft2(total.reshape(size, size) / len(setting.operations)).real
+
+
+def residual(cell: Tensor, projected: Tensor) -> Tensor:
+    """The part of a cell's variance that a projection takes away, 0 if the cell has the group."""
+    centred = cell - cell.mean((-2, -1), keepdim=True)
+    return (cell - projected - (cell - projected).mean()).square().sum() / centred.square().sum()

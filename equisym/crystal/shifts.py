@@ -97,19 +97,24 @@ class ShiftMap:
         over the image, lines that shift as a whole. Those losses are fitted along with the difference.
 
         Returns:
-            The deficit (0 if they hold as well, 1 if they do not correlate at all) and its standard error.
+            The deficit (0 if they hold as well, 1 if they do not correlate at all) and its standard error, taken as 0
+            where the plain means differ by more than such losses can explain.
         """
         _, t = self.translations(finer, most=1200)
         k = np.linalg.solve(coarser, t.T).T
         new = (np.abs(k - np.rint(k)) > 0.1).any(-1)
         if new.all() or not new.any():
             return 0.0, float("inf")
-        weight = np.sqrt(self.overlap(t))
+        weight, value = np.sqrt(self.overlap(t)), self.at(t)
+        old_mean, new_mean = (np.average(value[part], weights=weight[part] ** 2) for part in (~new, new))
+        plain = 1 - new_mean / max(old_mean, 1e-3)
+        if plain > 0.4:  # more than those losses can explain
+            return float(plain), 0.0
         x, y = t[:, 0] / self.width, t[:, 1] / self.height
         between = (np.sin(np.pi * t) ** 2).sum(-1)
         nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(t[:, 1] ** 2))), -1)
         design = np.column_stack((np.ones(len(t)), -new.astype(float), nuisance - nuisance.mean(0))) * weight[:, None]
-        value = self.at(t) * weight
+        value = value * weight
         # in units of shifts: keeps the nuisances out of the way where there are few shifts
         inverse = np.linalg.inv(design.T @ design + np.diag([0.0, 0.0, 0.003, 0.1, 0.1, 0.1, 0.1]))
         fitted = inverse @ (design.T @ value)
