@@ -40,10 +40,13 @@ class CellAverage:
 
 def reciprocal_length(basis: Tensor, size: int) -> Tensor:
     """Length in cycles per pixel of the reciprocal vectors of a size x size cell grid, (B, size, size)."""
+    return _squared_length(basis, size).sqrt()
+
+
+def _squared_length(basis: Tensor, size: int) -> Tensor:
     k = torch.fft.fftfreq(size, 1 / size, dtype=basis.dtype, device=basis.device)
     ky, kx = torch.meshgrid(k, k, indexing="ij")
-    q = torch.stack((kx, ky), -1) @ torch.linalg.inv(basis)[:, None]
-    return q.square().sum(-1).sqrt()
+    return (torch.stack((kx, ky), -1) @ torch.linalg.inv(basis)[:, None]).square().sum(-1)
 
 
 def average_cell(
@@ -120,8 +123,8 @@ class _Grid:
             [(j + dj).remainder(size) * size + (i + di).remainder(size) for dj in (0, 1) for di in (0, 1)], 1
         )  # (B, 4, pixels)
         self.weight = torch.stack([a * b for a in (1 - fy, fy) for b in (1 - fx, fx)], 1)
-        q = reciprocal_length(basis, size)
-        self.transfer = torch.exp(-2 * (torch.pi * width * q).square())[:, None, :, : size // 2 + 1]
+        squared = _squared_length(basis, size)[:, None, :, : size // 2 + 1]
+        self.transfer = torch.exp(-2 * (torch.pi * width) ** 2 * squared)
         self.width = width
 
     def spread(self, values: Tensor) -> Tensor:

@@ -175,24 +175,23 @@ def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
         origin: of the group, in fractions of the cell, (2,).
 
     Returns:
-        The nearest cell, in the least-squares sense, that has the group exactly; (N, N).
+        The nearest cell, in the least-squares sense, that has the group exactly; (N, N). Frequencies whose images
+        under the group lie beyond the grid are left out.
     """
     size = cell.shape[-1]
     F = torch.fft.fft2(cell).flatten()
     k = torch.fft.fftfreq(size, 1 / size, dtype=cell.dtype)
     ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
-    if size % 2 == 0:  # the Nyquist frequency has no phase that could be shifted
-        F = F * ((kx.abs() < size // 2) & (ky.abs() < size // 2))
+    W = torch.tensor(setting.matrices).to(cell)
+    images = torch.einsum("oij,ni->onj", W, torch.stack((kx, ky), -1))  # W^T k
+    F = F * (images.abs() < size / 2).all(-1).all(0)  # whole orbits only: the others do not fit onto the grid
     total = torch.zeros_like(F)
-    for op in setting.operations:
+    for op, linear, to in zip(setting.operations, W, images, strict=True):
         # f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k
-        W = torch.tensor(op.W).to(cell)
-        t = origin.to(cell) - W @ origin.to(cell) + torch.from_numpy(op.translation).to(cell)
+        t = origin.to(cell) - linear @ origin.to(cell) + torch.from_numpy(op.translation).to(cell)
         angle = 2 * torch.pi * (kx * t[0] + ky * t[1])
-        where = torch.stack((kx, ky), -1) @ W
-        inside = (where.abs() < size / 2).all(-1)
-        to = ((where[:, 1].long() % size) * size + where[:, 0].long() % size)[inside]
-        total = total.index_add(0, to, (F * torch.complex(angle.cos(), angle.sin()))[inside])
+        where = (to[:, 1].long() % size) * size + to[:, 0].long() % size
+        total = total.index_add(0, where, F * torch.complex(angle.cos(), angle.sin()))
     return torch.fft.ifft2(total.reshape(size, size) / len(setting.operations)).real
 
 

@@ -36,9 +36,10 @@ def test_group_and_its_subgroups_agree_exactly_and_no_other(group):
         if other.is_subgroup_of(group):
             assert fit is not None
             assert fit.agreement == pytest.approx(1, abs=1e-9)
-            projected = symmetrise(average.cell[0], fit.setting, fit.origin)
-            nyquist = residual(average.cell[0], symmetrise(average.cell[0], fits[0].setting, fits[0].origin))
-            assert residual(average.cell[0], projected) == pytest.approx(nyquist.item(), abs=2e-2)
+            projected = torch.fft.fft2(symmetrise(average.cell[0], fit.setting, fit.origin))
+            kept = projected.abs() > 1e-9 * projected.abs().max()
+            assert kept.sum() > SIZE**2 / 2
+            assert (projected - torch.fft.fft2(average.cell[0]))[kept].abs().max() < 1e-6 * projected.abs().max()
         elif fit is not None:
             assert fit.agreement < 0.95
 
@@ -54,8 +55,10 @@ def test_symmetrised_cell_has_the_group(name):
     projected = symmetrise(rough[0], fit.setting, fit.origin)
     assert residual(rough[0], projected) > 0.05
     again = symmetrise(projected, fit.setting, fit.origin)
-    assert (again - projected).abs().max() < 0.02 * projected.abs().max()
-    assert residual(average.cell[0], projected) < residual(average.cell[0], rough[0])
+    assert (again - projected).abs().max() < 1e-9 * projected.abs().max()
+    kept = torch.fft.fft2(projected).abs() > 1e-9
+    before, after = ((torch.fft.fft2(x - average.cell[0])[kept]).abs().square().sum() for x in (rough[0], projected))
+    assert after < 1.3 * before / len(fit.setting.operations)  # averaging over the group takes that much noise away
 
 
 def test_mirrors_and_glides_are_told_apart():
@@ -80,5 +83,5 @@ def test_strained_lattice_keeps_its_group_and_tells_the_strain():
     average = exact_cell(WALLPAPER_GROUPS["p4m"].label)
     strained = replace(average, basis=torch.diag(torch.tensor([1.05, 1.0], dtype=torch.float64)) @ average.basis)
     fit = fit_groups(spectrum(strained), strained.basis)[0][WALLPAPER_GROUPS["p4m"].label]
-    assert fit.agreement > 0.99
+    assert fit.agreement > 0.98
     assert 0.005 < fit.strain < 0.03
