@@ -1,0 +1,34 @@
+"""Lattice and unit cell of an image, and how well each symmetry operation and each group holds; torch functions."""
+
+from equisym.crystal.autocorrelation import autocorrelation, remove_trend
+from equisym.crystal.cell import CellAverage, average_cell
+from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.evidence import Evidence, Measurement, evidence, measure
+from equisym.crystal.lattice import Lattice, estimate_lattice
+from equisym.crystal.operations import OperationScore, operation_scores
+from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
+from equisym.crystal.statistics import correlate, information_criterion
+
+__all__ = [
+    "CellAverage",
+    "Evidence",
+    "Fit",
+    "Lattice",
+    "Measurement",
+    "OperationScore",
+    "Spectrum",
+    "autocorrelation",
+    "average_cell",
+    "correlate",
+    "correlation_maps",
+    "estimate_lattice",
+    "evidence",
+    "fit_groups",
+    "information_criterion",
+    "measure",
+    "operation_scores",
+    "remove_trend",
+    "residual",
+    "spectrum",
+    "symmetrise",
+]

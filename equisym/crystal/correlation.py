@@ -1,0 +1,149 @@
+"""Correlation of a unit cell with its own image under every operation of the lattice, over all translations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equisym.crystal.cell import CellAverage
+from equisym.groups.lattice import finite_order_matrices
+from equisym.groups.operation import Matrix
+
+RINGS = 24
+LOWEST, HIGHEST = 1 / 128, 0.5  # cycles per pixel
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Fourier coefficients of cells, on rings of equal frequency in the image.
+
+    Attributes:
+        full: of the average over all repeats, (B, N, N) complex.
+        half: of the two halves, (B, 2, N, N) complex.
+        ring: ring of each coefficient, RINGS for those beyond the image's resolution and for the mean, (B, N, N).
+        signal: power that both halves share, (B, RINGS).
+        total: power of the full average, (B, RINGS).
+        count: coefficients on each ring, (B, RINGS).
+    """
+
+    full: Tensor
+    half: Tensor
+    ring: Tensor
+    signal: Tensor
+    total: Tensor
+    count: Tensor
+
+    def select(self, i: int) -> Spectrum:
+        """One cell, as a batch of one."""
+        return Spectrum(*(getattr(self, f.name)[i : i + 1] for f in fields(self)))
+
+    @property
+    def reliability(self) -> Tensor:
+        """Share of the full average's power that is signal, on each ring, 0 to 1, (B, RINGS)."""
+        return (self.signal / self.total.clamp(min=torch.finfo(self.total.dtype).tiny)).clamp(0, 1)
+
+
+def ring_edges(like: Tensor) -> Tensor:
+    """Edges of the rings in cycles per pixel, geometric."""
+    return torch.logspace(np.log2(LOWEST), np.log2(HIGHEST), RINGS + 1, base=2, dtype=like.dtype, device=like.device)
+
+
+def spectrum(average: CellAverage) -> Spectrum:
+    """Fourier coefficients of averaged cells, with their signal measured by what the halves share."""
+    full = torch.fft.fft2(average.cell, norm="forward")
+    half = torch.fft.fft2(average.halves, norm="forward")
+    q = average.frequency()
+    ring = torch.bucketize(q, ring_edges(q)) - 1
+    ring = ring.clamp(min=0)  # the few below the lowest edge join the first ring
+    # a disc of frequencies that fits into the grid, so that every operation maps it onto itself
+    fits = (average.size / 2 - 1e-6) / average.basis.norm(dim=-2).amax(-1)
+    ring = torch.where(q > fits.clamp(max=HIGHEST)[:, None, None], RINGS, ring).clamp(max=RINGS)
+    ring[..., 0, 0] = RINGS
+    signal = by_ring((half[:, 0] * half[:, 1].conj()).real, ring)
+    return Spectrum(full, half, ring, signal, by_ring(full.abs().square(), ring), by_ring(torch.ones_like(q), ring))
+
+
+def by_ring(values: Tensor, ring: Tensor) -> Tensor:
+    """Sum over the coefficients of each ring; (B, ..., N, N) with rings (B, N, N) to (B, ..., RINGS)."""
+    flat = values.flatten(-2)
+    index = ring.flatten(-2)
+    index = index.reshape(index.shape[0], *(1,) * (flat.dim() - 2), -1).expand(flat.shape)
+    out = torch.zeros(*flat.shape[:-1], RINGS + 1, dtype=values.dtype, device=values.device)
+    return out.scatter_add(-1, index, flat)[..., :RINGS]
+
+
+@lru_cache(maxsize=8)
+def transposed_frequencies(size: int) -> tuple[Tensor, Tensor]:
+    """For each finite-order matrix W: flat index of W^T k for every k, and whether W^T k = k; (24, N*N)."""
+    k = torch.arange(size)
+    ky, kx = torch.meshgrid(k, k, indexing="ij")
+    W = torch.tensor(finite_order_matrices())[:, :, :, None, None]
+    tx, ty = W[:, 0, 0] * kx + W[:, 1, 0] * ky, W[:, 0, 1] * kx + W[:, 1, 1] * ky
+    index = (ty % size) * size + tx % size
+    return index.flatten(1), (index == ky * size + kx).flatten(1)
+
+
+def products(s: Spectrum, which: Tensor) -> Tensor:
+    """F(k) conj F(W^T k) for chosen matrices, free of noise bias; (B, M, N*N) complex.
+
+    A coefficient paired with itself would count its noise as agreement, so there the halves are multiplied instead.
+    """
+    size = s.full.shape[-1]
+    index, own = transposed_frequencies(size)
+    index, own = index[which], own[which]
+    flat = s.full.flatten(1)
+    shared = (s.half[:, 0] * s.half[:, 1].conj()).real.flatten(1)
+    turned = flat[:, index.flatten()].reshape(len(flat), *index.shape)
+    return torch.where(own, shared[:, None].to(flat.dtype), flat[:, None] * turned.conj())
+
+
+def correlation_maps(s: Spectrum, weight: Tensor, which: Tensor | None = None, *, refine: int = 2) -> Tensor:
+    r"""Correlation with the image under {W | t} for finite-order matrices W and all translations t.
+
+    .. math:: C_W(t) = \sum_k w_k F(k) \overline{F(W^T k)} e^{2 \pi i k t}
+
+    Args:
+        s: spectrum of the cells.
+        weight: on the coefficients, (B, N, N).
+        which: indices of the matrices, all 24 by default.
+        refine: translations are sampled this many times finer than the cell's grid.
+
+    Returns:
+        (B, matrices, M, M) with M = ``refine * N``; row along b, column along a.
+    """
+    size = s.full.shape[-1]
+    which = torch.arange(len(finite_order_matrices())) if which is None else which
+    cross = products(s, which) * pair_weight(weight, which)
+    cross = cross.reshape(len(cross), -1, size, size)
+    if refine > 1:
+        cross = _pad(cross, size * refine)
+    grid = cross.shape[-1]
+    return torch.fft.irfft2(cross[..., : grid // 2 + 1], s=(grid, grid), norm="forward")
+
+
+def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
+    """Weight of each pair k, W^T k: the geometric mean, which favours neither; (B, N, N) to (B, M, N*N)."""
+    index = transposed_frequencies(weight.shape[-1])[0][which]
+    flat = weight.flatten(1)
+    return (flat[:, None] * flat[:, index.flatten()].reshape(len(flat), *index.shape)).sqrt()
+
+
+def _pad(values: Tensor, size: int) -> Tensor:
+    """Zero-pad a spectrum in fft order, without the coefficients at the Nyquist frequency."""
+    old = values.shape[-1]
+    h = (old - 1) // 2
+    out = values.new_zeros(*values.shape[:-2], size, size)
+    for to_y, y in ((slice(0, h + 1), slice(0, h + 1)), (slice(size - h, size), slice(old - h, old))):
+        for to_x, x in ((slice(0, h + 1), slice(0, h + 1)), (slice(size - h, size), slice(old - h, old))):
+            out[..., to_y, to_x] = values[..., y, x]
+    return out
+
+
+@lru_cache
+def matrix_index() -> dict[Matrix, int]:
+    """Place of each matrix in :func:`equisym.groups.lattice.finite_order_matrices`."""
+    return {m: i for i, m in enumerate(finite_order_matrices())}

@@ -1,0 +1,135 @@
+"""From an image to numbers about symmetry alone: lattice, cell, and what each group's operations say on each ring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equisym.crystal.cell import SIZE, CellAverage, average_cell
+from equisym.crystal.correlation import RINGS, Spectrum, spectrum
+from equisym.crystal.lattice import Lattice, estimate_lattice
+from equisym.crystal.projection import Fit, fit_groups
+from equisym.groups import WALLPAPER_GROUPS
+from equisym.groups.setting import settings
+
+# one slot for each class of operations of each group, in label order
+SLOTS: tuple[tuple[str, str], ...] = tuple(
+    (group.name, f"{op.rotation_order}" if op.determinant > 0 else setting.line_type(c[0]))
+    for group in WALLPAPER_GROUPS
+    for setting in [next(s for s in settings() if s.group == group)]
+    for c in setting.classes
+    for op in [setting.operations[c[0]]]
+)
+SLOT_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in SLOTS])
+SLOT_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in SLOTS])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What images say about symmetry, as tensors over a batch.
+
+    Attributes:
+        profile: correlation power of each slot's operations on each ring, over all the signal power, (B, 39, RINGS).
+        signal: share of each ring in the signal power, (B, RINGS).
+        reliability: share of signal in each ring's power, 0 to 1, (B, RINGS).
+        count: coefficients on each ring, (B, RINGS).
+        admitted: whether a group's lattice is within the strain that is looked at, (B, 17).
+        strain: of the lattice against each group's, (B, 17).
+        agreement: weighted mean correlation of each group's operations, (B, 17).
+        score: how much of the image repeats with the lattice, (B,).
+        repeats: cells in the image, (B,).
+        basis: the lattice, (B, 2, 2); zero where none was found.
+    """
+
+    profile: Tensor
+    signal: Tensor
+    reliability: Tensor
+    count: Tensor
+    admitted: Tensor
+    strain: Tensor
+    agreement: Tensor
+    score: Tensor
+    repeats: Tensor
+    basis: Tensor
+
+    def __len__(self) -> int:
+        return len(self.profile)
+
+    def __getitem__(self, index) -> Evidence:
+        return Evidence(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    @property
+    def found(self) -> Tensor:
+        """Whether a lattice was found, (B,)."""
+        return self.repeats > 0
+
+    @classmethod
+    def cat(cls, parts: Sequence[Evidence]) -> Evidence:
+        """Join batches."""
+        return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As numpy arrays by name, for storing."""
+        return {f.name: getattr(self, f.name).cpu().numpy() for f in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays) -> Evidence:
+        """The inverse of :meth:`arrays`."""
+        return cls(*(torch.from_numpy(np.asarray(arrays[f.name])) for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything found out about one image on the way to its evidence."""
+
+    lattice: Lattice
+    average: CellAverage
+    spectrum: Spectrum
+    fits: list[Fit | None]
+
+
+def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) -> Measurement | None:
+    """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found."""
+    lattice = lattice or estimate_lattice(image)
+    if lattice is None:
+        return None
+    basis = torch.from_numpy(lattice.basis).to(image)[None]
+    average = average_cell(image[None], basis, size=size)
+    s = spectrum(average)
+    return Measurement(lattice, average, s, fit_groups(s, basis)[0])
+
+
+def evidence(measurement: Measurement | None) -> Evidence:
+    """The evidence of one measurement, as a batch of one; all zero without a lattice."""
+    profile = torch.zeros(1, len(SLOTS), RINGS)
+    admitted, strain, agreement = torch.zeros(1, 17, dtype=torch.bool), torch.ones(1, 17), torch.zeros(1, 17)
+    if measurement is None:
+        empty = torch.zeros(1, RINGS)
+        one = torch.zeros(1)
+        return Evidence(profile, empty, empty, empty, admitted, strain, agreement, one, one, torch.zeros(1, 2, 2))
+    s = measurement.spectrum
+    total = s.signal.sum(-1, keepdim=True).clamp(min=1e-12)
+    slot = 0
+    for label, fit in enumerate(measurement.fits):
+        classes = int((SLOT_GROUP == label).sum())
+        if fit is not None:
+            admitted[0, label], strain[0, label], agreement[0, label] = True, fit.strain, fit.agreement
+            profile[0, slot : slot + classes] = fit.rings.float() / total.float()
+        slot += classes
+    lattice = measurement.lattice
+    return Evidence(
+        profile,
+        (s.signal / total).float(),
+        s.reliability.float(),
+        s.count.float(),
+        admitted,
+        strain,
+        agreement,
+        torch.tensor([lattice.score]),
+        torch.tensor([lattice.repeats]),
+        torch.from_numpy(lattice.basis).float()[None],
+    )

@@ -1,0 +1,198 @@
+"""The lattice of a periodic image: candidates from the autocorrelation, refined, compared, with its uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from equisym.crystal.autocorrelation import autocorrelation, remove_trend, smooth
+from equisym.crystal.shifts import Array, ShiftMap
+from equisym.groups.lattice import reduce_basis
+
+SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
+PSEUDO = 0.05  # translations that correlate less than the lattice's own by more than this part are none
+_CANDIDATE_VECTORS = 32
+_CANDIDATE_LATTICES = 12
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A lattice found in an image.
+
+    Attributes:
+        basis: reduced primitive vectors a and b in pixels (x right, y down), columns, shape (2, 2).
+        uncertainty: standard errors of the four numbers, shape (2, 2).
+        score: mean autocorrelation over all lattice translations: the part of the image that repeats, 1 without noise.
+        repeats: image area over cell area.
+    """
+
+    basis: NDArray[np.float64]
+    uncertainty: NDArray[np.float64]
+    score: float
+    repeats: float
+
+
+def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, sigma: float = 0.7) -> Lattice | None:
+    """Find the lattice of translations of an image.
+
+    Peaks of the autocorrelation give candidate lattices; each is refined by least squares of all its peaks. The
+    smallest cell is chosen whose translations all hold as well as those of its sublattices.
+
+    Args:
+        image: grey image, shape (H, W).
+        min_overlap: shifts are used while at least this fraction of the image overlaps itself.
+        sigma: low-pass before the search, in pixels.
+
+    Returns:
+        The lattice, or ``None`` if no two independent translations stand out.
+
+    >>> y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    >>> wave = torch.cos(2 * torch.pi * x / 8) + 0.7 * torch.cos(2 * torch.pi * y / 10.5)
+    >>> estimate_lattice(wave).basis.round(1) + 0.0
+    array([[ 8. ,  0. ], [ 0. , 10.5]])
+    """
+    flat = remove_trend(image.detach(), 1)
+    if flat.std() <= 1e-5 * image.std() or flat.std() <= 1e-6 * image.abs().max():
+        return None  # a constant or a plane
+    rho, _ = autocorrelation(smooth(flat[None], sigma), min_overlap / 2)
+    found = ShiftMap(rho[0].double().cpu().numpy(), min_overlap)
+    candidates = candidate_lattices(found)
+    if not candidates:
+        return None
+    basis = choose_lattice(found, candidates)
+    basis, error = refine_lattice(found, reduce_basis(basis))
+    score, _ = found.mean(basis)
+    repeats = image.shape[-1] * image.shape[-2] / abs(np.linalg.det(basis))
+    return Lattice(basis, error, score, float(repeats))
+
+
+def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float]]:
+    """Refined bases with the mean correlation of their translations, best first."""
+    position, height = _peaks(found)
+    if len(position) < 2:
+        return []
+    tall = height >= 0.6 * np.median(height[: max(3, len(height) // 50)])
+    position = position[tall]
+    nearest = np.argsort((position**2).sum(-1), kind="stable")[:_CANDIDATE_VECTORS]
+    vectors = position[np.union1d(nearest, np.arange(min(10, len(position))))]
+    i, j = np.triu_indices(len(vectors), 1)
+    bases = np.stack((vectors[i], vectors[j]), -1)
+    area, length = np.abs(np.linalg.det(bases)), np.linalg.norm(bases, axis=1)
+    bases = bases[(area > 0.3 * length.prod(-1)) & (area > SHORTEST**2)]
+    if not len(bases):
+        return []
+    # first look: all translations up to two steps, at the nearest pixels' greatest value
+    n = np.array([(a, b) for a in range(3) for b in range(-2, 3) if a > 0 or b > 0], dtype=float)
+    t = n @ bases.transpose(0, 2, 1)
+    highest = functional.max_pool2d(torch.from_numpy(found.rho)[None, None], 3, 1, 1)[0, 0].numpy()
+    weight = found.overlap(t)
+    weight = weight * (weight >= found.min_overlap)
+    y = np.clip(np.rint(t[..., 1]).astype(int) + found.height - 1, 0, found.rho.shape[0] - 1)
+    x = np.clip(np.rint(t[..., 0]).astype(int) + found.width - 1, 0, found.rho.shape[1] - 1)
+    first = (highest[y, x] * weight).sum(-1) / np.maximum(weight.sum(-1), 1e-9)
+    kept: list[Array] = []
+    for k in np.argsort(0.02 * np.log(np.abs(np.linalg.det(bases))) - first, kind="stable"):
+        if not kept or not _same(np.array(kept), bases[k], 0.08).any():
+            kept.append(reduce_basis(bases[k]))
+        if len(kept) == _CANDIDATE_LATTICES:
+            break
+    refined = [refine_lattice(found, basis)[0] for basis in kept]
+    return sorted(((b, found.mean(b)[0]) for b in refined), key=lambda pair: -pair[1])
+
+
+def refine_lattice(found: ShiftMap, basis: Array) -> tuple[Array, Array]:
+    """Least squares of the autocorrelation's peaks, from the nearest outward; the basis and its standard errors."""
+    error = np.full((2, 2), np.nan)
+    n_all, _ = found.translations(basis)
+    for reach in (2.0, 3.2, 5.5, 11.0, 99.0):
+        size = np.sqrt(abs(np.linalg.det(basis)))
+        t = n_all @ basis.T
+        distance = np.linalg.norm(t, axis=-1)
+        near = distance <= max(reach * size, np.sort(distance)[: 3].max(initial=0.0))
+        n, t = n_all[near], t[near]
+        if len(t) < 2:
+            break
+        position, height, curvature = found.peaks_near(t, 1 if size < 12 else 2)
+        good = (np.linalg.norm(position - t, axis=-1) < 0.2 * size + 0.5) & (height > 0)
+        weight = found.overlap(t) * np.maximum(height, 0) ** 2 * good
+        H = curvature * (weight / np.median(np.trace(curvature, axis1=1, axis2=2)))[:, None, None]
+        # minimise sum (B n - p)^T H (B n - p) over the four numbers of B
+        normal = np.einsum("ni,nj,nkl->kilj", n, n, H).reshape(4, 4)
+        if not np.linalg.cond(normal) < 1e8:
+            break
+        solution = np.linalg.solve(normal, np.einsum("ni,nkl,nl->ki", n, H, position).ravel()).reshape(2, 2)
+        left = position - n @ solution.T
+        if not np.linalg.norm(solution - basis, axis=0).max() <= 0.25 * size:
+            break
+        spread = np.einsum("nk,nkl,nl->", left, H, left) / max(2 * len(n) - 4, 1)
+        error = np.sqrt(np.maximum(np.diag(np.linalg.inv(normal)) * spread, 0)).reshape(2, 2)
+        basis = solution
+        if len(t) == len(n_all):
+            break
+    return basis, error
+
+
+def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float]]) -> Array:
+    """The smallest cell whose translations all hold as well as those of its sublattices."""
+    best = max(score for _, score in candidates)
+    good = [basis for basis, score in candidates if score >= 0.9 * best]
+    basis = min(good, key=lambda b: abs(np.linalg.det(b)))
+    slack = PSEUDO + 0.15 * (1 - min(max(best, 0.0), 1.0))  # what defects and noise may take from single shifts
+    for _ in range(4):
+        for matrix in _SUBLATTICES:  # drop translations that hold clearly less well than the rest
+            coarser = reduce_basis(basis @ matrix)
+            deficit, error = found.deficit(basis, coarser)
+            if deficit > max(slack, 3.5 * error):
+                basis = coarser
+                break
+        else:
+            break
+    for _ in range(4):
+        for matrix in _SUPERLATTICES:  # add translations that hold as well as the rest
+            finer = reduce_basis(basis @ matrix)
+            if np.linalg.det(finer) < SHORTEST**2 or np.linalg.norm(finer, axis=0).min() < SHORTEST:
+                continue
+            deficit, error = found.deficit(finer, basis)
+            if deficit < max(slack, min(3.5 * error, 0.35)):
+                basis = finer
+                break
+        else:
+            break
+    return basis
+
+
+def _peaks(found: ShiftMap) -> tuple[Array, Array]:
+    """Local maxima of the right half-plane: positions (n, 2) and heights (n,), highest first."""
+    rho = torch.from_numpy(found.rho[:, found.width - 1 :].copy())
+    highest = functional.max_pool2d(rho[None, None], 5, 1, 2)[0, 0]
+    y, x = torch.nonzero((rho == highest) & (rho > 0.02), as_tuple=True)
+    t = np.stack((x.numpy(), y.numpy() - (found.height - 1)), -1).astype(float)
+    half = (t[:, 0] > 0) | (t[:, 1] > 0)
+    t = t[half & (np.linalg.norm(t, axis=-1) >= SHORTEST) & (found.overlap(t) >= found.min_overlap)]
+    if not len(t):
+        return t, t[:, 0]
+    position, height, _ = found.peaks_near(t, 1)
+    order = np.argsort(-height, kind="stable")
+    return position[order], height[order]
+
+
+def _same(lattices: Array, basis: Array, tolerance: float) -> NDArray[np.bool_]:
+    """Which of several bases (n, 2, 2) span the lattice of another."""
+    k = np.linalg.solve(lattices, np.broadcast_to(basis, lattices.shape))
+    whole = np.rint(k)
+    return (np.abs(k - whole).max((-2, -1)) < tolerance) & (np.abs(np.abs(np.linalg.det(whole)) - 1) < 1e-6)
+
+
+def _hermite_forms(index: int) -> list[Array]:
+    """The sublattices of an index: integer matrices whose columns are the new basis in the old."""
+    divisors = [d for d in range(1, index + 1) if index % d == 0]
+    return [np.array([[d, s], [0.0, index // d]]) for d in divisors for s in range(d)]
+
+
+_SUBLATTICES = [m for index in (2, 3, 4, 5) for m in _hermite_forms(index)]
+_SUPERLATTICES = [np.linalg.inv(m.T) for index in (2, 3, 5, 7) for m in _hermite_forms(index)]

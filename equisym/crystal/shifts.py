@@ -1,0 +1,136 @@
+"""Look-ups in an autocorrelation map: values between pixels, peaks, and sums over the translations of a lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ShiftMap:
+    """An autocorrelation map, read at real shifts.
+
+    Args:
+        rho: correlations, zero shift in the middle, shape (2H - 1, 2W - 1).
+        min_overlap: shifts are used while at least this fraction of the image overlaps itself.
+    """
+
+    rho: Array
+    min_overlap: float
+
+    @property
+    def height(self) -> int:
+        """Rows of the image."""
+        return (self.rho.shape[0] + 1) // 2
+
+    @property
+    def width(self) -> int:
+        """Columns of the image."""
+        return (self.rho.shape[1] + 1) // 2
+
+    def overlap(self, t: Array) -> Array:
+        """The part of the image that overlaps itself under shifts (..., 2), x first."""
+        x = np.maximum(1 - np.abs(t[..., 0]) / self.width, 0)
+        return x * np.maximum(1 - np.abs(t[..., 1]) / self.height, 0)
+
+    def at(self, t: Array) -> Array:
+        """Values at real shifts (..., 2), by Catmull-Rom interpolation."""
+        x, y = t[..., 0] + self.width - 1, t[..., 1] + self.height - 1
+        i, j = np.floor(x), np.floor(y)
+        k = np.arange(-1, 3)
+        columns = np.clip(i[..., None].astype(int) + k, 0, self.rho.shape[1] - 1)
+        rows = np.clip(j[..., None].astype(int) + k, 0, self.rho.shape[0] - 1)
+        patch = self.rho[rows[..., :, None], columns[..., None, :]]
+        return np.einsum("...yx,...y,...x->...", patch, _cubic(y - j), _cubic(x - i))
+
+    def peaks_near(self, t: Array, reach: int = 2) -> tuple[Array, Array, Array]:
+        """Sub-pixel peaks within ``reach`` pixels of shifts (n, 2): position, height, curvature (n, 2, 2)."""
+        k = np.arange(-reach, reach + 1)
+        dy, dx = (d.ravel() for d in np.meshgrid(k, k, indexing="ij"))
+        limit_y, limit_x = self.rho.shape[0] - 2, self.rho.shape[1] - 2
+        x = np.rint(t[:, 0] + self.width - 1).astype(int)
+        y = np.rint(t[:, 1] + self.height - 1).astype(int)
+        around = self.rho[np.clip(y[:, None] + dy, 1, limit_y), np.clip(x[:, None] + dx, 1, limit_x)]
+        best = around.argmax(1)
+        x, y = np.clip(x + dx[best], 1, limit_x), np.clip(y + dy[best], 1, limit_y)
+        v = self.rho[y[:, None, None] + k3[:, None], x[:, None, None] + k3[None, :]]  # (n, 3, 3)
+        gx, gy = (v[:, 1, 2] - v[:, 1, 0]) / 2, (v[:, 2, 1] - v[:, 0, 1]) / 2
+        hxx = np.maximum(2 * v[:, 1, 1] - v[:, 1, 2] - v[:, 1, 0], 1e-9)
+        hyy = np.maximum(2 * v[:, 1, 1] - v[:, 2, 1] - v[:, 0, 1], 1e-9)
+        limit = 0.95 * np.sqrt(hxx * hyy)
+        hxy = np.clip(-(v[:, 2, 2] + v[:, 0, 0] - v[:, 0, 2] - v[:, 2, 0]) / 4, -limit, limit)
+        det = hxx * hyy - hxy**2
+        sx = np.clip((hyy * gx - hxy * gy) / det, -1, 1)
+        sy = np.clip((hxx * gy - hxy * gx) / det, -1, 1)
+        position = np.stack((x + sx - (self.width - 1), y + sy - (self.height - 1)), -1)
+        curvature = np.stack((hxx, hxy, hxy, hyy), -1).reshape(-1, 2, 2)
+        return position, v[:, 1, 1] + (gx * sx + gy * sy) / 2, curvature
+
+    def translations(self, basis: Array, most: int = 600) -> tuple[Array, Array]:
+        """Integer pairs (n, 2) of half the plane whose shifts keep the least overlap, nearest first; and the shifts."""
+        shortest = np.linalg.svd(basis, compute_uv=False)[-1]
+        reach = min(int(np.ceil(np.hypot(self.width, self.height) / max(shortest, 1e-3))), 40)
+        k = np.arange(-reach, reach + 1)
+        n = np.stack(np.meshgrid(np.arange(reach + 1), k, indexing="ij"), -1).reshape(-1, 2)[reach + 1 :]
+        t = n @ basis.T
+        keep = self.overlap(t) >= self.min_overlap
+        n, t = n[keep], t[keep]
+        order = np.argsort((t**2).sum(-1), kind="stable")[:most]
+        return n[order].astype(float), t[order]
+
+    def mean(self, basis: Array) -> tuple[float, float]:
+        """Overlap-weighted mean over all translations of a lattice, and the sum of the weights."""
+        _, t = self.translations(basis)
+        if not len(t):
+            return -1.0, 0.0
+        weight = self.overlap(t)
+        return float((self.at(t) * weight).sum() / weight.sum()), float(weight.sum())
+
+    def deficit(self, finer: Array, coarser: Array) -> tuple[float, float]:
+        """By how much the shifts that only a finer lattice has correlate less than those of a coarser one.
+
+        Single shifts also lose for other reasons: fine texture between pixels, backgrounds and defects that vary
+        over the image, lines that shift as a whole. Those losses are fitted along with the difference.
+
+        Returns:
+            The deficit (0 if they hold as well, 1 if they do not correlate at all) and its standard error, taken as 0
+            where the plain means differ by more than such losses can explain.
+        """
+        _, t = self.translations(finer, most=1200)
+        k = np.linalg.solve(coarser, t.T).T
+        new = (np.abs(k - np.rint(k)) > 0.1).any(-1)
+        if new.all() or not new.any():
+            return 0.0, float("inf")
+        weight, value = np.sqrt(self.overlap(t)), self.at(t)
+        old_mean, new_mean = (np.average(value[part], weights=weight[part] ** 2) for part in (~new, new))
+        plain = 1 - new_mean / max(old_mean, 1e-3)
+        if plain > 0.4:  # more than those losses can explain
+            return float(plain), 0.0
+        x, y = t[:, 0] / self.width, t[:, 1] / self.height
+        between = (np.sin(np.pi * t) ** 2).sum(-1)
+        nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(t[:, 1] ** 2))), -1)
+        design = np.column_stack((np.ones(len(t)), -new.astype(float), nuisance - nuisance.mean(0))) * weight[:, None]
+        value = value * weight
+        # in units of shifts: keeps the nuisances out of the way where there are few shifts
+        inverse = np.linalg.inv(design.T @ design + np.diag([0.0, 0.0, 0.003, 0.1, 0.1, 0.1, 0.1]))
+        fitted = inverse @ (design.T @ value)
+        level = max(fitted[0], 1e-3)
+        prior = 3.0  # shifts' worth of a spread of 3 % of the level
+        left = ((value - design @ fitted) ** 2).sum()
+        spread = (left + prior * (0.03 * level) ** 2) / (max(len(t) - 7, 0) + prior)
+        return float(fitted[1] / level), float(np.sqrt(spread * inverse[1, 1]) / level)
+
+
+k3 = np.arange(-1, 2)
+
+
+def _cubic(t: Array) -> Array:
+    """Catmull-Rom weights of the four neighbours at fraction t, shape (..., 4)."""
+    s = 1 - t
+    return np.stack(
+        (-0.5 * t * s * s, 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5), -0.5 * s * t * t), -1
+    )

@@ -1,0 +1,92 @@
+"""Lattices of the plane: reduced bases, and the finite-order integer matrices that may act on them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equisym.groups.operation import Matrix
+
+
+@lru_cache
+def finite_order_matrices(largest: int = 1) -> tuple[Matrix, ...]:
+    """All 2x2 integer matrices of finite order with entries up to ``largest``, the identity first.
+
+    On a reduced basis every isometry of a lattice has entries -1, 0 or 1.
+
+    >>> len(finite_order_matrices())
+    40
+    """
+    found: list[Matrix] = []
+    for a, b, c, d in product(range(-largest, largest + 1), repeat=4):
+        m = np.array([[a, b], [c, d]])
+        if abs(a * d - b * c) == 1 and np.array_equal(np.linalg.matrix_power(m, 12), np.eye(2)):
+            found.append(((a, b), (c, d)))
+    return tuple(sorted(found, key=lambda m: m != ((1, 0), (0, 1))))
+
+
+def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The shortest basis of a lattice, after Gauss: columns a and b with ``|a| <= |b|`` and an angle of 90 to 120.
+
+    Args:
+        basis: columns a and b, shape (2, 2); any basis of the lattice.
+
+    Returns:
+        The reduced basis, right-handed in the sense of the input's x and y (positive determinant).
+
+    Raises:
+        ValueError: if the two vectors are parallel.
+
+    >>> reduce_basis(np.array([[3.0, 7.0], [0.0, 2.0]]))
+    array([[ 1.,  1.], [ 2., -4.]])
+    """
+    a, b = np.asarray(basis, dtype=float).T
+    if abs(a[0] * b[1] - a[1] * b[0]) < 1e-12 * (a @ a + b @ b):
+        raise ValueError(f"basis must have two independent columns (got {basis!r}): give two lattice vectors")
+    while True:
+        if a @ a > b @ b:
+            a, b = b, a
+        steps = np.round(a @ b / (a @ a))
+        if steps == 0 or (b - steps * a) @ (b - steps * a) >= b @ b * (1 - 1e-12):
+            break
+        b = b - steps * a
+    if a @ b > 0:
+        b = -b
+    if a[0] * b[1] - a[1] * b[0] < 0:  # turn the plane over: (a, b) and (b, a) span the same lattice
+        a, b = b, a
+    return np.stack((a, b), -1)
+
+
+def near_isometries(basis: NDArray[np.floating], strain: float = 0.1) -> tuple[Matrix, ...]:
+    """The finite-order integer matrices that keep the lattice's metric to within a strain.
+
+    Args:
+        basis: columns a and b, shape (2, 2).
+        strain: the greatest admitted change of any length.
+    """
+    matrices = finite_order_matrices(2)
+    maps = basis @ np.array(matrices) @ np.linalg.inv(basis)
+    stretch = np.linalg.svd(maps, compute_uv=False)
+    keep = (np.abs(stretch - 1) < strain).all(-1)
+    return tuple(m for m, k in zip(matrices, keep, strict=True) if k)
+
+
+def strain_to(basis: NDArray[np.floating], matrices: tuple[Matrix, ...]) -> float:
+    """The strain between a lattice and the nearest one that a group of matrices keeps: zero if they are isometries.
+
+    The metric is averaged over the group; the strain is half the difference between the greatest and the least
+    logarithmic stretch that leads from the averaged to the given metric.
+
+    >>> strain_to(np.diag([1.0, 1.1]), finite_order_matrices()[:1])
+    0.0
+    >>> round(strain_to(np.diag([1.0, 1.1]), (((1, 0), (0, 1)), ((0, -1), (1, 0)))), 3)
+    0.048
+    """
+    metric = np.asarray(basis).T @ basis
+    W = np.array(matrices, dtype=float)
+    mean = (W.transpose(0, 2, 1) @ metric @ W).mean(0)
+    stretch = np.sqrt(np.linalg.eigvals(np.linalg.solve(mean, metric)).real)
+    return float(abs(np.log(stretch[0] / stretch[1])) / 2)

@@ -1,0 +1,88 @@
+"""symnet: learned spectral filters, a symmetry filter on the unit cell, and a head that reads operations."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equisym.crystal.evidence import SLOT_GROUP, SLOT_KIND, Evidence
+from equisym.crystal.statistics import Correlations, correlate, level, ring_frequency
+from equisym.groups import WALLPAPER_GROUPS
+
+
+class SymNet(nn.Module):
+    r"""Log-probabilities of the 17 groups from the evidence of symmetry in a unit cell.
+
+    .. math:: E(G) = \sum_{g \in G} s_\theta(\rho_\theta(g)), \qquad p(G) = \mathrm{softmax}_G\, E(G)
+
+    Isotropic spectral filters, whose transfer function is learned from frequency, strength and reliability of each
+    ring, turn the cell into features; the features' correlation :math:`\rho` with themselves under each operation of
+    each group, at the group's best origin, is read by one small network that is the same for all operations and gives
+    the log-odds that the operation holds. An isometry commutes with isotropic filters, so the features have the
+    symmetry of the image. A group's energy adds up its operations: nothing else of the image reaches the head.
+
+    Args:
+        filters: number of spectral filters.
+        hidden: width of the two small networks.
+
+    Shape:
+        Evidence of B images to ``(B, 17)`` logits.
+
+    >>> from equisym.crystal.evidence import evidence
+    >>> SymNet()(evidence(None)).shape
+    torch.Size([1, 17])
+    """
+
+    def __init__(self, filters: int = 6, *, hidden: int = 16) -> None:
+        super().__init__()
+        self.filters, self.hidden = filters, hidden
+        self.strength = nn.Parameter(torch.linspace(0, 1, filters))
+        self.shape = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, filters))
+        self.head = nn.Sequential(
+            nn.Linear(3 * filters + 8, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
+        )
+        self.slope = nn.Parameter(torch.tensor(1.0))
+        nn.init.zeros_(self.shape[-1].weight)
+        nn.init.zeros_(self.shape[-1].bias)
+        members = torch.zeros(17, len(SLOT_GROUP))
+        members[SLOT_GROUP, torch.arange(len(SLOT_GROUP))] = 1.0
+        self.register_buffer("members", members, persistent=False)
+        self.register_buffer("kind", nn.functional.one_hot(SLOT_KIND, 7).float(), persistent=False)
+        self.members: Tensor
+        self.kind: Tensor
+
+    def extra_repr(self) -> str:
+        """Constructor arguments."""
+        return f"{self.filters}, hidden={self.hidden}"
+
+    def correlations(self, e: Evidence) -> Correlations:
+        """Correlations of all operations under the learned filters."""
+        q = ring_frequency(e.signal).log2()
+        cell = torch.linalg.det(e.basis).abs().clamp(min=1).log2() / 2
+        relative = q + cell[:, None]
+        strong = level(e)
+        about = torch.stack(
+            ((q.expand_as(strong) + 4) / 2, (relative - 2) / 2, strong.log10() / 3, e.reliability * 2 - 1), -1
+        )
+        bend = self.shape(about).movedim(-1, 1)
+        weight = e.reliability.square()[:, None] * strong[:, None] ** -self.strength[:, None] * bend.clamp(-4, 4).exp()
+        return correlate(e, weight * (e.signal > 0)[:, None])
+
+    def log_odds(self, e: Evidence) -> Tensor:
+        """That each slot's operations hold, (B, 39)."""
+        c = self.correlations(e)
+        miss = 1 - c.value
+        # how far from holding on a logarithmic scale, linear where it is as small as what noise and pixels do
+        distance = torch.asinh(miss / 0.02) / 3
+        error = (c.error + 1e-3).log10() + 1.5
+        chance = (c.chance + 1e-3).log10().expand_as(error) + 1
+        strain = e.strain[:, SLOT_GROUP, None].clamp(max=0.3) * 10
+        kind = self.kind.expand(len(e), -1, -1)
+        seen = self.head(torch.cat((distance, error, chance, strain, kind), -1))[..., 0]
+        return seen + self.slope * 4 * (1 - distance.mean(-1) * 1.5)
+
+    def forward(self, e: Evidence) -> Tensor:
+        """Evidence to logits."""
+        energy = self.log_odds(e) @ self.members.T
+        one = torch.arange(17, device=energy.device) == WALLPAPER_GROUPS["p1"].label
+        return torch.where(e.admitted | one, energy, torch.full_like(energy, -30.0))

@@ -1,0 +1,157 @@
+"""Reasons to refuse an answer: no lattice, too few repeats, too fine a period, several lattices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equisym.crystal import Measurement, autocorrelation, estimate_lattice, remove_trend
+from equisym.crystal.autocorrelation import smooth
+from equisym.crystal.lattice import SHORTEST, Lattice
+from equisym.crystal.shifts import ShiftMap
+from equisym.predict.prediction import tile
+
+SURE = 0.7  # an image that repeats so well needs no further proof
+_REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
+_OVERLAP = 0.12
+
+
+@dataclass(frozen=True)
+class Background:
+    """An image taken apart: what the averaged cell explains, and what it leaves.
+
+    Attributes:
+        left: the image without background and averaged cell, (H, W).
+        explained: share of the variance that the cell explains, over the whole image.
+        quarters: the same within each quarter.
+    """
+
+    left: NDArray[np.float64]
+    explained: float
+    quarters: tuple[float, ...]
+
+
+def take_apart(image: Tensor, m: Measurement) -> Background:
+    """Subtract background and averaged cell from an image (H, W)."""
+    flat = (image - m.average.trend[0]).double().numpy()
+    flat = flat - flat.mean()
+    y, x = np.indices(flat.shape)
+    left = flat - tile(m.average.cell[0].numpy(), m.lattice.basis, x, y)
+
+    def share(part: tuple[slice, slice]) -> float:
+        return float(1 - left[part].var() / max(flat[part].var(), 1e-12))
+
+    h, w = flat.shape[0] // 2, flat.shape[1] // 2
+    rows, columns = (slice(0, h), slice(h, None)), (slice(0, w), slice(w, None))
+    quarters = tuple(share((r, c)) for r in rows for c in columns)
+    return Background(left, share((slice(None), slice(None))), quarters)
+
+
+def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> str | None:
+    """Why a lattice that was found, or not found, is no ground for an answer; ``None`` if it is.
+
+    Args:
+        image: the grey image, (H, W).
+        m: what was measured; ``None`` if no lattice was found.
+        rest: the image taken apart.
+    """
+    if m is None or rest is None:
+        return _several_grains(image) or "not periodic: no two directions in which the image repeats"
+    lattice = m.lattice
+    if lattice.repeats < 4 and lattice.score > _REPEATS:
+        return f"fewer than two repeats along a side: {lattice.repeats:.1f} cells in the image; show more of the pattern"
+    if lattice.repeats < 4:
+        return _several_grains(image) or "not periodic: nothing in the image repeats as often as twice along a side"
+    if _too_fine(m):
+        return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
+    steadiness = lattice.score if lattice.score > SURE else steady(image, lattice)
+    if not periodic(lattice, steadiness):
+        grains = _several_grains(image)
+        return grains or (
+            f"not periodic: only {100 * max(lattice.score, 0):.0f} % of the image repeats with the best lattice, unevenly"
+        )
+    return _second_lattice(image, lattice, rest)
+
+
+def periodic(lattice: Lattice, steadiness: float) -> bool:
+    """Whether the translations of a lattice hold alike, as they do in a pattern under any noise."""
+    return lattice.score > SURE or (lattice.score > 0.03 and steadiness > 2.5)
+
+
+def steady(image: Tensor, lattice: Lattice) -> float:
+    """Mean over spread of the autocorrelation at all translations of a lattice.
+
+    The translations of a pattern hold alike, also under noise; those of a lattice laid into chance peaks do not.
+    """
+    rho, _ = autocorrelation(smooth(remove_trend(image, 1)[None], 0.7), _OVERLAP / 2)
+    found = ShiftMap(rho[0].double().numpy(), _OVERLAP)
+    _, t = found.translations(lattice.basis)
+    if len(t) < 3:
+        return 0.0
+    value, weight = found.at(t), found.overlap(t)
+    mean = (value * weight).sum() / weight.sum()
+    spread = np.sqrt((weight * (value - mean) ** 2).sum() / weight.sum() * len(t) / (len(t) - 1))
+    return float(mean / max(spread, 1e-9))
+
+
+def _too_fine(m: Measurement) -> bool:
+    """Whether the cell's structure lies wholly at frequencies whose period is below the shortest lattice."""
+    q = m.average.frequency()[0]
+    power = m.spectrum.full[0].abs().square()
+    power = torch.where(q > 0, power, torch.zeros_like(power))
+    return bool(power[q >= 1 / SHORTEST].sum() > 0.98 * power.sum())
+
+
+def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | None:
+    """A second lattice in another part of the image, or laid over the first."""
+    worst, best = int(np.argmin(rest.quarters)), max(rest.quarters)
+    if rest.quarters[worst] < 0.35 * best and lattice.repeats > 24:
+        h, w = (n // 2 for n in image.shape)
+        y, x = divmod(worst, 2)
+        other = _strong(image[y * h : (y + 1) * h, x * w : (x + 1) * w])
+        if other is not None and _differ(lattice.basis, other.basis):
+            return _several(lattice, other)
+    if rest.explained < 0.85 and lattice.repeats > 8:
+        other = _strong(torch.from_numpy(rest.left).float())
+        if other is not None and _differ(lattice.basis, other.basis):
+            return _several(lattice, other)
+    return None
+
+
+def _several_grains(image: Tensor) -> str | None:
+    """Two quarters of an image with different lattices."""
+    h, w = (n // 2 for n in image.shape)
+    if min(h, w) < 32:
+        return None
+    found = [_strong(image[y : y + h, x : x + w]) for y in (0, h) for x in (0, w)]
+    strong = [lattice for lattice in found if lattice is not None]
+    for other in strong[1:]:
+        if _differ(strong[0].basis, other.basis):
+            return _several(strong[0], other)
+    return None
+
+
+def _strong(part: Tensor) -> Lattice | None:
+    """The lattice of a part of an image, if it is beyond doubt."""
+    if float(part.std()) < 1e-4:
+        return None
+    lattice = estimate_lattice(part.contiguous())
+    return lattice if lattice is not None and lattice.score > 0.5 and lattice.repeats >= 6 else None
+
+
+def _differ(first: NDArray[np.float64], second: NDArray[np.float64], tolerance: float = 0.12) -> bool:
+    """Whether neither lattice contains the other."""
+    for a, b in ((first, second), (second, first)):
+        steps = np.linalg.solve(a, b)
+        if np.abs(steps - np.rint(steps)).max() < tolerance and np.abs(np.rint(steps)).max() > 0:
+            return False
+    return True
+
+
+def _several(first: Lattice, second: Lattice) -> str:
+    sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0)) for found in (first, second)]
+    return f"several lattices: cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"

@@ -1,0 +1,205 @@
+"""The picture of an answer: image, cell, symmetry elements, averaged cell and probabilities in one figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.path import Path as MarkerPath
+from numpy.typing import NDArray
+
+from equisym.predict.elements import reflection_lines, rotation_centres
+from equisym.predict.pixels import as_grey
+from equisym.predict.prediction import Prediction, tile
+
+MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
+
+
+def _lens() -> MarkerPath:
+    """The International Tables' sign of a 2-fold centre: the common part of two discs."""
+    angle = np.linspace(-np.pi / 3, np.pi / 3, 13)
+    arc = np.stack((np.cos(angle) - 0.5, np.sin(angle)), -1)
+    return MarkerPath(np.concatenate((arc, -arc)), closed=True)
+
+
+_SIGNS: dict[int, tuple[Any, float]] = {2: (_lens(), 8.0), 3: ("^", 7.0), 4: ("s", 6.0), 6: ("h", 7.5)}
+
+
+def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
+    """Draw the answer about an image.
+
+    Panels: the image with one conventional cell; that cell enlarged, with rotation centres (lens, triangle, square,
+    hexagon), mirror lines (solid) and glide lines (dashed) as in the International Tables; the averaged cell, and the
+    same with the group's symmetry; the likeliest groups. A refused image is shown with the reason.
+
+    Args:
+        image: what was classified, as an array or tensor.
+        result: the answer.
+        title: printed above, such as the file's name.
+
+    Returns:
+        A figure of two columns' width; ``figure.savefig("overlay.png", dpi=200)`` or ``.pdf``.
+    """
+    grey = as_grey(image)
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    heading = f"{title}: {result}" if title else str(result)
+    if result.group is None or result.cell is None:
+        axis = figure.subplots()
+        _show(axis, grey)
+        figure.suptitle(heading, fontsize=8, wrap=True)
+        return figure
+    panels = figure.subplot_mosaic(
+        [["image", "cell", "average", "symmetric"], ["image", "cell", "bars", "bars"]],
+        width_ratios=[1.9, 1.9, 1, 1],
+        height_ratios=[1, 0.95],
+    )
+    base = _base_corner(result)
+    _show(panels["image"], grey)
+    corners = _place(result, base, np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]))
+    panels["image"].plot(*corners, color=CELL, linewidth=1.4, path_effects=_halo(2.6, "black"))
+    if result.pixel_size:
+        _scale_bar(panels["image"], grey.shape, result.pixel_size)
+    _show(panels["cell"], grey, interpolation="bilinear")
+    _elements(panels["cell"], result, base)
+    _frame(panels["cell"], corners)
+    for name, cell in (("average", result.average), ("symmetric", result.symmetrised)):
+        _cell(panels[name], result, cell)
+    _bars(panels["bars"], result)
+    captions = {"image": _caption(result), "cell": _legend(result), "average": "cell average", "symmetric": "symmetrised"}
+    for name, text in captions.items():
+        panels[name].set_title(text, fontsize=6.5)
+    figure.suptitle(heading, fontsize=9)
+    return figure
+
+
+def _show(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
+    """The image between its 1st and 99th percentile, at no more points than the figure can show."""
+    step = max(1, max(grey.shape) // 1200)
+    shown = np.asarray(grey[::step, ::step], dtype=np.float64)
+    finite = shown[np.isfinite(shown)]
+    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
+    extent = (-0.5, grey.shape[1] - 0.5, grey.shape[0] - 0.5, -0.5)
+    axis.imshow(shown, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=extent, **options)
+    axis.set_axis_off()
+
+
+def _place(result: Prediction, base: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fractional coordinates of a cell (n, 2) to x and y in the image, (2, n)."""
+    assert result.cell is not None
+    return result.cell @ u.T + base[:, None]
+
+
+def _base_corner(result: Prediction) -> NDArray[np.float64]:
+    """The corner of that conventional cell whose middle is nearest to the middle of the image."""
+    assert result.cell is not None
+    assert result.origin is not None
+    middle = np.array(result.shape[::-1]) / 2 - result.origin
+    steps = np.floor(np.linalg.solve(result.cell, middle))
+    return result.origin + result.cell @ steps
+
+
+def _elements(axis: Axes, result: Prediction, base: NDArray[np.float64]) -> None:
+    group = result.wallpaper_group
+    assert group is not None
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
+    axis.plot(*_place(result, base, corners), color="black", linewidth=0.8, path_effects=_halo(1.8))
+    for line in reflection_lines(group):
+        style = {"color": MIRROR, "linestyle": "-"} if line.mirror else {"color": GLIDE, "linestyle": (0, (3, 1.6))}
+        axis.plot(*_place(result, base, line.ends), linewidth=1.5, path_effects=_halo(2.6), **style)
+    for centre in rotation_centres(group):
+        marker, size = _SIGNS[centre.order]
+        position = _place(result, base, centre.position[None])
+        axis.plot(*position, marker=marker, markersize=size, color="black", markeredgecolor="white", zorder=5)
+
+
+def _frame(axis: Axes, corners: NDArray[np.float64]) -> None:
+    """Show a square around the cell, with a margin."""
+    middle = (corners.min(1) + corners.max(1)) / 2
+    half = 0.58 * np.ptp(corners, axis=1).max()
+    axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
+
+
+def _cell(axis: Axes, result: Prediction, cell: NDArray[np.float32] | None) -> None:
+    """The conventional cell in its true shape, cut out of the periodic pattern."""
+    assert cell is not None
+    assert result.lattice is not None
+    corners = _place(result, np.zeros(2), np.array([(0, 0), (1, 0), (1, 1), (0, 1)]))
+    low, high = corners.min(1), corners.max(1)
+    step = (high - low).max() / 160
+    x, y = np.meshgrid(*(np.arange(low[i], high[i] + step, step) for i in range(2)))
+    assert result.cell is not None
+    assert result.origin is not None
+    u = np.tensordot(np.linalg.inv(result.cell), np.stack((x, y)), 1)
+    from_corner = result.origin - result.corner
+    values = tile(cell, result.lattice, x + from_corner[0], y + from_corner[1])
+    inside = ((u > -1e-6) & (u < 1 + 1e-6)).all(0)
+    shown = np.ma.array(values, mask=~inside)
+    axis.imshow(shown, cmap="gray", extent=(low[0], high[0], high[1], low[1]), interpolation="nearest")
+    axis.plot(*corners[:, [0, 1, 2, 3, 0]], color="black", linewidth=0.7)
+    axis.set_axis_off()
+
+
+def _bars(axis: Axes, result: Prediction) -> None:
+    """The five likeliest groups, each with the residual of its projection."""
+    ranked = list(result.probabilities.items())[:5]
+    colours = ["black"] + ["0.6"] * (len(ranked) - 1)
+    axis.barh(range(len(ranked)), [p for _, p in ranked], color=colours, height=0.62)
+    axis.set_yticks(range(len(ranked)), [name for name, _ in ranked], fontsize=6.5)
+    for row, (name, p) in enumerate(ranked):
+        left = result.residuals.get(name)
+        text = f" {100 * p:.3g} %" + ("" if left is None else f", residual {100 * left:.2g} %")
+        axis.text(0.98 if p > 0.4 else p, row, text, fontsize=5.5, va="center", **_where(p))
+    axis.invert_yaxis()
+    axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))
+    axis.tick_params(labelsize=6, length=2)
+    axis.set_xlabel("probability", fontsize=6.5)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
+def _where(p: float) -> dict[str, Any]:
+    return {"ha": "right", "color": "white"} if p > 0.4 else {"ha": "left", "color": "black"}
+
+
+def _caption(result: Prediction) -> str:
+    """The cell's constants with their errors."""
+    k, scale, unit = result.constants, result.pixel_size or 1.0, "nm" if result.pixel_size else "px"
+    a, b = (with_error(k[n] * scale, k[f"{n}_error"] * scale) for n in ("a", "b"))
+    return f"a {a}, b {b} {unit}, γ {with_error(k['gamma'], k['gamma_error'])}°"
+
+
+def with_error(value: float, error: float) -> str:
+    """A number with its standard error in the last digits, as crystallographers write it.
+
+    >>> with_error(12.3456, 0.0123), with_error(12.3456, 0.0), with_error(90.0, float("nan"))
+    ('12.346(12)', '12.346', '90.000')
+    """
+    if not np.isfinite(error) or error < 1e-6:
+        return f"{value:.3f}"
+    digits = min(max(1 - int(np.floor(np.log10(error))), 0), 6)
+    return f"{value:.{digits}f}({round(error * 10**digits)})"
+
+
+def _legend(result: Prediction) -> str:
+    group = result.wallpaper_group
+    assert group is not None
+    lines = {line.mirror for line in reflection_lines(group)}
+    words = [w for mirror, w in ((True, "mirrors solid"), (False, "glides dashed")) if mirror in lines]
+    return ", ".join([f"{result.bravais}, class {result.crystal_class}", *words])
+
+
+def _scale_bar(axis: Axes, shape: tuple[int, ...], pixel_size: float) -> None:
+    """A bar of a round length, near a quarter of the image."""
+    width = shape[1] * pixel_size
+    power = 10 ** np.floor(np.log10(width / 4))
+    length = max(n * power for n in (1, 2, 5) if n * power <= width / 4 * 1.0001)
+    x, y = 0.05 * shape[1], 0.93 * shape[0]
+    axis.plot([x, x + length / pixel_size], [y, y], color="white", linewidth=2.5, path_effects=_halo(4, "black"))
+    axis.text(x, y - 0.03 * shape[0], f"{length:g} nm", fontsize=6.5, color="white", path_effects=_halo(1.5, "black"))
+
+
+def _halo(width: float, colour: str = "white") -> list[patheffects.AbstractPathEffect]:
+    return [patheffects.Stroke(linewidth=width, foreground=colour), patheffects.Normal()]

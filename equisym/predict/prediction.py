@@ -1,0 +1,231 @@
+"""The answer about one image: group, probabilities, lattice, operations and residuals, or why there is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
+
+NEAR = 0.1  # a supergroup whose projection takes away less of the cell is named as pseudo-symmetry
+
+
+@dataclass(frozen=True)
+class OperationResidual:
+    """How well one operation of the lattice holds, at its best translation.
+
+    Attributes:
+        symbol: 2, 3, 4 or 6 for rotations, m for a mirror, g for a glide, mg where both alternate.
+        matrix: linear part on fractional coordinates of the lattice, rows.
+        angle: direction of a mirror or glide line in the image, degrees from x to y (downwards), 0 to 180.
+        residual: share of the cell's structure that the operation does not reproduce: 0 if it holds, 1 by chance.
+        holds: whether it belongs to the group that was answered.
+    """
+
+    symbol: str
+    matrix: tuple[tuple[int, int], tuple[int, int]]
+    angle: float | None
+    residual: float
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a :class:`SymmetryClassifier` says about one image.
+
+    All positions are in pixels of the image, x right and y down, the centre of the first pixel at (0, 0).
+
+    Attributes:
+        refused: why no group is named, or ``None``.
+        probabilities: of the 17 groups by name, the likeliest first; empty if refused.
+        lattice: shortest primitive vectors, columns a and b, (2, 2).
+        lattice_error: their standard errors, (2, 2); NaN if there are too few repeats to tell.
+        cell: conventional cell of the group in the standard setting, columns a and b, (2, 2).
+        origin: of the group, (2,).
+        strain: of the lattice against the nearest one that has the group.
+        repeats: primitive cells in the part of the image that was looked at.
+        explained: share of the image's variance that the averaged cell explains.
+        residuals: for each group that the lattice admits, the share of the averaged cell that its projection takes away.
+        operations: every operation of the lattice with its residual, the best first.
+        average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
+        symmetrised: the same projected onto the group.
+        corner: where the first grid point of both lies in the image, (2,).
+        pixel_size: nanometres, if known.
+        shape: of the image, (H, W).
+        notes: what else should be known, in sentences.
+    """
+
+    refused: str | None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    lattice: NDArray[np.float64] | None = None
+    lattice_error: NDArray[np.float64] | None = None
+    cell: NDArray[np.float64] | None = None
+    origin: NDArray[np.float64] | None = None
+    strain: float | None = None
+    repeats: float | None = None
+    explained: float | None = None
+    residuals: dict[str, float] = field(default_factory=dict)
+    operations: tuple[OperationResidual, ...] = ()
+    average: NDArray[np.float32] | None = field(default=None, repr=False)
+    symmetrised: NDArray[np.float32] | None = field(default=None, repr=False)
+    corner: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2), repr=False)
+    pixel_size: float | None = None
+    shape: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def wallpaper_group(self) -> WallpaperGroup | None:
+        """The group answered, with its operations; ``None`` if refused."""
+        return WALLPAPER_GROUPS[next(iter(self.probabilities))] if self.probabilities else None
+
+    @property
+    def group(self) -> str | None:
+        """Name of the likeliest group."""
+        return self.wallpaper_group.name if self.wallpaper_group else None
+
+    @property
+    def rotation_order(self) -> int | None:
+        """Highest rotation order of the group: 1, 2, 3, 4 or 6."""
+        return self.wallpaper_group.rotation_order if self.wallpaper_group else None
+
+    @property
+    def crystal_class(self) -> str | None:
+        """Point group: 1 m 2 2mm 4 4mm 3 3m 6 6mm."""
+        return self.wallpaper_group.crystal_class if self.wallpaper_group else None
+
+    @property
+    def bravais(self) -> str | None:
+        """Oblique, rectangular, centred rectangular, square or hexagonal."""
+        return self.wallpaper_group.bravais if self.wallpaper_group else None
+
+    @cached_property
+    def hierarchy(self) -> dict[str, dict[Any, float]]:
+        """Probabilities of rotation order, crystal class and Bravais type: sums over the groups below each."""
+        levels: dict[str, dict[Any, float]] = {}
+        for level in ("rotation_order", "crystal_class", "bravais"):
+            sums: dict[Any, float] = {}
+            for name, p in self.probabilities.items():
+                value = getattr(WALLPAPER_GROUPS[name], level)
+                sums[value] = sums.get(value, 0.0) + p
+            levels[level] = dict(sorted(sums.items(), key=lambda item: -item[1]))
+        return levels
+
+    def certain(self, at: float = 0.95) -> tuple[str, Any] | None:
+        """The finest statement whose probability reaches a level: group, else crystal class, else rotation order.
+
+        >>> Prediction(None, {"p3m1": 0.6, "p31m": 0.395, "p3": 0.005}).certain()
+        ('crystal_class', '3m')
+        """
+        levels = {"group": self.probabilities} | self.hierarchy
+        for level in ("group", "crystal_class", "rotation_order"):
+            value, p = next(iter(levels[level].items()), (None, 0.0))
+            if p >= at:
+                return level, value
+        return None
+
+    @cached_property
+    def pseudosymmetry(self) -> dict[str, float]:
+        """Supergroups of the answer that the cell nearly has, with their residuals, the largest group first."""
+        if self.wallpaper_group is None:
+            return {}
+        names = [g.name for g in self.wallpaper_group.supergroups if self.residuals.get(g.name, 1.0) <= NEAR]
+        names.sort(key=lambda name: (-len(WALLPAPER_GROUPS[name].primitive_operations), self.residuals[name]))
+        return {name: self.residuals[name] for name in names}
+
+    @cached_property
+    def constants(self) -> dict[str, float]:
+        """Lengths a and b of the conventional cell in pixels and its angle in degrees, with standard errors."""
+        if self.cell is None or self.lattice is None or self.lattice_error is None:
+            return {}
+        whole = np.rint(np.linalg.solve(self.lattice, self.cell))
+        values = _constants(self.cell)
+        step, variance = 1e-4, np.zeros(3)
+        for i in range(2):
+            for j in range(2):
+                moved = self.lattice.copy()
+                moved[i, j] += step
+                variance += ((_constants(moved @ whole) - values) / step * self.lattice_error[i, j]) ** 2
+        names = ("a", "b", "gamma")
+        pairs = zip(names, values, np.sqrt(variance), strict=True)
+        return {key: float(v) for name, value, error in pairs for key, v in ((name, value), (f"{name}_error", error))}
+
+    def symmetrised_image(self) -> NDArray[np.float32]:
+        """The image as it would be if it had the lattice and the group exactly, without background; (H, W).
+
+        Raises:
+            ValueError: if no group was answered.
+        """
+        if self.symmetrised is None or self.lattice is None:
+            raise ValueError(f"there is no symmetrised image: refused ({self.refused})")
+        y, x = np.indices(self.shape)
+        return tile(self.symmetrised, self.lattice, x - self.corner[0], y - self.corner[1])
+
+    def __str__(self) -> str:
+        if self.refused:
+            return f"refused: {self.refused}"
+        text = f"{self.group}"
+        for name, left in list(self.pseudosymmetry.items())[:1]:
+            text += f" ({name} within {100 * left:.2g} %)"
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays of pixels, in plain types."""
+        scale = self.pixel_size
+
+        def plain(array: NDArray[np.float64] | None) -> Any:
+            return None if array is None else [[_number(v) for v in row] for row in np.atleast_2d(array)]
+
+        return {
+            "group": self.group,
+            "refused": self.refused,
+            "summary": str(self),
+            "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
+            "rotation_order": self.rotation_order,
+            "crystal_class": self.crystal_class,
+            "bravais": self.bravais,
+            "hierarchy": {k: {str(n): round(p, 6) for n, p in v.items()} for k, v in self.hierarchy.items()},
+            "lattice": plain(self.lattice),
+            "lattice_error": plain(self.lattice_error),
+            "lattice_nm": None if scale is None or self.lattice is None else plain(self.lattice * scale),
+            "cell": plain(self.cell),
+            "constants": {name: _number(v) for name, v in self.constants.items()},
+            "origin": None if self.origin is None else plain(self.origin)[0],
+            "strain": _number(self.strain),
+            "repeats": _number(self.repeats),
+            "explained": _number(self.explained),
+            "residuals": {name: _number(v) for name, v in self.residuals.items()},
+            "pseudosymmetry": {name: _number(v) for name, v in self.pseudosymmetry.items()},
+            "operations": [vars(o) | {"residual": _number(o.residual)} for o in self.operations],
+            "pixel_size_nm": scale,
+            "shape": list(self.shape),
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: Any) -> NDArray[np.float32]:
+    """Values at pixel positions of the periodic image that a cell (row along b, column along a) makes."""
+    from scipy.ndimage import map_coordinates
+
+    inverse = np.linalg.inv(lattice) * cell.shape[-1]
+    u, v = (row[0] * x + row[1] * y for row in inverse)
+    return map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap")
+
+
+def _constants(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b = cell.T
+    lengths = np.linalg.norm(cell, axis=0)
+    return np.array([*lengths, np.degrees(np.arccos(a @ b / lengths.prod()))])
+
+
+def _number(value: float | None) -> float | None:
+    """Six digits, and no NaN, which JSON does not know."""
+    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from equisym.crystal import estimate_lattice
+from equisym.data import WallpaperDataset
+from equisym.groups import WALLPAPER_GROUPS
+
+
+def same_lattice(found, true, tolerance=0.1):
+    k = np.linalg.solve(true, found.basis)
+    whole = np.rint(k)
+    return abs(abs(np.linalg.det(whole)) - 1) < 1e-6 and np.abs(k - whole).max() < tolerance
+
+
+@pytest.mark.parametrize("family", ["noise", "photo", "atom"])
+def test_finds_the_primitive_lattice_of_every_group(family):
+    dataset = WallpaperDataset(family, 17, size=160, seed=5)
+    wrong = []
+    for i in range(17):
+        pattern = dataset.pattern(i)
+        found = estimate_lattice(pattern.image(160)[0])
+        if found is None or not same_lattice(found, pattern.primitive_basis):
+            wrong.append(WALLPAPER_GROUPS[i].name)
+    assert not wrong
+
+
+def test_error_is_a_few_hundredths_of_a_pixel_and_of_the_stated_size():
+    dataset = WallpaperDataset("noise", 12, size=192, seed=6, repeats=(5, 9))
+    errors, stated = [], []
+    for i in range(12):
+        pattern = dataset.pattern(i)
+        found = estimate_lattice(pattern.image(192)[0])
+        whole = np.rint(np.linalg.solve(pattern.primitive_basis, found.basis))
+        errors.append(np.abs(found.basis - pattern.primitive_basis @ whole).max())
+        stated.append(found.uncertainty.max())
+    assert np.median(errors) < 0.03
+    assert 0.1 < np.median(errors) / np.median(stated) < 10
+
+
+def test_survives_noise_and_a_background():
+    pattern = WallpaperDataset("photo", 17, size=160, seed=7, repeats=(4, 8)).pattern(10)
+    image = pattern.image(160)[0]
+    ramp = torch.linspace(-0.5, 0.5, 160)
+    noise = 0.3 * torch.randn(160, 160, generator=torch.Generator().manual_seed(0))
+    assert same_lattice(estimate_lattice(image + ramp), pattern.primitive_basis)
+    assert same_lattice(estimate_lattice(image + noise), pattern.primitive_basis)
+    assert estimate_lattice(image + noise).score < 0.8 < estimate_lattice(image).score
+
+
+def test_a_superstructure_of_a_tenth_of_the_power_is_kept():
+    y, x = torch.meshgrid(torch.arange(160.0), torch.arange(160.0), indexing="ij")
+    coarse = torch.cos(2 * torch.pi * x / 16) + torch.cos(2 * torch.pi * y / 16) + torch.cos(torch.pi * (x + y) / 8)
+    fine = torch.cos(2 * torch.pi * x / 32) * 0.6
+    assert abs(np.linalg.det(estimate_lattice(coarse).basis)) == pytest.approx(256, rel=0.01)
+    assert abs(np.linalg.det(estimate_lattice(coarse + fine).basis)) == pytest.approx(512, rel=0.01)
+
+
+@pytest.mark.parametrize("image", [torch.zeros(64, 64), torch.arange(64.0).expand(64, 64)])
+def test_nothing_that_repeats_gives_no_lattice(image):
+    assert estimate_lattice(image) is None

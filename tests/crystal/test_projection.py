@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from equisym.crystal import CellAverage, fit_groups, operation_scores, residual, spectrum, symmetrise
+from equisym.data import WallpaperDataset
+from equisym.groups import WALLPAPER_GROUPS
+from equisym.groups.lattice import reduce_basis
+
+SIZE = 48
+
+
+def exact_cell(label):
+    """Random numbers on a torus grid of a reduced cell, averaged over the group by exact permutations of the grid."""
+    pattern = WallpaperDataset("noise", 17, size=128, seed=3).pattern(label)
+    basis = reduce_basis(pattern.primitive_basis)
+    frame = np.rint(np.linalg.solve(basis, pattern.primitive_basis)).astype(int)
+    values = np.random.default_rng(label).normal(size=(SIZE, SIZE))
+    y, x = np.mgrid[:SIZE, :SIZE]
+    total = np.zeros_like(values)
+    for op in pattern.group.primitive_operations:
+        W = frame @ np.array(op.W) @ np.linalg.inv(frame).round().astype(int)
+        w = (frame @ op.translation * SIZE).round().astype(int)
+        total += values[(W[1, 0] * x + W[1, 1] * y + w[1]) % SIZE, (W[0, 0] * x + W[0, 1] * y + w[0]) % SIZE]
+    cell = torch.from_numpy(np.roll(total - total.mean(), (7, 18), (0, 1)))[None]
+    return CellAverage(cell, torch.stack((cell, cell), 1), torch.from_numpy(basis)[None], torch.zeros(1, 1, 1))
+
+
+@pytest.mark.parametrize("group", WALLPAPER_GROUPS, ids=str)
+def test_group_and_its_subgroups_agree_exactly_and_no_other(group):
+    average = exact_cell(group.label)
+    fits = fit_groups(spectrum(average), average.basis)[0]
+    for fit, other in zip(fits, WALLPAPER_GROUPS, strict=True):
+        if other.is_subgroup_of(group):
+            assert fit is not None
+            assert fit.agreement == pytest.approx(1, abs=1e-9)
+            projected = torch.fft.fft2(symmetrise(average.cell[0], fit.setting, fit.origin))
+            kept = projected.abs() > 1e-9 * projected.abs().max()
+            assert kept.sum() > SIZE**2 / 2
+            assert (projected - torch.fft.fft2(average.cell[0]))[kept].abs().max() < 1e-6 * projected.abs().max()
+        elif fit is not None:
+            assert fit.agreement < 0.95
+
+
+@pytest.mark.parametrize("name", ["pg", "cm", "pmg", "p4g", "p31m", "p6"])
+def test_symmetrised_cell_has_the_group(name):
+    group = WALLPAPER_GROUPS[name]
+    average = exact_cell(group.label)
+    fit = fit_groups(spectrum(average), average.basis)[0][group.label]
+    rough = average.cell + 0.5 * average.cell.std() * torch.randn(
+        average.cell.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    projected = symmetrise(rough[0], fit.setting, fit.origin)
+    assert residual(rough[0], projected) > 0.05
+    again = symmetrise(projected, fit.setting, fit.origin)
+    assert (again - projected).abs().max() < 1e-9 * projected.abs().max()
+    kept = torch.fft.fft2(projected).abs() > 1e-9
+    before, after = ((torch.fft.fft2(x - average.cell[0])[kept]).abs().square().sum() for x in (rough[0], projected))
+    assert after < 1.3 * before / len(fit.setting.operations)  # averaging over the group takes that much noise away
+
+
+def test_mirrors_and_glides_are_told_apart():
+    for name, kind, other in (("pm", "mirror", "glide"), ("pg", "glide", "mirror")):
+        average = exact_cell(WALLPAPER_GROUPS[name].label)
+        scores = operation_scores(spectrum(average), average.basis)[0]
+        assert scores[0].kind == kind
+        assert scores[0].score == pytest.approx(1, abs=1e-9)
+        assert all(o.score < 0.95 for o in scores if o.kind == other)
+
+
+def test_rotation_scores_of_p4_and_p6():
+    for name, orders in (("p4", {2, 4}), ("p6", {2, 3, 6})):
+        average = exact_cell(WALLPAPER_GROUPS[name].label)
+        scores = operation_scores(spectrum(average), average.basis)[0]
+        holding = {o.order for o in scores if o.score > 1 - 1e-9}
+        assert holding == orders
+        assert all(o.kind == "rotation" for o in scores if o.score > 1 - 1e-9)
+
+
+def test_strained_lattice_keeps_its_group_and_tells_the_strain():
+    average = exact_cell(WALLPAPER_GROUPS["p4m"].label)
+    strained = replace(average, basis=torch.diag(torch.tensor([1.05, 1.0], dtype=torch.float64)) @ average.basis)
+    fit = fit_groups(spectrum(strained), strained.basis)[0][WALLPAPER_GROUPS["p4m"].label]
+    assert fit.agreement > 0.98
+    assert 0.005 < fit.strain < 0.03
