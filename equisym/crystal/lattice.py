@@ -113,7 +113,7 @@ def refine_lattice(found: ShiftMap, basis: Array) -> tuple[Array, Array]:
         size = np.sqrt(abs(np.linalg.det(basis)))
         t = n_all @ basis.T
         distance = np.linalg.norm(t, axis=-1)
-        near = distance <= max(reach * size, np.sort(distance)[: 3].max(initial=0.0))
+        near = distance <= max(reach * size, np.sort(distance)[:3].max(initial=0.0))
         n, t = n_all[near], t[near]
         if len(t) < 2:
             break

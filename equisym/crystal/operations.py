@@ -16,7 +16,6 @@ from equisym.groups.lattice import finite_order_matrices, strain_to
 from equisym.groups.operation import Matrix, Operation
 
 
-
 @dataclass(frozen=True)
 class OperationScore:
     """One operation of the lattice at its best translation.

@@ -131,6 +131,4 @@ k3 = np.arange(-1, 2)
 def _cubic(t: Array) -> Array:
     """Catmull-Rom weights of the four neighbours at fraction t, shape (..., 4)."""
     s = 1 - t
-    return np.stack(
-        (-0.5 * t * s * s, 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5), -0.5 * s * t * t), -1
-    )
+    return np.stack((-0.5 * t * s * s, 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5), -0.5 * s * t * t), -1)

@@ -79,7 +79,7 @@ def information_criterion(e: Evidence, floor: float = 0.03) -> Tensor:
     out = torch.full((len(e), 17), float("inf"))
     for group in WALLPAPER_GROUPS:
         order = len(group.primitive_operations)
-        slots = torch.nonzero(SLOT_GROUP == group.label).flatten()
+        slots = torch.nonzero(group.label == SLOT_GROUP).flatten()
         shared = total.clone()
         for slot, members in zip(slots.tolist(), class_sizes(group.name), strict=True):
             shared = shared + members * e.profile[:, slot]
@@ -94,5 +94,3 @@ def class_sizes(name: str) -> tuple[int, ...]:
     from equisym.groups.setting import settings
 
     return tuple(len(c) for c in next(s for s in settings() if s.group.name == name).classes)
-
-

@@ -86,9 +86,9 @@ def dose(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
 
 @_corruption
 def defocus(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
-    """Blur by a disc (the geometric defocus of a lens) of radius 1/256, 2/256, 3/256, 4/256 or 6/256 of the side."""
+    """Blur by a disc (a lens out of focus) of radius 1, 2, 3, 4 or 6 parts in 256 of the side, 3/4 pixel at least."""
     del rng
-    radius = max(0.5, (1, 2, 3, 4, 6)[severity] / 256 * x.shape[-1])
+    radius = max(0.75, (1, 2, 3, 4, 6)[severity] / 256 * x.shape[-1])
     reach = math.ceil(radius)
     k = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
     disc = (radius + 0.5 - torch.hypot(k[:, None], k[None, :])).clamp(0, 1)

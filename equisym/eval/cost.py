@@ -15,7 +15,7 @@ def multiply_adds(model: nn.Module, size: int, *, in_channels: int = 1) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     training = model.training
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.eval()(torch.zeros(1, in_channels, size, size, device=next(model.parameters()).device))
     model.train(training)
     return counter.get_total_flops() // 2

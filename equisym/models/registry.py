@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -55,9 +56,8 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
         return TreeClassifier(build(name, num_classes=TreeSoftmax.nodes, in_channels=in_channels, **options))
     name = _ALIASES.get(name, name)
     if name.startswith("timm/"):
-        from equisym.models.baselines import Baseline
-
-        return Baseline(name.removeprefix("timm/"), num_classes, in_channels, options)
+        builder = importlib.import_module("equisym.models.baselines").Baseline  # which itself registers here
+        return builder(name.removeprefix("timm/"), num_classes, in_channels, options)
     if name not in _ARCHS:
         raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
     known = [p for p in inspect.signature(_ARCHS[name]).parameters if p not in ("num_classes", "in_channels")]

@@ -38,12 +38,10 @@ class Sharing:
     Raises:
         ValueError: for an unknown kind, or a group that the kind cannot do.
 
+    >>> import torch
     >>> from equisym.groups import D
-    >>> Sharing("separable", D(4)).conv(2, 3, 3)
-    SeparableGroupConv2d(
-      (0): GroupDepthwiseConv2d(2, 3, group=D(4), padding=1, bias=False)
-      (1): GroupConv2d(2, 3, 1, group=D(4), bias=False)
-    )
+    >>> Sharing("separable", D(4)).conv(2, 3, 3)(torch.zeros(1, 16, 9, 9)).shape
+    torch.Size([1, 24, 9, 9])
     """
 
     kind: str

@@ -98,7 +98,7 @@ class SymmetryFilter2d(nn.Module):
         return answers
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] != self.in_channels:
+        if isinstance(x, Tensor) and x.shape[1] != self.in_channels:  # a symbolic trace has no shape yet
             raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[1]})")
         answers = self.responses(x)
         deviation = (answers - answers.mean(2, keepdim=True)).square().sum(2)

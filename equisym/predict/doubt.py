@@ -63,7 +63,9 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return _several_grains(image) or "not periodic: no two directions in which the image repeats"
     lattice = m.lattice
     if lattice.repeats < 4 and lattice.score > _REPEATS:
-        return f"fewer than two repeats along a side: {lattice.repeats:.1f} cells in the image; show more of the pattern"
+        return (
+            f"fewer than two repeats along a side: {lattice.repeats:.1f} cells in the image; show more of the pattern"
+        )
     if lattice.repeats < 4:
         return _several_grains(image) or "not periodic: nothing in the image repeats as often as twice along a side"
     if _too_fine(m):

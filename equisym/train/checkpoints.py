@@ -11,6 +11,8 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from equisym.train.order import ResumableLoader
+
 
 class Preempted(SystemExit):
     """The run was told to stop, and has saved itself."""
@@ -31,15 +33,28 @@ class Checkpoints(L.Callback):
         self.folder, self.every = folder, every
         self.best = -1.0
         self.told = False
+        self.loader: ResumableLoader | None = None
+        self.place = {"epoch": 0, "batches": 0}  # batches of the epoch that the run has seen
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        if self.loader is not None:
+            self.place = {"epoch": self.loader.batches.epoch, "batches": self.loader.delivered}
+        return {"best": self.best, "place": self.place}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        self.best, self.place = state_dict["best"], state_dict["place"]
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        del pl_module
+        if self.loader is not None:
+            self.loader.batches.set_epoch(trainer.current_epoch)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        del trainer, pl_module
+        del pl_module
+        if isinstance(trainer.train_dataloader, ResumableLoader):
+            self.loader = trainer.train_dataloader
+            within = self.place["epoch"] == trainer.current_epoch
+            self.loader.batches.resume(trainer.current_epoch, self.place["batches"] if within else 0)
         # In the place of Lightning's own handler, which would stop between two optimiser steps; outside the main thread
         # there is nothing to handle.
         with contextlib.suppress(ValueError):

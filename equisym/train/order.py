@@ -32,7 +32,7 @@ class EpochBatches(Sampler[list[int]]):
         self.epoch, self.first = 0, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Begin an epoch, unless it is the one that :meth:`resume` is in."""
         if epoch != self.epoch:
             self.epoch, self.first = epoch, 0
 
@@ -71,7 +71,7 @@ class ShardedSequence(Sampler[int]):
 
 
 class ResumableLoader(DataLoader):
-    """A loader whose place in the epoch travels in the checkpoint.
+    """A loader that can begin within an epoch and knows how far it is.
 
     Args:
         dataset: map-style.
@@ -82,14 +82,6 @@ class ResumableLoader(DataLoader):
     def __init__(self, dataset: Dataset, batches: EpochBatches, **options: Any) -> None:
         super().__init__(dataset, batch_sampler=batches, **options)
         self.batches, self.delivered = batches, 0
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch and number of its batches that were delivered."""
-        return {"epoch": self.batches.epoch, "batches": self.delivered}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue there."""
-        self.batches.resume(state["epoch"], state["batches"])
 
     def __iter__(self) -> Iterator[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         # A generator, so that workers start only once the epoch is known.

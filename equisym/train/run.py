@@ -106,7 +106,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
     with warnings.catch_warnings():
         # The images are in memory, where worker processes would only cost time.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+        # It is: Checkpoints puts the loader back in its place.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         try:
             trainer.fit(
                 module, train_loader, valid_loader, ckpt_path=last if config.resume else None, weights_only=True

@@ -11,7 +11,9 @@ def torus(size=12, seed=0):
 
 def test_is_exact_where_the_lattice_meets_the_grid():
     tile = torus()
-    average = average_cell(tile.repeat(1, 3, 4)[:, :34, :41], torch.eye(2, dtype=torch.float64)[None] * 12, size=12, width=0)
+    average = average_cell(
+        tile.repeat(1, 3, 4)[:, :34, :41], torch.eye(2, dtype=torch.float64)[None] * 12, size=12, width=0
+    )
     tile = tile - tile.mean()
     assert (average.cell - tile).abs().max() < 1e-9
     assert (average.halves - tile[:, None]).abs().max() < 1e-9

@@ -87,7 +87,7 @@ def test_special_positions_are_kept_by_an_operation(group):
         point = special_position(group, rng.uniform(0, 1, 2), rng)
         others = [op(point) - point for op in group.operations[1:]]
         kept += any(np.allclose(step, np.round(step), atol=1e-9) for step in others)
-    assert (kept > 5) == (group.name not in ("p1", "pg"))
+    assert (kept > 0) == (group.name not in ("p1", "pg"))
 
 
 def test_atom_rasters_are_true_to_the_sum_of_atoms():
