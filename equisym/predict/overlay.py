@@ -151,7 +151,7 @@ def _bars(axis: Axes, result: Prediction) -> None:
     for row, (name, p) in enumerate(ranked):
         left = result.residuals.get(name)
         text = f" {100 * p:.3g} %" + ("" if left is None else f", residual {100 * left:.2g} %")
-        axis.text(0.98 if p > 0.4 else p, row, text, fontsize=5.5, va="center", **_where(p))
+        axis.text(p - 0.01 if p > 0.45 else p, row, text, fontsize=5.5, va="center", **_where(p))
     axis.invert_yaxis()
     axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))
     axis.tick_params(labelsize=6, length=2)
@@ -161,14 +161,14 @@ def _bars(axis: Axes, result: Prediction) -> None:
 
 
 def _where(p: float) -> dict[str, Any]:
-    return {"ha": "right", "color": "white"} if p > 0.4 else {"ha": "left", "color": "black"}
+    return {"ha": "right", "color": "white"} if p > 0.45 else {"ha": "left", "color": "black"}
 
 
 def _caption(result: Prediction) -> str:
     """The cell's constants with their errors."""
     k, scale, unit = result.constants, result.pixel_size or 1.0, "nm" if result.pixel_size else "px"
     a, b = (with_error(k[n] * scale, k[f"{n}_error"] * scale) for n in ("a", "b"))
-    return f"a {a}, b {b} {unit}, γ {with_error(k['gamma'], k['gamma_error'])}°"
+    return f"a {a}, b {b} {unit}\nangle {with_error(k['gamma'], k['gamma_error'])}°, strain {100 * (result.strain or 0):.2g} %"
 
 
 def with_error(value: float, error: float) -> str:
@@ -188,7 +188,7 @@ def _legend(result: Prediction) -> str:
     assert group is not None
     lines = {line.mirror for line in reflection_lines(group)}
     words = [w for mirror, w in ((True, "mirrors solid"), (False, "glides dashed")) if mirror in lines]
-    return ", ".join([f"{result.bravais}, class {result.crystal_class}", *words])
+    return f"{result.bravais}, class {result.crystal_class}\n{', '.join(words) or 'no reflections'}"
 
 
 def _scale_bar(axis: Axes, shape: tuple[int, ...], pixel_size: float) -> None:
