@@ -236,6 +236,10 @@ def _read_microscope(file: Path, part: str | None) -> tuple[NDArray[Any], float 
         with file.open("rb") as handle:
             found = nio.dm.fileDM(handle, on_memory=False).getDataset(0)
     else:
+        if kind == "emd":
+            import h5py
+
+            h5py.File(file, "r").close()  # ncempy leaves a half-made object behind if this fails
         found = nio.read(file)
     size, unit = found.get("pixelSize", found.get("voxelSize")), found.get("pixelUnit", "")
     if size is None or not np.size(size):

@@ -69,7 +69,9 @@ def _predict(config: PredictConfig) -> None:
             message = str(error) if str(error).startswith(file.partition("#")[0]) else f"{file}: {error}"
             tqdm.write(f"equisym-predict: {' '.join(message.split())}", file=sys.stderr)
             continue
-        line = json.dumps({"file": file} | result.to_dict(), allow_nan=False) if config.json else table_row(result, file)
+        line = (
+            json.dumps({"file": file} | result.to_dict(), allow_nan=False) if config.json else table_row(result, file)
+        )
         tqdm.write(line, file=sys.stdout)
         if folder is not None:
             _save(folder, file, image, result, taken)

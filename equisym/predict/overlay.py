@@ -68,7 +68,12 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
     for name, cell in (("average", result.average), ("symmetric", result.symmetrised)):
         _cell(panels[name], result, cell)
     _bars(panels["bars"], result)
-    captions = {"image": _caption(result), "cell": _legend(result), "average": "cell average", "symmetric": "symmetrised"}
+    captions = {
+        "image": _caption(result),
+        "cell": _legend(result),
+        "average": "cell average",
+        "symmetric": "symmetrised",
+    }
     for name, text in captions.items():
         panels[name].set_title(text, fontsize=6.5)
     figure.suptitle(heading, fontsize=9)
