@@ -55,7 +55,7 @@ def read_image(path: str | Path) -> ImageFile:
         raise ValueError(f"{text}: not a file; give image files")
     kind = file.suffix.lower().removeprefix(".")
     if kind not in _READERS:
-        raise ValueError(f"{text}: images end in {', '.join(_READERS)} (got {kind and '.' + kind or 'no suffix'})")
+        raise ValueError(f"{text}: images end in {', '.join(_READERS)} (got {(kind and '.' + kind) or 'no suffix'})")
     if file.stat().st_size == 0:
         raise ValueError(f"{text}: the file is empty")
     with _one_line(text, kind):
@@ -168,7 +168,7 @@ def _read_npy(file: Path, part: str | None) -> tuple[NDArray[Any], None]:
 
 
 def _read_npz(file: Path, part: str | None) -> tuple[NDArray[Any], float | None]:
-    with np.load(file, allow_pickle=False) as archive:
+    with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
         arrays: dict[str, NDArray[Any]] = {}
         for name in archive.files:
             try:

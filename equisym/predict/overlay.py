@@ -173,7 +173,8 @@ def _caption(result: Prediction) -> str:
     """The cell's constants with their errors."""
     k, scale, unit = result.constants, result.pixel_size or 1.0, "nm" if result.pixel_size else "px"
     a, b = (with_error(k[n] * scale, k[f"{n}_error"] * scale) for n in ("a", "b"))
-    return f"a {a}, b {b} {unit}\nangle {with_error(k['gamma'], k['gamma_error'])}°, strain {100 * (result.strain or 0):.2g} %"
+    angle = with_error(k["gamma"], k["gamma_error"])
+    return f"a {a}, b {b} {unit}\nangle {angle}°, strain {100 * (result.strain or 0):.2g} %"
 
 
 def with_error(value: float, error: float) -> str:

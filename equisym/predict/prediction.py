@@ -50,7 +50,7 @@ class Prediction:
         strain: of the lattice against the nearest one that has the group.
         repeats: primitive cells in the part of the image that was looked at.
         explained: share of the image's variance that the averaged cell explains.
-        residuals: for each group that the lattice admits, the share of the averaged cell that its projection takes away.
+        residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
         operations: every operation of the lattice with its residual, the best first.
         average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
         symmetrised: the same projected onto the group.
