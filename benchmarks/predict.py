@@ -36,9 +36,8 @@ def main() -> None:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code, str(path)], check=True, stdout=subprocess.DEVNULL)
         print(f"equisym-predict, start to answer: {time.perf_counter() - start:.1f} s")
-    print(
-        f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB; {torch.get_num_threads()} threads"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory: {peak:.2f} GiB; {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if not periodic(lattice, steadiness):
         grains = _several_grains(image)
         return grains or (
-            f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats, unevenly"
+            f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
         )
     return _second_lattice(image, lattice, rest)
 

@@ -112,7 +112,9 @@ def _elements(axis: Axes, result: Prediction, base: NDArray[np.float64]) -> None
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
     axis.plot(*_place(result, base, corners), color="black", linewidth=0.8, path_effects=_halo(1.8))
     for line in reflection_lines(group):
-        style = {"color": MIRROR, "linestyle": "-"} if line.mirror else {"color": GLIDE, "linestyle": (0, (3, 1.6))}
+        style: dict[str, Any] = (
+            {"color": MIRROR, "linestyle": "-"} if line.mirror else {"color": GLIDE, "linestyle": (0, (3, 1.6))}
+        )
         axis.plot(*_place(result, base, line.ends), linewidth=1.5, path_effects=_halo(2.6), **style)
     for centre in rotation_centres(group):
         marker, size = _SIGNS[centre.order]

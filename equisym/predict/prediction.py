@@ -217,7 +217,7 @@ def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: An
 
     inverse = np.linalg.inv(lattice) * cell.shape[-1]
     u, v = (row[0] * x + row[1] * y for row in inverse)
-    return map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap")
+    return np.asarray(map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap"), dtype=np.float32)
 
 
 def _constants(cell: NDArray[np.float64]) -> NDArray[np.float64]:
