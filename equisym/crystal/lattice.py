@@ -62,7 +62,7 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, sigma: float =
     rho, _ = autocorrelation(smooth(flat[None], sigma), min_overlap / 2)
     found = ShiftMap(rho[0].double().cpu().numpy(), min_overlap)
     candidates = candidate_lattices(found)
-    if not candidates:
+    if not candidates or candidates[0][1] <= 0:
         return None
     basis = choose_lattice(found, candidates)
     basis, error = refine_lattice(found, reduce_basis(basis))

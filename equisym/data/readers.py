@@ -64,7 +64,7 @@ def read_image(path: str | Path) -> ImageFile:
     return ImageFile(pixels, size, file.name + (f"#{part}" if part is not None else ""))
 
 
-class _Choice(ValueError):
+class _ReadError(ValueError):
     """A message of our own, to be passed on as it is."""
 
 
@@ -75,7 +75,7 @@ def _one_line(name: str, kind: str) -> Iterator[None]:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _silent("tifffile"):
             warnings.simplefilter("ignore")
             yield
-    except _Choice as error:
+    except _ReadError as error:
         raise ValueError(f"{name}: {error}") from None
     except Exception as error:  # a parser of damaged bytes may raise anything
         reason = " ".join(str(error).split())[:160] or type(error).__name__
@@ -96,16 +96,16 @@ def _silent(logger: str) -> Iterator[None]:
 def _single(pixels: NDArray[Any], part: str | None) -> NDArray[Any]:
     """One image (H, W) or (H, W, C) out of what a file holds."""
     if pixels.dtype.kind not in "biuf":
-        raise _Choice(f"holds values of type {pixels.dtype}; images hold real numbers")
+        raise _ReadError(f"holds values of type {pixels.dtype}; images hold real numbers")
     pixels = pixels.reshape([n for n in pixels.shape if n > 1]) if pixels.ndim > 3 else pixels
     if pixels.ndim == 3 and pixels.shape[-1] > 4:
         if pixels.shape[0] == 1:
             return pixels[0]
         if part is None or not part.rsplit("/", 1)[-1].isdigit():
-            raise _Choice(f"holds a stack of {len(pixels)} images; say which by FILE#0 .. FILE#{len(pixels) - 1}")
+            raise _ReadError(f"holds a stack of {len(pixels)} images; say which by FILE#0 .. FILE#{len(pixels) - 1}")
         return pixels[_number(part, len(pixels))]
     if pixels.ndim not in (2, 3):
-        raise _Choice(f"holds an array of shape {pixels.shape}; an image has two dimensions, or three with colour")
+        raise _ReadError(f"holds an array of shape {pixels.shape}; an image has two dimensions, or three with colour")
     return pixels
 
 
@@ -113,7 +113,7 @@ def _number(part: str, count: int) -> int:
     """The index after ``#``, within a stack."""
     index = int(part.rsplit("/", 1)[-1])
     if index >= count:
-        raise _Choice(f"has no image #{index}; they are #0 .. #{count - 1}")
+        raise _ReadError(f"has no image #{index}; they are #0 .. #{count - 1}")
     return index
 
 
@@ -130,12 +130,13 @@ def _read_picture(file: Path, part: str | None) -> tuple[NDArray[Any], None]:
 def _read_tif(file: Path, part: str | None) -> tuple[NDArray[Any], float | None]:
     from tifffile import TiffFile
 
+    del part
     with TiffFile(file) as tif:
         page = tif.pages[0]
         for p in tif.pages:
             for offset, length in zip(p.dataoffsets, p.databytecounts, strict=False):  # pyright: ignore
                 if offset + length > file.stat().st_size:
-                    raise _Choice("damaged: the file ends before its pixels do")
+                    raise _ReadError("damaged: the file ends before its pixels do")
         series = tif.series[0]
         pixels = series.asarray()
         if series.axes.startswith("S") and pixels.ndim == 3:  # colour planes one after the other
@@ -156,26 +157,26 @@ def _read_npy(file: Path, part: str | None) -> tuple[NDArray[Any], None]:
     del part
     with file.open("rb") as handle:
         if handle.read(6) != b"\x93NUMPY":
-            raise _Choice("damaged, or not npy: it does not begin like one")
+            raise _ReadError("damaged, or not npy: it does not begin like one")
     with np.errstate(all="ignore"):
         try:
             array = np.load(file, mmap_mode="r", allow_pickle=False)
         except ValueError as error:
             if "Object arrays" in str(error) or "objects" in str(error):
-                raise _Choice("holds a pickle, which could run any program: refused; save plain numbers") from None
+                raise _ReadError("holds a pickle, which could run any program: refused; save plain numbers") from None
             raise
     return np.array(array), None
 
 
 def _read_npz(file: Path, part: str | None) -> tuple[NDArray[Any], float | None]:
-    with np.load(file, allow_pickle=False) as archive:
+    with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
         arrays: dict[str, NDArray[Any]] = {}
         for name in archive.files:
             try:
                 arrays[name] = archive[name]
             except ValueError:
                 if name == part:
-                    raise _Choice(f"{name} holds a pickle, which could run any program: refused") from None
+                    raise _ReadError(f"{name} holds a pickle, which could run any program: refused") from None
     images = {name: (a.shape, a.dtype.kind) for name, a in arrays.items()}
     size = arrays.get("pixel_size")
     return arrays[_pick(images, part)], float(size) if size is not None and size.ndim == 0 else None
@@ -210,15 +211,15 @@ def _pick(images: dict[str, tuple[tuple[int, ...], str]], part: str | None) -> s
     if len(fitting) == 1 and (part is None or part.isdigit()):
         return fitting[0]
     if not fitting:
-        raise _Choice(f"holds no image among its {len(images)} arrays")
-    raise _Choice(f"say which array by FILE#NAME, NAME one of {', '.join(fitting[:8])}")
+        raise _ReadError(f"holds no image among its {len(images)} arrays")
+    raise _ReadError(f"say which array by FILE#NAME, NAME one of {', '.join(fitting[:8])}")
 
 
 def _read_microscope(file: Path, part: str | None) -> tuple[NDArray[Any], float | None]:
     try:
         import ncempy.io as nio
     except ImportError:
-        raise _Choice("needs ncempy: pip install 'equisym[microscopy]'") from None
+        raise _ReadError("needs ncempy: pip install 'equisym[microscopy]'") from None
     del part
     with file.open("rb") as handle:
         start = handle.read(16)
@@ -231,11 +232,15 @@ def _read_microscope(file: Path, part: str | None) -> tuple[NDArray[Any], float 
     }
     kind = file.suffix.lower()[1:]
     if not begins[kind]:
-        raise _Choice(f"damaged, or not {kind}: it does not begin like one")
+        raise _ReadError(f"damaged, or not {kind}: it does not begin like one")
     if kind in ("dm3", "dm4"):
         with file.open("rb") as handle:
             found = nio.dm.fileDM(handle, on_memory=False).getDataset(0)
     else:
+        if kind == "emd":
+            import h5py
+
+            h5py.File(file, "r").close()  # ncempy leaves a half-made object behind if this fails
         found = nio.read(file)
     size, unit = found.get("pixelSize", found.get("voxelSize")), found.get("pixelUnit", "")
     if size is None or not np.size(size):

@@ -70,11 +70,13 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return _several_grains(image) or "not periodic: nothing in the image repeats as often as twice along a side"
     if _too_fine(m):
         return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
+    if _stripes(m):
+        return "not periodic in two directions: stripes, the same all along their length"
     steadiness = lattice.score if lattice.score > SURE else steady(image, lattice)
     if not periodic(lattice, steadiness):
         grains = _several_grains(image)
         return grains or (
-            f"not periodic: only {100 * max(lattice.score, 0):.0f} % of the image repeats with the best lattice, unevenly"
+            f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
         )
     return _second_lattice(image, lattice, rest)
 
@@ -106,6 +108,18 @@ def _too_fine(m: Measurement) -> bool:
     power = m.spectrum.full[0].abs().square()
     power = torch.where(q > 0, power, torch.zeros_like(power))
     return bool(power[q >= 1 / SHORTEST].sum() > 0.98 * power.sum())
+
+
+def _stripes(m: Measurement) -> bool:
+    """Whether the image varies in one direction alone: all its waves run along one line."""
+    half = m.spectrum.half[0]
+    size = half.shape[-1]
+    k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
+    ky, kx = torch.meshgrid(k, k, indexing="ij")
+    q = torch.stack((kx, ky), -1).reshape(-1, 2) @ torch.from_numpy(np.linalg.inv(m.lattice.basis))
+    power = torch.where(m.average.frequency()[0] <= 0.5, (half[0] * half[1].conj()).real.double(), 0).flatten()
+    small, large = torch.linalg.eigvalsh((q * power[:, None]).T @ q).tolist()
+    return small < 2e-3 * large
 
 
 def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | None:

@@ -14,6 +14,7 @@ from equisym.crystal import Evidence, correlate
 from equisym.crystal.evidence import SLOT_GROUP
 from equisym.crystal.statistics import whitening_filters
 
+STRAIN = 0.02  # usual distortion of a micrograph: a lattice that is farther from a group's speaks against the group
 WEIGHTS = Path(equisym.models.__file__).parent / "weights"
 
 
@@ -53,6 +54,7 @@ def by_correlation(evidence: Evidence) -> Tensor:
     value = correlate(evidence, whitening_filters(evidence, (0.35,))).value[..., 0]
     odds = 6 * (1 - torch.asinh((1 - value).clamp(min=0) / 0.02) / 2)
     energy = odds.new_zeros(len(odds), 17).index_add(1, SLOT_GROUP, odds)
+    energy = energy - 0.5 * (evidence.strain / STRAIN).square()
     return torch.log_softmax(torch.where(evidence.admitted, energy, torch.full_like(energy, -60.0)), -1)
 
 

@@ -112,7 +112,9 @@ def _elements(axis: Axes, result: Prediction, base: NDArray[np.float64]) -> None
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
     axis.plot(*_place(result, base, corners), color="black", linewidth=0.8, path_effects=_halo(1.8))
     for line in reflection_lines(group):
-        style = {"color": MIRROR, "linestyle": "-"} if line.mirror else {"color": GLIDE, "linestyle": (0, (3, 1.6))}
+        style: dict[str, Any] = (
+            {"color": MIRROR, "linestyle": "-"} if line.mirror else {"color": GLIDE, "linestyle": (0, (3, 1.6))}
+        )
         axis.plot(*_place(result, base, line.ends), linewidth=1.5, path_effects=_halo(2.6), **style)
     for centre in rotation_centres(group):
         marker, size = _SIGNS[centre.order]
@@ -156,7 +158,7 @@ def _bars(axis: Axes, result: Prediction) -> None:
     for row, (name, p) in enumerate(ranked):
         left = result.residuals.get(name)
         text = f" {100 * p:.3g} %" + ("" if left is None else f", residual {100 * left:.2g} %")
-        axis.text(0.98 if p > 0.4 else p, row, text, fontsize=5.5, va="center", **_where(p))
+        axis.text(p - 0.01 if p > 0.45 else p, row, text, fontsize=5.5, va="center", **_where(p))
     axis.invert_yaxis()
     axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))
     axis.tick_params(labelsize=6, length=2)
@@ -166,14 +168,15 @@ def _bars(axis: Axes, result: Prediction) -> None:
 
 
 def _where(p: float) -> dict[str, Any]:
-    return {"ha": "right", "color": "white"} if p > 0.4 else {"ha": "left", "color": "black"}
+    return {"ha": "right", "color": "white"} if p > 0.45 else {"ha": "left", "color": "black"}
 
 
 def _caption(result: Prediction) -> str:
     """The cell's constants with their errors."""
     k, scale, unit = result.constants, result.pixel_size or 1.0, "nm" if result.pixel_size else "px"
     a, b = (with_error(k[n] * scale, k[f"{n}_error"] * scale) for n in ("a", "b"))
-    return f"a {a}, b {b} {unit}, γ {with_error(k['gamma'], k['gamma_error'])}°"
+    angle = with_error(k["gamma"], k["gamma_error"])
+    return f"a {a}, b {b} {unit}\nangle {angle}°, strain {100 * (result.strain or 0):.2g} %"
 
 
 def with_error(value: float, error: float) -> str:
@@ -193,7 +196,7 @@ def _legend(result: Prediction) -> str:
     assert group is not None
     lines = {line.mirror for line in reflection_lines(group)}
     words = [w for mirror, w in ((True, "mirrors solid"), (False, "glides dashed")) if mirror in lines]
-    return ", ".join([f"{result.bravais}, class {result.crystal_class}", *words])
+    return f"{result.bravais}, class {result.crystal_class}\n{', '.join(words) or 'no reflections'}"
 
 
 def _scale_bar(axis: Axes, shape: tuple[int, ...], pixel_size: float) -> None:

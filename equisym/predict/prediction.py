@@ -50,7 +50,7 @@ class Prediction:
         strain: of the lattice against the nearest one that has the group.
         repeats: primitive cells in the part of the image that was looked at.
         explained: share of the image's variance that the averaged cell explains.
-        residuals: for each group that the lattice admits, the share of the averaged cell that its projection takes away.
+        residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
         operations: every operation of the lattice with its residual, the best first.
         average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
         symmetrised: the same projected onto the group.
@@ -217,7 +217,7 @@ def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: An
 
     inverse = np.linalg.inv(lattice) * cell.shape[-1]
     u, v = (row[0] * x + row[1] * y for row in inverse)
-    return map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap")
+    return np.asarray(map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap"), dtype=np.float32)
 
 
 def _constants(cell: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,101 @@
+"""Whatever comes in, one clear line or a refusal comes out; never a traceback, never a confident wrong group."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from equisym.data import render
+from equisym.predict import SymmetryClassifier
+
+CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
+RNG = np.random.default_rng(0)
+PATTERN = render("p4m", "noise", seed=1, size=96)[0].numpy()
+
+
+def with_pixel(value):
+    image = PATTERN.copy()
+    image[5, 7] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (with_pixel(np.nan), "not finite: 1 of"),
+        (with_pixel(np.inf), "not finite: 1 of"),
+        (np.full((64, 64), 7, np.uint8), "constant: all pixels are 7"),
+        (np.full((64, 64), np.nan), "not finite"),
+        (np.zeros((1, 1)), "too small"),
+        (np.indices((64, 64)).sum(0) % 2.0, "periodic|Nyquist"),
+        (data.camera()[::4, ::4], "not periodic"),
+        (RNG.normal(size=(128, 128)), "not periodic"),
+        (np.sin(np.arange(96) / 2)[:, None].repeat(96, 1), "not periodic"),
+    ],
+    ids=["nan", "inf", "constant", "all-nan", "1x1", "checkerboard", "photograph", "noise", "stripes"],
+)
+def test_refused_with_the_reason(image, reason):
+    result = CLASSIFIER.predict(image)
+    assert result.group is None
+    assert result.probabilities == {}
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(result.refused)
+    with pytest.raises(ValueError, match="refused"):
+        result.symmetrised_image()
+
+
+@pytest.mark.parametrize("shape", [(), (64,), (2, 3, 64, 64), (64, 64, 7)])
+def test_other_shapes_are_errors(shape):
+    with pytest.raises(ValueError, match="image must be"):
+        CLASSIFIER.predict(np.zeros(shape))
+
+
+def test_values_that_are_no_numbers():
+    with pytest.raises(ValueError, match="real numbers"):
+        CLASSIFIER.predict(np.zeros((32, 32), complex))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64", "float16", "float64"])
+def test_every_type_gives_the_same_answer(dtype):
+    scale = {"uint8": 255, "uint16": 65535, "int64": 10**15}.get(dtype, 1)
+    assert CLASSIFIER.predict((PATTERN * scale).astype(dtype)).group == "p4m"
+
+
+def test_several_lattices():
+    p = np.indices((192, 192)).astype(float)
+    left = np.cos(2 * np.pi * p[1] / 12) + np.cos(2 * np.pi * p[0] / 12)
+    right = np.cos(2 * np.pi * p[1] / 9) + np.cos(2 * np.pi * (p[0] + 0.4 * p[1]) / 14.3)
+    grains = np.where(p[1] < 96, left, right)
+    assert "several lattices" in str(CLASSIFIER.predict(grains).refused)
+
+
+def test_a_large_image_is_reduced_and_says_so():
+    tile = np.asarray(torch.nn.functional.interpolate(torch.rand(1, 1, 8, 8), size=256)[0, 0] * 200).astype(np.uint8)
+    result = CLASSIFIER.predict(np.tile(tile, (32, 32)))
+    assert "reduced 8-fold from 8192 x 8192" in result.notes[0]
+    assert result.refused is None
+    np.testing.assert_allclose(np.sort(np.linalg.norm(result.lattice, axis=0)), 256, rtol=2e-3)
+
+
+def run(*arguments, cwd):
+    code = "from equisym.predict.command import main; main()"
+    command = [sys.executable, "-c", code, "--model", "crystal", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_one_bad_file_is_reported_and_the_rest_go_on(tmp_path):
+    np.save(tmp_path / "good.npy", PATTERN)
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "program.png").write_bytes(b"\x7fELF" + bytes(100))
+    done = run("empty.png", "good.npy", "program.png", "--json", "--overlay", "pictures", cwd=tmp_path)
+    assert done.returncode == 2
+    errors = done.stderr.strip().splitlines()
+    assert len(errors) == 2
+    assert "empty.png" in errors[0]
+    assert "program.png" in errors[1]
+    assert len(done.stdout.splitlines()) == 1
+    assert '"group": "p4m"' in done.stdout
+    assert (tmp_path / "pictures" / "good.png").stat().st_size > 10_000

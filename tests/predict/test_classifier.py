@@ -1,0 +1,60 @@
+"""Answers: right on each group, consistent, alike alone and in a batch, and drawn."""
+
+import json
+
+import numpy as np
+import pytest
+
+import equisym
+from equisym.data import PatternOptions, draw_pattern
+from equisym.groups import WALLPAPER_GROUPS
+from equisym.predict import draw_overlay, reflection_lines, rotation_centres
+
+CLASSIFIER = equisym.SymmetryClassifier.from_pretrained("crystal")
+OPTIONS = PatternOptions(repeats=(3, 4.5), correlation=(3, 6), independent=0)
+
+
+@pytest.mark.parametrize("name", WALLPAPER_GROUPS.names)
+def test_each_group_with_its_cell_and_origin(name):
+    pattern = draw_pattern(name, "noise", 3, 128, OPTIONS)
+    image = pattern.image(128)
+    result = CLASSIFIER.predict(image)
+    assert result.group == name
+    steps = np.linalg.solve(pattern.primitive_basis, result.lattice)
+    np.testing.assert_allclose(steps, np.rint(steps), atol=5e-3)
+    assert abs(np.linalg.det(np.rint(steps))) == pytest.approx(1)
+    assert sum(result.probabilities.values()) == pytest.approx(1)
+    for level in result.hierarchy.values():
+        assert sum(level.values()) == pytest.approx(1)
+    assert all(o.residual < 0.02 for o in result.operations if o.holds)
+    # the symmetrised image has each operation of the group, about the origin that was given
+    inside = np.random.default_rng(0).uniform(-0.5, 0.5, (40, 2))
+    middle = np.floor(np.linalg.solve(result.cell, np.full(2, 64) - result.origin))
+    from equisym.predict.prediction import tile
+
+    for op in result.wallpaper_group.operations:
+        there = result.cell @ (op(inside) + middle).T + result.origin[:, None]
+        here = result.cell @ (inside + middle).T + result.origin[:, None]
+        values = [tile(result.symmetrised, result.lattice, *p) for p in (here, there)]
+        np.testing.assert_allclose(*values, atol=0.08 * result.symmetrised.std() * 3)
+    assert json.loads(result.to_json())["group"] == name
+    assert len(draw_overlay(image, result).axes) == 5
+
+
+def test_alone_and_in_a_batch_alike():
+    images = [draw_pattern(name, "noise", 5, 96, OPTIONS).image(96) for name in ("p2", "p4", "p31m")]
+    batch = [r.to_json() for r in CLASSIFIER.predict_batch([*images, np.zeros((40, 40))])]
+    assert batch[:3] == [CLASSIFIER.predict(image).to_json() for image in images]
+    assert "constant" in batch[3]
+
+
+def test_elements_of_p6m():
+    group = WALLPAPER_GROUPS["p6m"]
+    orders = [c.order for c in rotation_centres(group)]
+    assert [orders.count(n) for n in (2, 3, 6)] == [5, 2, 4]
+    assert {line.mirror for line in reflection_lines(group)} == {True, False}
+
+
+def test_unknown_models_are_errors():
+    with pytest.raises(ValueError, match="model must be one of"):
+        CLASSIFIER.from_pretrained("resnet")
