@@ -17,7 +17,8 @@ def remove_trend(image: Tensor, order: int = 1) -> Tensor:
     >>> bool(remove_trend(ramp).abs().max() < 1e-5)
     True
     """
-    shapes = polynomials(*image.shape[-2:], order, image)
+    height, width = image.shape[-2:]
+    shapes = polynomials(height, width, order, image)
     basis = torch.linalg.qr(shapes.flatten(1).T)[0]
     flat = image.flatten(-2)
     return (flat - (flat @ basis) @ basis.T).reshape(image.shape)

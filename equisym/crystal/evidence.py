@@ -115,7 +115,7 @@ def evidence(measurement: Measurement | None) -> Evidence:
     total = s.signal.sum(-1, keepdim=True).clamp(min=1e-12)
     slot = 0
     for label, fit in enumerate(measurement.fits):
-        classes = int((label == SLOT_GROUP).sum())
+        classes = int(SLOT_GROUP.eq(label).sum())
         if fit is not None:
             admitted[0, label], strain[0, label], agreement[0, label] = True, fit.strain, fit.agreement
             profile[0, slot : slot + classes] = fit.rings.float() / total.float()

@@ -42,7 +42,7 @@ def level(e: Evidence) -> Tensor:
 
 
 def whitening_filters(e: Evidence, strengths: tuple[float, ...] = (0.0, 0.35, 0.7)) -> Tensor:
-    """Weights of the rings that whiten the signal's spectrum to several strengths where it is reliable; (B, K, RINGS)."""
+    """Weights of the rings that whiten the reliable signal's spectrum to several strengths, (B, K, RINGS)."""
     strength = torch.tensor(strengths).to(e.signal)
     weight = e.reliability.square()[:, None] * level(e)[:, None] ** -strength[:, None]
     return weight * (e.signal > 0)[:, None]
@@ -79,7 +79,7 @@ def information_criterion(e: Evidence, floor: float = 0.03) -> Tensor:
     out = torch.full((len(e), 17), float("inf"))
     for group in WALLPAPER_GROUPS:
         order = len(group.primitive_operations)
-        slots = torch.nonzero(group.label == SLOT_GROUP).flatten()
+        slots = torch.nonzero(SLOT_GROUP.eq(group.label)).flatten()
         shared = total.clone()
         for slot, members in zip(slots.tolist(), class_sizes(group.name), strict=True):
             shared = shared + members * e.profile[:, slot]

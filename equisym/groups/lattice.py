@@ -70,7 +70,7 @@ def near_isometries(basis: NDArray[np.floating], strain: float = 0.1) -> tuple[M
     matrices = finite_order_matrices(2)
     maps = basis @ np.array(matrices) @ np.linalg.inv(basis)
     stretch = np.linalg.svd(maps, compute_uv=False)
-    keep = (np.abs(stretch - 1) < strain).all(-1)
+    keep = np.atleast_1d((np.abs(stretch - 1) < strain).all(-1))
     return tuple(m for m, k in zip(matrices, keep, strict=True) if k)
 
 

@@ -42,8 +42,8 @@ class SymNet(nn.Module):
             nn.Linear(3 * filters + 8, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
         )
         self.slope = nn.Parameter(torch.tensor(1.0))
-        nn.init.zeros_(self.shape[-1].weight)
-        nn.init.zeros_(self.shape[-1].bias)
+        nn.init.zeros_(self.shape[-1].weight)  # pyright: ignore[reportArgumentType]
+        nn.init.zeros_(self.shape[-1].bias)  # pyright: ignore[reportArgumentType]
         members = torch.zeros(17, len(SLOT_GROUP))
         members[SLOT_GROUP, torch.arange(len(SLOT_GROUP))] = 1.0
         self.register_buffer("members", members, persistent=False)

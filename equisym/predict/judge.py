@@ -14,7 +14,7 @@ from equisym.crystal import Evidence, correlate
 from equisym.crystal.evidence import SLOT_GROUP
 from equisym.crystal.statistics import whitening_filters
 
-STRAIN = 0.02  # usual distortion of a micrograph: a lattice that is farther from a group's speaks against the group
+STRAIN = 0.03  # soft prior of the metric: half of 6 %, the affine strain that micrographs are allowed to have
 WEIGHTS = Path(equisym.models.__file__).parent / "weights"
 
 
