@@ -62,6 +62,7 @@ class Case:
     checks_channels: bool = True
     names_group: bool = True
     traced: tuple[str, ...] = ()
+    finer: bool = False
 
 
 def groups_of(case: Case) -> tuple[Group, ...]:
@@ -158,8 +159,9 @@ CASES = (
     Case("GroupConv2d-grouped", lambda g: (GroupConv2d(4, 2, 3, group=g, groups=2, padding=1), reg(g, 4), reg(g, 2))),
     Case(
         "GroupConvTranspose2d",
-        lambda g: (GroupConvTranspose2d(2, 3, 3, group=g, stride=2, padding=1), reg(g, 2), reg(g, 3)),
+        lambda g: (GroupConvTranspose2d(2, 3, 5, group=g, stride=2, padding=2), reg(g, 2), reg(g, 3)),
         size=5,
+        finer=True,
     ),
     Case("GroupDepthwiseConv2d", lambda g: (GroupDepthwiseConv2d(3, 3, group=g, padding=1), reg(g, 3), reg(g, 3))),
     Case(
@@ -197,7 +199,13 @@ CASES = (
         ),
         groups=(C(6), D(4), SO2),
     ),
-    Case("SteerableConvTranspose2d", steerable(SteerableConvTranspose2d, stride=2, padding=1), groups=ALL, size=5),
+    Case(
+        "SteerableConvTranspose2d",
+        lambda g: (SteerableConvTranspose2d(mixed(g), mixed(g), 5, stride=2, padding=2), mixed(g), mixed(g)),
+        groups=ALL,
+        size=5,
+        finer=True,
+    ),
     Case("FieldBatchNorm2d", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL),
     Case("FieldBatchNorm2d-train", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL, train=True),
     Case(
@@ -222,10 +230,17 @@ CASES = (
     ),
     Case("GatedNonlinearity", gated, groups=ALL),
     Case("FourierNonlinearity", fourier, groups=ALL),
-    Case("NormMaxPool2d", same(lambda g: NormMaxPool2d(mixed(g), 2), mixed), groups=ALL, size=6),
+    Case("NormMaxPool2d", same(lambda g: NormMaxPool2d(mixed(g), 3, 2), mixed), groups=ALL),
     Case("NormPool2d", lambda g: (NormPool2d(mixed(g)), mixed(g), scalars(g, len(mixed(g)))), groups=ALL),
     Case("BlurPool2d", same(lambda _: BlurPool2d(2), mixed), groups=ALL, checks_channels=False, names_group=False),
-    Case("Upsample2d", same(lambda _: Upsample2d(2), mixed), groups=ALL, checks_channels=False, names_group=False),
+    Case(
+        "Upsample2d",
+        same(lambda _: Upsample2d(2), mixed),
+        groups=ALL,
+        checks_channels=False,
+        names_group=False,
+        finer=True,
+    ),
     Case("Restrict2d", lambda g: (Restrict2d(mixed(g), g), mixed(g), mixed(g)), groups=ALL),
     Case("RestrictRegular2d", restricted, groups=(D(2), D(4), D(3), C(4))),
     Case("RotatingConv2d", rotating("none"), groups=CYCLIC, names_group=False),

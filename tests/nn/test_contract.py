@@ -9,9 +9,11 @@ import warnings
 import pytest
 import torch
 from layer_cases import CASES, Case, act_on, elements_on_grid, groups_of
+from off_grid import OFF_GRID, committed, error
 from torch import nn
 
 PAIRS = [pytest.param(case, group, id=f"{case.name}-{group}") for case in CASES for group in groups_of(case)]
+TURNED = [p for p in PAIRS if p.values[1] in OFF_GRID]
 ONE_EACH = [pytest.param(case, groups_of(case)[-1], id=case.name) for case in CASES]
 
 
@@ -37,6 +39,21 @@ def test_equivariance_equation(case, group, dtype):
         for element in elements_on_grid(group):
             error = (layer(act_on(x, in_type, *element)) - act_on(expected, out_type, *element)).abs().max() / scale
             assert error < (1e-10 if dtype == torch.float64 else 3e-5), element
+
+
+@pytest.fixture(scope="module")
+def table():
+    return committed()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("case", "group"), TURNED)
+def test_errors_off_the_grid_are_those_of_the_table(case, group, dtype, table):
+    found, known = error(case, group, dtype), table[case.name, str(group)]
+    if known < 1e-10:
+        assert found < (1e-10 if dtype == torch.float64 else 1e-5)
+    else:
+        assert found == pytest.approx(known, rel=0.02)
 
 
 @pytest.mark.parametrize(("case", "group"), ONE_EACH)

@@ -37,8 +37,8 @@ def test_other_angles_are_close_on_smooth_images(group):
     lift = LiftConv2d(1, 3, 5, group=group, padding=2).double()
     conv = GroupConv2d(3, 2, 5, group=group, padding=2).double()
     x = smooth_image(1)
-    assert equivariance_error(lift, x, group=group) < 0.12
-    assert equivariance_error(conv, lift(x), group=group, input="regular") < 0.2
+    assert equivariance_error(lift, x, group=group) < 0.04
+    assert equivariance_error(conv, lift(x), group=group, input="regular") < 0.06
 
 
 @pytest.mark.parametrize("group", APPROXIMATE, ids=str)
