@@ -31,15 +31,20 @@ from equisym.nn import (
     NormNonlinearity,
     NormPool2d,
     OrbitConv2d,
+    OrbitLinear,
     PointwiseNonlinearity,
+    ReparamConv2d,
+    ReparamLinear,
     Restrict2d,
     RestrictRegular2d,
     RotatingConv2d,
     SeparableGroupConv2d,
     SteerableConv2d,
     SteerableConvTranspose2d,
+    SymmetryCorrelation2d,
     SymmetryFilter2d,
     Upsample2d,
+    WallpaperConv2d,
 )
 
 FINITE = (C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8))
@@ -174,12 +179,11 @@ CASES = (
         lambda g: (GroupResidualBlock(2, 3, group=g, stride=2), reg(g, 2), reg(g, 3)),
         traced=("GroupResidualBlock",),
     ),
-    Case("GroupBatchNorm2d", same(lambda g: GroupBatchNorm2d(3, group=g), lambda g: reg(g, 3)), checks_channels=False),
+    Case("GroupBatchNorm2d", same(lambda g: GroupBatchNorm2d(3, group=g), lambda g: reg(g, 3))),
     Case(
         "GroupBatchNorm2d-train",
         same(lambda g: GroupBatchNorm2d(3, group=g), lambda g: reg(g, 3)),
         train=True,
-        checks_channels=False,
     ),
     Case("GroupPool2d", lambda g: (GroupPool2d(group=g), reg(g, 3), scalars(g, 3)), checks_channels=False),
     Case(
@@ -253,5 +257,34 @@ CASES = (
         groups=(C(2), C(3), C(4), C(6), C(8)),
         names_group=False,
         traced=("SymmetryFilter2d",),
+    ),
+)
+
+
+def untyped(layer: Callable[[], nn.Module], channels: int = 2) -> Callable[[Group], Made]:
+    return lambda g: (layer(), scalars(g, channels), scalars(g, channels))
+
+
+def cycle(n: int) -> tuple[list[int], list[int]]:
+    return ([*range(1, n), 0],) * 2
+
+
+# Layers whose symmetry is no point group about the middle of the map; it has tests of its own. What a module owes its
+# users they owe too.
+OTHERS = (
+    Case("OrbitLinear", untyped(lambda: OrbitLinear(7, 7, generators=[cycle(7)])), checks_channels=False),
+    Case(
+        "OrbitLinear-channels",
+        untyped(lambda: OrbitLinear(7, 7, generators=[cycle(7)], channels=(7, 3))),
+        checks_channels=False,
+    ),
+    Case("WallpaperConv2d", untyped(lambda: WallpaperConv2d(2, 3, 3, group="p4g", cell=4)), size=8),
+    Case("WallpaperConv2d-hexagonal", untyped(lambda: WallpaperConv2d(2, 3, 5, group="p6", cell=1)), size=8),
+    Case("ReparamLinear", untyped(lambda: ReparamLinear(7, 5, free_weights=4)), checks_channels=False),
+    Case("ReparamConv2d", untyped(lambda: ReparamConv2d(2, 3, 3, padding=1))),
+    Case(
+        "SymmetryCorrelation2d",
+        untyped(lambda: SymmetryCorrelation2d(group=D(4), periodic=False)),
+        checks_channels=False,
     ),
 )

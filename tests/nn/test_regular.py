@@ -131,6 +131,12 @@ def test_bad_arguments():
         LiftConv2d(1, 1, 3, group=D(4), stride=0)
     with pytest.raises(ValueError, match="reduce must be 'max' or 'mean'"):
         GroupPool2d(group=D(4), reduce="sum")
+    with pytest.raises(ValueError, match=r"multiple of 8 channels, fields of D4 \(got 12\)"):
+        GroupPool2d(group=D(4))(torch.zeros(1, 12, 3, 3))
+    with pytest.raises(ValueError, match=r"fields must be at least 1 \(got 0\)"):
+        GroupBatchNorm2d(0, group=D(4))
+    with pytest.raises(TypeError, match="PointGroup"):
+        GroupPool2d(group="D4")
     with pytest.raises(ValueError, match="rotations need square maps"):
         act(torch.zeros(1, 1, 4, 5), 1, C(4), regular=False)
 
