@@ -70,6 +70,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _remove_partial(folder: Path, names: set[str]) -> None:
+    """Remove what killed runs left half written of the named files; other shards' files are not among them."""
+    for partial in folder.glob(".*.partial"):
+        if partial.name[1:].rsplit(".", 2)[0] in names:
+            partial.unlink(missing_ok=True)
+
+
 class _Blocks(Dataset[int]):
     """Block k, drawn and written when it is asked for; its value is the number of images in it."""
 
@@ -176,10 +183,11 @@ def generate(
     origin = _provenance(datasets) | ({"schema": schema} if hdf5 else {"block": block})
     blocks = blocks_of(tuple(datasets), len(first), block, shard)
     target = _hdf5_path(out, shard) if hdf5 else out
+    folder = target.with_name(target.name + ".parts") if hdf5 else out
     if hdf5 and target.exists():
         _require_same(json.loads(_hdf5_origin(target)), origin | {"shard": list(shard)}, target)
+        shutil.rmtree(folder, ignore_errors=True)  # killed between the renaming and this
         return [target]
-    folder = target.with_name(target.name + ".parts") if hdf5 else out
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.json"
     told = origin | ({"shard": list(shard), "block": block} if hdf5 else {})
@@ -200,9 +208,12 @@ def generate(
         for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
             bar.update(int(written))
     if not hdf5:
-        return [work.path(b) for b in blocks]
+        files = [work.path(b) for b in blocks]
+        _remove_partial(folder, {manifest.name, *(f.name for f in files)})
+        return files
     write_atomically(target, lambda path: _assemble(path, work, origin | {"shard": list(shard)}))
-    shutil.rmtree(folder)
+    _remove_partial(target.parent, {target.name})
+    shutil.rmtree(folder, ignore_errors=True)
     return [target]
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -34,10 +33,10 @@ def write(out: Path, file_format: str, **options) -> list[Path]:
     return generate(out, datasets(), file_format=file_format, **{"block": 6, "progress": False} | options)
 
 
-def contents(out: Path) -> dict[str, str]:
-    """Every file below a path and the hash of its bytes."""
-    files = sorted(p for p in ([out] if out.is_file() else out.rglob("*")) if p.is_file())
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below a folder and the hash of its bytes."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def start(out: Path, file_format: str) -> None:
@@ -47,26 +46,53 @@ def start(out: Path, file_format: str) -> None:
 
 @FORMATS
 def test_killed_ten_times_and_resumed(tmp_path, file_format):
-    began = time.perf_counter()
-    write(tmp_path / "whole.h5", file_format)
-    duration = time.perf_counter() - began
-    expected = contents(tmp_path / "whole.h5")
+    """At moments drawn over the time that a run takes; one that ends before its moment does not count as killed."""
     context = multiprocessing.get_context("fork")
     rng = np.random.default_rng(0)
-    interrupted = 0
-    for k in range(10):
-        out = tmp_path / f"{k}" / "whole.h5"
+
+    def run(name: str, seconds: float | None) -> tuple[Path, int]:
+        out = tmp_path / name / "whole.h5"
         out.parent.mkdir()
         child = context.Process(target=start, args=(out, file_format))
         child.start()
-        child.join(rng.uniform(0.05, 1.0) * duration)
-        os.kill(child.pid, signal.SIGKILL)
+        child.join(seconds)
+        child.kill()  # does nothing to one that has ended
         child.join()
-        interrupted += child.exitcode == -signal.SIGKILL
+        return out, child.exitcode
+
+    began = time.perf_counter()
+    expected, code = run("whole", None)
+    duration = time.perf_counter() - began
+    assert code == 0
+    killed = 0
+    for k in range(40):
+        out, code = run(f"{k}", rng.uniform(0.02, 1.0) * duration)
+        killed += code == -signal.SIGKILL
         write(out, file_format)
-        found = {name: digest for name, digest in contents(out).items() if not name.endswith(".partial")}
-        assert found == expected
-    assert interrupted >= 5
+        assert contents(out.parent) == contents(expected.parent)
+        if killed == 10:
+            return
+    raise AssertionError(f"only {killed} of 40 runs were killed before they ended")
+
+
+@FORMATS
+def test_nothing_half_written_is_left(tmp_path, file_format):
+    """Killed while it writes a block, puts the file together, or removes the parts."""
+    whole = write(tmp_path / "whole" / "a.h5", file_format)
+    resumed = tmp_path / "resumed" / "a.h5"
+    places = {"webdataset": (".atom-000000006.tar.99.partial", ".manifest.json.99.partial"), "hdf5": ()}[file_format]
+    for place in places:
+        (resumed / place).parent.mkdir(parents=True, exist_ok=True)
+        (resumed / place).write_bytes(b"half")
+    if file_format == "hdf5":
+        (resumed.parent / "a.h5.parts").mkdir(parents=True)
+        (resumed.parent / ".a.h5.99.partial").write_bytes(b"half")
+    write(resumed, file_format)
+    assert contents(resumed.parent) == contents(tmp_path / "whole")
+    if file_format == "hdf5":
+        (resumed.parent / "a.h5.parts").mkdir()
+        write(resumed, file_format)
+        assert [p.name for p in resumed.parent.iterdir()] == [whole[0].name]
 
 
 def test_blocks_left_whole_are_not_drawn_again(tmp_path, monkeypatch):
