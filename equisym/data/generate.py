@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,10 +52,11 @@ def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int
         families: the families, ``count`` images each.
         count: images of a family.
         size: images of a block.
-        shard: (i, n): every n-th block from the i-th on.
+        shard: (i, n): of each family's blocks the i-th of n runs, so that the shards one after the other are the whole.
     """
-    whole = [Block(f, k, min(k + size, count)) for f in families for k in range(0, count, size)]
-    return whole[shard[0] :: shard[1]]
+    starts = range(0, count, size)
+    first, last = (k * len(starts) // shard[1] for k in (shard[0], shard[0] + 1))
+    return [Block(f, k, min(k + size, count)) for f in families for k in starts[first:last]]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -272,22 +273,18 @@ def _assemble(path: Path, work: _Blocks, origin: dict) -> None:
             shape, chunk = (count, size, size, 3), (1, size, size, 3)
             level = {"compression": "gzip", "compression_opts": COMPRESSION}
             data = group.create_dataset("data", shape, "u1", **({"chunks": chunk} | level if count else {}))
-            columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMAS[work.schema or "v4"]}
-            for index, values, record_of in _parts(work, blocks):
-                data.id.write_direct_chunk((index, 0, 0, 0), values)
+            schema = SCHEMAS[work.schema or "v4"]
+            columns: dict[str, list[np.ndarray]] = {name: [] for name in schema}
+            index = 0
+            for block in blocks:
+                with np.load(work.path(block)) as part:
+                    arrays = {name: part[name] for name in part.files}
+                ends = np.cumsum(arrays["lengths"])
+                for first, last in zip(ends - arrays["lengths"], ends, strict=True):
+                    data.id.write_direct_chunk((index, 0, 0, 0), arrays["chunks"][first:last].tobytes())
+                    index += 1
                 for name, column in columns.items():
-                    column.append(record_of[name])
-            for name, (dtype, tail) in SCHEMAS[work.schema or "v4"].items():
-                group.create_dataset(name, data=np.array(columns[name], dtype).reshape(count, *tail))
-
-
-def _parts(work: _Blocks, blocks: list[Block]) -> Iterator[tuple[int, bytes, dict[str, np.ndarray]]]:
-    index = 0
-    for block in blocks:
-        with np.load(work.path(block)) as part:
-            arrays = {name: part[name] for name in part.files}
-        ends = np.cumsum(arrays["lengths"])
-        for k, end in enumerate(ends):
-            chunk = arrays["chunks"][end - arrays["lengths"][k] : end].tobytes()
-            yield index, chunk, {name: a[k] for name, a in arrays.items() if name not in ("chunks", "lengths")}
-            index += 1
+                    column.append(arrays[name])
+            for name, (dtype, tail) in schema.items():
+                empty = np.empty((0, *tail), dtype)
+                group.create_dataset(name, data=np.concatenate([empty, *columns[name]]))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
@@ -114,27 +115,26 @@ def test_shards_together_are_the_whole(tmp_path, shards):
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
-def test_hdf5_shards_together_are_the_whole(tmp_path):
+@pytest.mark.parametrize("shards", [2, 9])
+def test_hdf5_shards_one_after_the_other_are_the_whole(tmp_path, shards):
     (whole,) = write(tmp_path / "whole.h5", "hdf5")
-    parts = [write(tmp_path / "part.h5", "hdf5", shard=(i, 2))[0] for i in range(2)]
-    assert [p.name for p in parts] == ["part-00000-of-00002.h5", "part-00001-of-00002.h5"]
-    for family in ("atom", "noise"):
-        with h5py.File(whole) as file:
-            expected = sorted(image.tobytes() for image in file[family]["data"])
-        found = []
-        for part in parts:
-            with h5py.File(part) as file:
-                found += [image.tobytes() for image in file[family]["data"]]
-        assert sorted(found) == expected
+    parts = [write(tmp_path / "part.h5", "hdf5", shard=(i, shards))[0] for i in range(shards)]
+    assert [p.name for p in parts[:2]] == [f"part-0000{i}-of-0000{shards}.h5" for i in range(2)]
+    with ExitStack() as stack:
+        expected, *found = (stack.enter_context(h5py.File(path)) for path in (whole, *parts))
+        for family in ("atom", "noise"):
+            for name, values in expected[family].items():
+                together = np.concatenate([file[family][name] for file in found])
+                np.testing.assert_array_equal(together, values)
+                assert {file[family][name].dtype for file in found} == {values.dtype}
 
 
 def test_blocks_do_not_depend_on_the_number_of_shards():
-    whole = blocks_of(("noise", "atom"), 100, 7, (0, 1))
-    for n in (2, 5):
-        parts = [block for i in range(n) for block in blocks_of(("noise", "atom"), 100, 7, (i, n))]
-        assert len(parts) == len(whole)
-        assert set(parts) == set(whole)
-    assert sum(block.last - block.first for block in whole) == 200
+    for family in ("noise", "atom"):
+        whole = blocks_of((family,), 100, 7, (0, 1))
+        assert sum(block.last - block.first for block in whole) == 100
+        for n in (2, 5, 40):
+            assert [block for i in range(n) for block in blocks_of((family,), 100, 7, (i, n))] == whole
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -154,6 +154,8 @@ def test_hdf5_files_have_the_published_schema(tmp_path, schema):
             assert (group["labels"].shape, group["labels"].dtype) == ((COUNT,), np.uint8)
             for name in vectors | (other & {"source_start_point"}):
                 assert (group[name].shape, group[name].dtype) == ((COUNT, 2), np.int32)
+            for name in other & {"shape", "shapes"}:
+                assert (group[name].shape, group[name].dtype) == ((COUNT,), np.uint8)
 
 
 def test_hdf5_holds_the_images_of_the_dataset(tmp_path):
