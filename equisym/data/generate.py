@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from equisym.data.dataset import WallpaperDataset
+from equisym.data.photographs import photographs
 from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, pixels_of, record
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -222,7 +223,10 @@ def _provenance(datasets: dict[str, WallpaperDataset]) -> dict:
     from equisym.data import VERSION_OF_DRAWS
 
     first = next(iter(datasets.values()))
-    options = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(first.options).items()}
+    options = asdict(first.options)
+    photos = options.pop("photos")
+    if "photo" in datasets and photos is not None:  # the same photographs may lie elsewhere on another machine
+        options["photographs"] = photographs(photos, first.split).fingerprint
     return {
         "generator": f"equisym draws {VERSION_OF_DRAWS}",
         "families": list(datasets),

@@ -15,9 +15,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from equisym.data import WallpaperDataset
-from equisym.data.generate import blocks_of, generate, shard_of_environment
+from equisym.data.generate import _provenance, blocks_of, generate, shard_of_environment
 from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset, check_file
 
 FORMATS = pytest.mark.parametrize("file_format", ["hdf5", "webdataset"])
@@ -198,6 +199,25 @@ def test_check_reports_blanks_and_anomalies(tmp_path):
     assert atom.sound
     assert (noise.blank, noise.unknown_labels, noise.repeated, noise.impossible_shapes) == ([3], [4], [(5, 6)], [9])
     assert "1 blank (first at 3), 1 unknown labels" in str(noise)
+
+
+def test_check_refuses_other_files(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["scan"] = np.zeros((4, 4))
+    with pytest.raises(ValueError, match=r"must hold groups with data and labels \(scan is none\)"):
+        check_file(tmp_path / "x.h5", progress=False)
+
+
+def test_files_name_their_photographs_not_where_they_lie(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, count in (("here", 12), ("there", 12), ("fewer", 5)):
+        (tmp_path / folder).mkdir()
+        for k in range(count):
+            pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{k}.png")
+    here, there, fewer = (_provenance(datasets(("photo",), photos=tmp_path / f)) for f in ("here", "there", "fewer"))
+    assert here == there != fewer
+    assert "photos" not in here["options"]
 
 
 def test_other_options_do_not_overwrite(tmp_path):
