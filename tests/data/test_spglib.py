@@ -30,7 +30,7 @@ def space_group(basis: np.ndarray, positions: np.ndarray, species: np.ndarray) -
     lattice[:2, :2] = basis.T
     lattice[2, 2] = 7.3 * np.sqrt(abs(np.linalg.det(basis)))
     positions = np.column_stack([positions, np.zeros(len(positions))])
-    dataset = spglib.get_symmetry_dataset((lattice, positions, species), symprec=1e-4 * np.linalg.norm(basis))
+    dataset = spglib.get_symmetry_dataset((lattice, positions, species), symprec=1e-7 * np.linalg.norm(basis))
     assert dataset is not None
     return dataset.number
 
