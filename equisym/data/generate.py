@@ -83,7 +83,6 @@ class _Blocks(Dataset[int]):
         return len(self.blocks)
 
     def __getitem__(self, k: int) -> int:
-        torch.set_num_threads(1)
         block = self.blocks[k]
         write = self._write_part if self.schema else self._write_tar
         write_atomically(self.path(block), lambda partial: write(block, partial))
