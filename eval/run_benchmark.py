@@ -2,9 +2,11 @@
 
     python eval/run_benchmark.py --scale cpu --jobs 2      # 65 px, 3,400 images, three seeds, two cores
     python eval/run_benchmark.py --scale gpu               # 129 px, 10,000 to 1,000,000 images, bf16
+    python eval/run_benchmark.py --scale cpu --report      # trains nothing: what is finished, tested and on the page
 
-All networks of one seed are trained, then those of the next, so that a benchmark that was stopped has whole rows. A
-finished run is not repeated, a killed one continues from its last checkpoint, and one that fails is named at the end.
+All networks of one seed are trained and tested, then those of the next, and the page is written after each, so that a
+benchmark that was stopped has whole rows. A finished run is not repeated, a killed one continues from its last
+checkpoint, and one that fails is named at the end.
 Results: eval/results/benchmark-SCALE/.
 """
 
@@ -90,7 +92,7 @@ class Scale:
 
 
 SCALES = {
-    "cpu": Scale((3400,), ("noise",), {"size": 65, "epochs": 6, "workers": 0}, {"lr": 1e-3, "optimiser": "adam"}, 1700),
+    "cpu": Scale((3400,), ("noise",), {"size": 65, "epochs": 4, "workers": 0}, {"lr": 1e-3, "optimiser": "adam"}, 1700),
     "gpu": Scale(
         (10_000, 100_000, 1_000_000),
         ("photo", "noise"),
@@ -99,6 +101,7 @@ SCALES = {
         10_200,
     ),
 }
+Job = tuple[Path, str, str, int, int]
 BASELINES = ("resnet50", "densenet161", "fpn_resnet50", "xcit")
 
 
@@ -111,27 +114,40 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time; one thread each if several")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of every run")
+    parser.add_argument("--report", action="store_true", help="train nothing, report on the finished runs")
     parser.add_argument("--test-images", type=int, help="of each family")
     arguments = parser.parse_args()
     scale = SCALES[arguments.scale]
     runs = arguments.runs or Path("runs") / f"benchmark-{arguments.scale}"
     out = arguments.out or HERE / "results" / f"benchmark-{arguments.scale}"
     changes = [f"--{pair.partition('=')[0].replace('_', '-')}={pair.partition('=')[2]}" for pair in arguments.set]
-    plan = [
-        (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
+    plans = [
+        [
+            (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
+            for family in scale.families
+            for name in arguments.networks
+        ]
         for images in scale.images
         for seed in arguments.seeds
-        for family in scale.families
-        for name in arguments.networks
     ]
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        done = list(pool.map(lambda job: train_one(*job, scale, arguments.jobs, changes), plan))
-    finished = [job[0] for job, well in zip(plan, done, strict=True) if well]
-    test_all(finished, arguments.test_images or scale.test_images)
-    collect(finished, runs, out)
-    failed = [job[0].name for job, well in zip(plan, done, strict=True) if not well]
+    failed = []
+    for plan in [] if arguments.report else plans:
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            done = list(pool.map(lambda job: train_one(*job, scale, arguments.jobs, changes), plan))
+        failed += [job[0].name for job, well in zip(plan, done, strict=True) if not well]
+        report_on(plans, arguments.test_images or scale.test_images, runs, out)
+    if arguments.report:
+        report_on(plans, arguments.test_images or scale.test_images, runs, out)
     if failed:
         sys.exit(f"failed, see log.txt of each: {', '.join(failed)}")
+
+
+def report_on(plans: list[list[Job]], test_images: int, runs: Path, out: Path) -> None:
+    """Test what is finished and write the page."""
+    finished = [job[0] for plan in plans for job in plan if (job[0] / "summary.json").is_file()]
+    if finished:
+        test_all(finished, test_images)
+        collect(finished, runs, out)
 
 
 def train_one(

@@ -7,6 +7,9 @@ import warnings
 from collections.abc import Iterator
 
 import torch
+from torch.utils import deterministic
+
+_FILL = "fill_uninitialized_memory"  # a property of the module, which type checkers do not see
 
 
 @contextlib.contextmanager
@@ -18,15 +21,15 @@ def repeatable() -> Iterator[None]:
     """
     threads = torch.get_num_threads()
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filled = getattr(deterministic, _FILL)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
         if not torch.cuda.is_available():
             torch.use_deterministic_algorithms(True, warn_only=True)
-            torch.utils.deterministic.fill_uninitialized_memory = False
+            setattr(deterministic, _FILL, False)  # it only costs time
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-            torch.utils.deterministic.fill_uninitialized_memory = filled
+            setattr(deterministic, _FILL, filled)
             torch.set_num_threads(threads)
