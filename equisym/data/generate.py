@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,10 +52,11 @@ def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int
         families: the families, ``count`` images each.
         count: images of a family.
         size: images of a block.
-        shard: (i, n): every n-th block from the i-th on.
+        shard: (i, n): of each family's blocks the i-th of n runs, so that the shards one after the other are the whole.
     """
-    whole = [Block(f, k, min(k + size, count)) for f in families for k in range(0, count, size)]
-    return whole[shard[0] :: shard[1]]
+    starts = range(0, count, size)
+    first, last = (k * len(starts) // shard[1] for k in (shard[0], shard[0] + 1))
+    return [Block(f, k, min(k + size, count)) for f in families for k in starts[first:last]]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -68,6 +69,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_partial(folder: Path, names: set[str]) -> None:
+    """Remove what killed runs left half written of the named files; other shards' files are not among them."""
+    for partial in folder.glob(".*.partial"):
+        if partial.name[1:].rsplit(".", 2)[0] in names:
+            partial.unlink(missing_ok=True)
 
 
 class _Blocks(Dataset[int]):
@@ -175,10 +183,11 @@ def generate(
     origin = _provenance(datasets) | ({"schema": schema} if hdf5 else {"block": block})
     blocks = blocks_of(tuple(datasets), len(first), block, shard)
     target = _hdf5_path(out, shard) if hdf5 else out
+    folder = target.with_name(target.name + ".parts") if hdf5 else out
     if hdf5 and target.exists():
         _require_same(json.loads(_hdf5_origin(target)), origin | {"shard": list(shard)}, target)
+        shutil.rmtree(folder, ignore_errors=True)  # killed between the renaming and this
         return [target]
-    folder = target.with_name(target.name + ".parts") if hdf5 else out
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.json"
     told = origin | ({"shard": list(shard), "block": block} if hdf5 else {})
@@ -199,9 +208,12 @@ def generate(
         for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
             bar.update(int(written))
     if not hdf5:
-        return [work.path(b) for b in blocks]
+        files = [work.path(b) for b in blocks]
+        _remove_partial(folder, {manifest.name, *(f.name for f in files)})
+        return files
     write_atomically(target, lambda path: _assemble(path, work, origin | {"shard": list(shard)}))
-    shutil.rmtree(folder)
+    _remove_partial(target.parent, {target.name})
+    shutil.rmtree(folder, ignore_errors=True)
     return [target]
 
 
@@ -260,22 +272,18 @@ def _assemble(path: Path, work: _Blocks, origin: dict) -> None:
             shape, chunk = (count, size, size, 3), (1, size, size, 3)
             level = {"compression": "gzip", "compression_opts": COMPRESSION}
             data = group.create_dataset("data", shape, "u1", **({"chunks": chunk} | level if count else {}))
-            columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMAS[work.schema or "v4"]}
-            for index, values, record_of in _parts(work, blocks):
-                data.id.write_direct_chunk((index, 0, 0, 0), values)
+            schema = SCHEMAS[work.schema or "v4"]
+            columns: dict[str, list[np.ndarray]] = {name: [] for name in schema}
+            index = 0
+            for block in blocks:
+                with np.load(work.path(block)) as part:
+                    arrays = {name: part[name] for name in part.files}
+                ends = np.cumsum(arrays["lengths"])
+                for first, last in zip(ends - arrays["lengths"], ends, strict=True):
+                    data.id.write_direct_chunk((index, 0, 0, 0), arrays["chunks"][first:last].tobytes())
+                    index += 1
                 for name, column in columns.items():
-                    column.append(record_of[name])
-            for name, (dtype, tail) in SCHEMAS[work.schema or "v4"].items():
-                group.create_dataset(name, data=np.array(columns[name], dtype).reshape(count, *tail))
-
-
-def _parts(work: _Blocks, blocks: list[Block]) -> Iterator[tuple[int, bytes, dict[str, np.ndarray]]]:
-    index = 0
-    for block in blocks:
-        with np.load(work.path(block)) as part:
-            arrays = {name: part[name] for name in part.files}
-        ends = np.cumsum(arrays["lengths"])
-        for k, end in enumerate(ends):
-            chunk = arrays["chunks"][end - arrays["lengths"][k] : end].tobytes()
-            yield index, chunk, {name: a[k] for name, a in arrays.items() if name not in ("chunks", "lengths")}
-            index += 1
+                    column.append(arrays[name])
+            for name, (dtype, tail) in schema.items():
+                empty = np.empty((0, *tail), dtype)
+                group.create_dataset(name, data=np.concatenate([empty, *columns[name]]))

@@ -128,16 +128,18 @@ class GroupKernel(ConstantModule):
         order, k = self.group.order, self.kernel_size
         inner = 1 if self.lifting else order
         if self.exact:
-            turned = weight.flatten(2).index_select(2, self.index)
-            turned = turned.view(fields_out, fields_in, order, inner, k * k)
+            # gather writes the filters in their final order at once; it is several times faster than index_select
+            shape = (fields_out, order, fields_in, inner * k * k)
+            source = weight.flatten(2).unsqueeze(1).expand(*shape[:3], -1)
+            filters = source.gather(3, self.index.view(1, order, 1, -1).expand(shape))
+            return filters.reshape(fields_out * order, fields_in * inner, k, k)
+        basis = self.basis.to(weight.dtype)
+        if self.lifting:
+            turned = torch.einsum("oib,bgp->oigp", weight, basis)[:, :, :, None]
         else:
-            basis = self.basis.to(weight.dtype)
-            if self.lifting:
-                turned = torch.einsum("oib,bgp->oigp", weight, basis)[:, :, :, None]
-            else:
-                gathered = weight.index_select(2, self.index)
-                gathered = gathered.view(fields_out, fields_in, order, order, self.coefficients)
-                turned = torch.einsum("oighb,bgp->oighp", gathered, basis)
+            gathered = weight.index_select(2, self.index)
+            gathered = gathered.view(fields_out, fields_in, order, order, self.coefficients)
+            turned = torch.einsum("oighb,bgp->oighp", gathered, basis)
         return turned.permute(0, 2, 1, 3, 4).reshape(fields_out * order, fields_in * inner, k, k)
 
     @torch.no_grad()
