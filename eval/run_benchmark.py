@@ -54,10 +54,24 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "symmetry-filter": {"arch": "filternet"},
     "e2wideresnet": {"arch": "e2wideresnet", "arch_options": {"width": 6, "depth": 10}},
     "e2densenet": {"arch": "e2densenet", "arch_options": {"growth": 4, "layers": [3, 6, 6]}},
+}
+PUBLISHED: dict[str, dict[str, Any]] = {
     "resnet50": {"arch": "resnet50", "arch_options": {"dropout": 0.5}},
     "densenet161": {"arch": "densenet161", "arch_options": {"dropout": 0.5}},
     "fpn_resnet50": {"arch": "fpn_resnet50"},
-    "xcit": {"arch": "xcit_small_12_p8_224", "arch_options": {"dropout": 0.5}},
+    "xcit_small_12": {"arch": "xcit_small_12_p8_224", "arch_options": {"dropout": 0.5}},
+}
+SMALLER: dict[str, dict[str, Any]] = {
+    "resnet18": {"arch": "timm/resnet18", "arch_options": {"dropout": 0.5}},
+    "densenet_small": {
+        "arch": "densenet161",
+        "arch_options": {"growth_rate": 16, "block_config": [3, 6, 6, 6], "dropout": 0.5},
+    },
+    "fpn_resnet18": {"arch": "fpn_resnet50", "arch_options": {"backbone": "resnet18", "channels": 64}},
+    "xcit_small_4": {
+        "arch": "xcit_small_12_p8_224",
+        "arch_options": {"depth": 4, "embed_dim": 128, "num_heads": 4, "dropout": 0.5},
+    },
 }
 TECHNIQUES = (
     ("group convolutions, equal parameters", "equivariant", "plain-same-parameters"),
@@ -77,6 +91,8 @@ class Scale:
     """How much is trained.
 
     Attributes:
+        baselines: plain networks of the published kinds.
+        narrow: options that make the dearest networks narrower.
         images: numbers of training images.
         families: families trained on.
         options: of every run.
@@ -84,6 +100,8 @@ class Scale:
         test_images: of each family.
     """
 
+    baselines: dict[str, dict[str, Any]]
+    narrow: dict[str, dict[str, Any]]
     images: tuple[int, ...]
     families: tuple[str, ...]
     options: dict[str, Any]
@@ -92,8 +110,25 @@ class Scale:
 
 
 SCALES = {
-    "cpu": Scale((3400,), ("noise",), {"size": 65, "epochs": 4, "workers": 0}, {"lr": 1e-3, "optimiser": "adam"}, 1700),
+    "cpu": Scale(
+        SMALLER,
+        {
+            "rotating-kernels": {"width": 8},
+            "fixed-kernels": {"width": 8},
+            "learned-sharing": {"width": 1},
+            "orbit-sharing": {"width": 8},
+            "no-sharing": {"width": 8},
+            "e2wideresnet": {"width": 4},
+        },
+        (3400,),
+        ("noise",),
+        {"size": 65, "epochs": 4, "batch_size": 17, "workers": 0},
+        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
+        1700,
+    ),
     "gpu": Scale(
+        PUBLISHED,
+        {},
         (10_000, 100_000, 1_000_000),
         ("photo", "noise"),
         {"size": 129, "epochs": 20, "batch_size": 128, "precision": "bf16-mixed", "checkpoint_steps": 500},
@@ -102,7 +137,6 @@ SCALES = {
     ),
 }
 Job = tuple[Path, str, str, int, int]
-BASELINES = ("resnet50", "densenet161", "fpn_resnet50", "xcit")
 
 
 def main() -> None:
@@ -112,7 +146,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the results; eval/results/benchmark-SCALE if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time; one thread each if several")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--networks", nargs="+", metavar="NAME", help="all if not given")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of every run")
     parser.add_argument("--report", action="store_true", help="train nothing, report on the finished runs")
     parser.add_argument("--test-images", type=int, help="of each family")
@@ -120,12 +154,16 @@ def main() -> None:
     scale = SCALES[arguments.scale]
     runs = arguments.runs or Path("runs") / f"benchmark-{arguments.scale}"
     out = arguments.out or HERE / "results" / f"benchmark-{arguments.scale}"
+    networks = NETWORKS | scale.baselines
+    chosen = arguments.networks or list(networks)
+    if unknown := [name for name in chosen if name not in networks]:
+        parser.error(f"no network {', '.join(unknown)}: there are {', '.join(networks)}")
     changes = [f"--{pair.partition('=')[0].replace('_', '-')}={pair.partition('=')[2]}" for pair in arguments.set]
     plans = [
         [
             (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
             for family in scale.families
-            for name in arguments.networks
+            for name in chosen
         ]
         for images in scale.images
         for seed in arguments.seeds
@@ -156,7 +194,10 @@ def train_one(
     """Train one network, or continue; whether it is finished."""
     if (folder / "summary.json").is_file():
         return True
-    options = scale.options | (scale.baseline if name in BASELINES else {}) | NETWORKS[name]
+    options = scale.options | (scale.baseline if name in scale.baselines else {})
+    options |= (NETWORKS | scale.baselines)[name]
+    if name in scale.narrow:
+        options["arch_options"] = options.get("arch_options", {}) | scale.narrow[name]
     options |= {"train_family": family, "train_images": images, "seed": seed, "test_images": 0}
     command = [sys.executable, "-m", "equisym.train.command", "--out", str(folder)]
     for key, value in options.items():
