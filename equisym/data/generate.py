@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from equisym.data.dataset import WallpaperDataset
+from equisym.data.photographs import photographs
 from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, pixels_of, record
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -52,10 +53,11 @@ def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int
         families: the families, ``count`` images each.
         count: images of a family.
         size: images of a block.
-        shard: (i, n): every n-th block from the i-th on.
+        shard: (i, n): of each family's blocks the i-th of n runs, so that the shards one after the other are the whole.
     """
-    whole = [Block(f, k, min(k + size, count)) for f in families for k in range(0, count, size)]
-    return whole[shard[0] :: shard[1]]
+    starts = range(0, count, size)
+    first, last = (k * len(starts) // shard[1] for k in (shard[0], shard[0] + 1))
+    return [Block(f, k, min(k + size, count)) for f in families for k in starts[first:last]]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -68,6 +70,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_partial(folder: Path, names: set[str]) -> None:
+    """Remove what killed runs left half written of the named files; other shards' files are not among them."""
+    for partial in folder.glob(".*.partial"):
+        if partial.name[1:].rsplit(".", 2)[0] in names:
+            partial.unlink(missing_ok=True)
 
 
 class _Blocks(Dataset[int]):
@@ -83,7 +92,6 @@ class _Blocks(Dataset[int]):
         return len(self.blocks)
 
     def __getitem__(self, k: int) -> int:
-        torch.set_num_threads(1)
         block = self.blocks[k]
         write = self._write_part if self.schema else self._write_tar
         write_atomically(self.path(block), lambda partial: write(block, partial))
@@ -176,10 +184,11 @@ def generate(
     origin = _provenance(datasets) | ({"schema": schema} if hdf5 else {"block": block})
     blocks = blocks_of(tuple(datasets), len(first), block, shard)
     target = _hdf5_path(out, shard) if hdf5 else out
+    folder = target.with_name(target.name + ".parts") if hdf5 else out
     if hdf5 and target.exists():
         _require_same(json.loads(_hdf5_origin(target)), origin | {"shard": list(shard)}, target)
+        shutil.rmtree(folder, ignore_errors=True)  # killed between the renaming and this
         return [target]
-    folder = target.with_name(target.name + ".parts") if hdf5 else out
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.json"
     told = origin | ({"shard": list(shard), "block": block} if hdf5 else {})
@@ -200,9 +209,12 @@ def generate(
         for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
             bar.update(int(written))
     if not hdf5:
-        return [work.path(b) for b in blocks]
+        files = [work.path(b) for b in blocks]
+        _remove_partial(folder, {manifest.name, *(f.name for f in files)})
+        return files
     write_atomically(target, lambda path: _assemble(path, work, origin | {"shard": list(shard)}))
-    shutil.rmtree(folder)
+    _remove_partial(target.parent, {target.name})
+    shutil.rmtree(folder, ignore_errors=True)
     return [target]
 
 
@@ -210,7 +222,10 @@ def _provenance(datasets: dict[str, WallpaperDataset]) -> dict:
     from equisym.data import VERSION_OF_DRAWS
 
     first = next(iter(datasets.values()))
-    options = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(first.options).items()}
+    options = asdict(first.options)
+    photos = options.pop("photos")
+    if "photo" in datasets and photos is not None:  # the same photographs may lie elsewhere on another machine
+        options["photographs"] = photographs(photos, first.split).fingerprint
     return {
         "generator": f"equisym draws {VERSION_OF_DRAWS}",
         "families": list(datasets),
@@ -261,22 +276,18 @@ def _assemble(path: Path, work: _Blocks, origin: dict) -> None:
             shape, chunk = (count, size, size, 3), (1, size, size, 3)
             level = {"compression": "gzip", "compression_opts": COMPRESSION}
             data = group.create_dataset("data", shape, "u1", **({"chunks": chunk} | level if count else {}))
-            columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMAS[work.schema or "v4"]}
-            for index, values, record_of in _parts(work, blocks):
-                data.id.write_direct_chunk((index, 0, 0, 0), values)
+            schema = SCHEMAS[work.schema or "v4"]
+            columns: dict[str, list[np.ndarray]] = {name: [] for name in schema}
+            index = 0
+            for block in blocks:
+                with np.load(work.path(block)) as part:
+                    arrays = {name: part[name] for name in part.files}
+                ends = np.cumsum(arrays["lengths"])
+                for first, last in zip(ends - arrays["lengths"], ends, strict=True):
+                    data.id.write_direct_chunk((index, 0, 0, 0), arrays["chunks"][first:last].tobytes())
+                    index += 1
                 for name, column in columns.items():
-                    column.append(record_of[name])
-            for name, (dtype, tail) in SCHEMAS[work.schema or "v4"].items():
-                group.create_dataset(name, data=np.array(columns[name], dtype).reshape(count, *tail))
-
-
-def _parts(work: _Blocks, blocks: list[Block]) -> Iterator[tuple[int, bytes, dict[str, np.ndarray]]]:
-    index = 0
-    for block in blocks:
-        with np.load(work.path(block)) as part:
-            arrays = {name: part[name] for name in part.files}
-        ends = np.cumsum(arrays["lengths"])
-        for k, end in enumerate(ends):
-            chunk = arrays["chunks"][end - arrays["lengths"][k] : end].tobytes()
-            yield index, chunk, {name: a[k] for name, a in arrays.items() if name not in ("chunks", "lengths")}
-            index += 1
+                    column.append(arrays[name])
+            for name, (dtype, tail) in schema.items():
+                empty = np.empty((0, *tail), dtype)
+                group.create_dataset(name, data=np.concatenate([empty, *columns[name]]))
