@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from equisym.data.dataset import WallpaperDataset
@@ -100,7 +99,6 @@ class _Blocks(Dataset["int | Exception"]):
         return len(self.blocks)
 
     def __getitem__(self, k: int) -> int | Exception:
-        torch.set_num_threads(1)
         block = self.blocks[k]
         write = self._write_part if self.schema else self._write_tar
         try:

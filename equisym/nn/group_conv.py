@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from equisym.groups import PointGroup
 from equisym.nn.kernel import GroupKernel
+from equisym.nn.turned_input import convolve_turned, turning_is_cheaper
 
 
 class _RegularConv2d(nn.Module):
@@ -220,6 +221,14 @@ class GroupConv2d(_RegularConv2d):
             bias=bias,
             lifting=False,
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check_channels(x)
+        plan = {"group": self.group, "kernel_size": self.kernel_size}
+        plan |= {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        if turning_is_cheaper(x, self.weight, **plan):
+            return convolve_turned(x, self.weight, self.bias, groups=self.groups, **plan)
+        return super().forward(x)
 
 
 class GroupConvTranspose2d(_RegularConv2d):

@@ -60,6 +60,7 @@ class _ByField(ConstantModule):
     def __init__(self, field_type: FieldType) -> None:
         super().__init__()
         self.field_type = field_type
+        self._alike = len(field_type.distinct) == 1
         sizes = [rep.size for rep in field_type.fields]
         field_of = np.repeat(np.arange(len(sizes)), sizes)
         self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
@@ -67,8 +68,8 @@ class _ByField(ConstantModule):
 
     def norms(self, x: Tensor) -> Tensor:
         """Norm of each field, ``(B, fields, H, W)``."""
-        if len(set(self.field_type.fields)) == 1:
-            squares = x.unflatten(1, (len(self.field_type), -1)).square().sum(2)
+        if self._alike:
+            squares = x.unflatten(1, (len(self.field_type.fields), -1)).square().sum(2)
         else:
             squares = torch.einsum("fc,bchw->bfhw", self.members.to(x.dtype), x.square())
         return (squares + torch.finfo(x.dtype).tiny).sqrt()

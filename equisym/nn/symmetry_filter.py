@@ -101,8 +101,8 @@ class SymmetryFilter2d(nn.Module):
         if isinstance(x, Tensor) and x.shape[1] != self.in_channels:  # a symbolic trace has no shape yet
             raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[1]})")
         answers = self.responses(x)
-        deviation = (answers - answers.mean(2, keepdim=True)).square().sum(2)
-        return 1 - (deviation / (answers.square().sum(2) + self.eps) + torch.finfo(x.dtype).tiny).sqrt()
+        deviation = torch.linalg.vector_norm(answers - answers.mean(2, keepdim=True), dim=2)  # its slope at 0 is 0
+        return 1 - deviation / (answers.square().sum(2) + self.eps).sqrt()
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, kind={self.kind!r}"
