@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from torch.utils.data import Dataset
 from equisym.data.pattern import Pattern
 from equisym.data.texture import unit_box
 from equisym.groups import WALLPAPER_GROUPS
+
+if TYPE_CHECKING:
+    import h5py
 
 GROUP_OF_FAMILY = {"photo": "imagenet", "atom": "atom", "noise": "noise"}
 SHAPES = ("rectangular", "square", "rhombic", "oblique", "hexagonal")
@@ -77,6 +80,22 @@ def compress(pixels: NDArray[np.uint8]) -> bytes:
     return zlib.compress(pixels.tobytes(), COMPRESSION)
 
 
+def open_hdf5(path: str | Path) -> h5py.File:
+    """Open a file for reading.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is no HDF5 file.
+    """
+    import h5py
+
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    if not (Path(path).is_file() and h5py.is_hdf5(path)):
+        raise ValueError(f"{path} is no HDF5 file, or a damaged one: give a v4 or v5 file")
+    return h5py.File(path)
+
+
 class PublishedDataset(Dataset[tuple[Tensor, int]]):
     """Images of a version 4 or version 5 file, ours or the published ones; (3, H, W) float32 in 0..1 with labels.
 
@@ -89,10 +108,8 @@ class PublishedDataset(Dataset[tuple[Tensor, int]]):
     """
 
     def __init__(self, path: str | Path, family: str) -> None:
-        import h5py
-
         self.path, self.family = Path(path), GROUP_OF_FAMILY.get(family, family)
-        with h5py.File(self.path) as file:
+        with open_hdf5(self.path) as file:
             if self.family not in file:
                 raise ValueError(f"family must be one of {', '.join(file)} in {path} (got {family!r})")
             self.labels = np.asarray(file[f"{self.family}/labels"])
@@ -163,13 +180,14 @@ def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
         One report for each group of the file.
 
     Raises:
-        ValueError: if the file has another layout.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no HDF5 file or has another layout.
     """
     import h5py
     from tqdm.auto import tqdm
 
     reports = []
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         for family, group in file.items():
             if not (isinstance(group, h5py.Group) and {"data", "labels"} <= set(group)):
                 raise ValueError(

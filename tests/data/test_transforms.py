@@ -63,7 +63,7 @@ def test_radon_sums_lines():
 
 
 def test_radon_of_turned_and_mirrored_images():
-    """A quarter turn shifts the angles by half of them, those beyond 180 degrees reversed; a mirror turns them about."""
+    """A quarter turn shifts the angles by half of them, those past 180 degrees reversed; a mirror turns them about."""
     x = torch.rand(1, 1, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     y = Radon()(x)
     torch.testing.assert_close(Radon()(turned(x)), torch.cat([y[..., 16:, :], y[..., :16, :].flip(-1)], -2))
