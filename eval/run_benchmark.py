@@ -2,9 +2,11 @@
 
     python eval/run_benchmark.py --scale cpu --jobs 2      # 65 px, 3,400 images, three seeds, two cores
     python eval/run_benchmark.py --scale gpu               # 129 px, 10,000 to 1,000,000 images, bf16
+    python eval/run_benchmark.py --scale cpu --report      # trains nothing: what is finished, tested and on the page
 
-All networks of one seed are trained, then those of the next, so that a benchmark that was stopped has whole rows. A
-finished run is not repeated, a killed one continues from its last checkpoint, and one that fails is named at the end.
+All networks of one seed are trained and tested, then those of the next, and the page is written after each, so that a
+benchmark that was stopped has whole rows. A finished run is not repeated, a killed one continues from its last
+checkpoint, and one that fails is named at the end.
 Results: eval/results/benchmark-SCALE/.
 """
 
@@ -52,10 +54,24 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "symmetry-filter": {"arch": "filternet"},
     "e2wideresnet": {"arch": "e2wideresnet", "arch_options": {"width": 6, "depth": 10}},
     "e2densenet": {"arch": "e2densenet", "arch_options": {"growth": 4, "layers": [3, 6, 6]}},
+}
+PUBLISHED: dict[str, dict[str, Any]] = {
     "resnet50": {"arch": "resnet50", "arch_options": {"dropout": 0.5}},
     "densenet161": {"arch": "densenet161", "arch_options": {"dropout": 0.5}},
     "fpn_resnet50": {"arch": "fpn_resnet50"},
-    "xcit": {"arch": "xcit_small_12_p8_224", "arch_options": {"dropout": 0.5}},
+    "xcit_small_12": {"arch": "xcit_small_12_p8_224", "arch_options": {"dropout": 0.5}},
+}
+SMALLER: dict[str, dict[str, Any]] = {
+    "resnet18": {"arch": "timm/resnet18", "arch_options": {"dropout": 0.5}},
+    "densenet_small": {
+        "arch": "densenet161",
+        "arch_options": {"growth_rate": 16, "block_config": [3, 6, 6, 6], "dropout": 0.5},
+    },
+    "fpn_resnet18": {"arch": "fpn_resnet50", "arch_options": {"backbone": "resnet18", "channels": 64}},
+    "xcit_small_4": {
+        "arch": "xcit_small_12_p8_224",
+        "arch_options": {"depth": 4, "embed_dim": 128, "num_heads": 4, "dropout": 0.5},
+    },
 }
 TECHNIQUES = (
     ("group convolutions, equal parameters", "equivariant", "plain-same-parameters"),
@@ -75,6 +91,8 @@ class Scale:
     """How much is trained.
 
     Attributes:
+        baselines: plain networks of the published kinds.
+        narrow: options that make the dearest networks narrower.
         images: numbers of training images.
         families: families trained on.
         options: of every run.
@@ -82,6 +100,8 @@ class Scale:
         test_images: of each family.
     """
 
+    baselines: dict[str, dict[str, Any]]
+    narrow: dict[str, dict[str, Any]]
     images: tuple[int, ...]
     families: tuple[str, ...]
     options: dict[str, Any]
@@ -90,8 +110,25 @@ class Scale:
 
 
 SCALES = {
-    "cpu": Scale((3400,), ("noise",), {"size": 65, "epochs": 6, "workers": 0}, {"lr": 1e-3, "optimiser": "adam"}, 1700),
+    "cpu": Scale(
+        SMALLER,
+        {
+            "rotating-kernels": {"width": 8},
+            "fixed-kernels": {"width": 8},
+            "learned-sharing": {"width": 1},
+            "orbit-sharing": {"width": 8},
+            "no-sharing": {"width": 8},
+            "e2wideresnet": {"width": 4},
+        },
+        (3400,),
+        ("noise",),
+        {"size": 65, "epochs": 4, "batch_size": 17, "workers": 0},
+        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
+        1700,
+    ),
     "gpu": Scale(
+        PUBLISHED,
+        {},
         (10_000, 100_000, 1_000_000),
         ("photo", "noise"),
         {"size": 129, "epochs": 20, "batch_size": 128, "precision": "bf16-mixed", "checkpoint_steps": 500},
@@ -99,7 +136,7 @@ SCALES = {
         10_200,
     ),
 }
-BASELINES = ("resnet50", "densenet161", "fpn_resnet50", "xcit")
+Job = tuple[Path, str, str, int, int]
 
 
 def main() -> None:
@@ -109,29 +146,46 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the results; eval/results/benchmark-SCALE if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time; one thread each if several")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--networks", nargs="+", metavar="NAME", help="all if not given")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of every run")
+    parser.add_argument("--report", action="store_true", help="train nothing, report on the finished runs")
     parser.add_argument("--test-images", type=int, help="of each family")
     arguments = parser.parse_args()
     scale = SCALES[arguments.scale]
     runs = arguments.runs or Path("runs") / f"benchmark-{arguments.scale}"
     out = arguments.out or HERE / "results" / f"benchmark-{arguments.scale}"
+    networks = NETWORKS | scale.baselines
+    chosen = arguments.networks or list(networks)
+    if unknown := [name for name in chosen if name not in networks]:
+        parser.error(f"no network {', '.join(unknown)}: there are {', '.join(networks)}")
     changes = [f"--{pair.partition('=')[0].replace('_', '-')}={pair.partition('=')[2]}" for pair in arguments.set]
-    plan = [
-        (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
+    plans = [
+        [
+            (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
+            for family in scale.families
+            for name in chosen
+        ]
         for images in scale.images
         for seed in arguments.seeds
-        for family in scale.families
-        for name in arguments.networks
     ]
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        done = list(pool.map(lambda job: train_one(*job, scale, arguments.jobs, changes), plan))
-    finished = [job[0] for job, well in zip(plan, done, strict=True) if well]
-    test_all(finished, arguments.test_images or scale.test_images)
-    collect(finished, runs, out)
-    failed = [job[0].name for job, well in zip(plan, done, strict=True) if not well]
+    failed = []
+    for plan in [] if arguments.report else plans:
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            done = list(pool.map(lambda job: train_one(*job, scale, arguments.jobs, changes), plan))
+        failed += [job[0].name for job, well in zip(plan, done, strict=True) if not well]
+        report_on(plans, arguments.test_images or scale.test_images, runs, out)
+    if arguments.report:
+        report_on(plans, arguments.test_images or scale.test_images, runs, out)
     if failed:
         sys.exit(f"failed, see log.txt of each: {', '.join(failed)}")
+
+
+def report_on(plans: list[list[Job]], test_images: int, runs: Path, out: Path) -> None:
+    """Test what is finished and write the page."""
+    finished = [job[0] for plan in plans for job in plan if (job[0] / "summary.json").is_file()]
+    if finished:
+        test_all(finished, test_images)
+        collect(finished, runs, out)
 
 
 def train_one(
@@ -140,7 +194,10 @@ def train_one(
     """Train one network, or continue; whether it is finished."""
     if (folder / "summary.json").is_file():
         return True
-    options = scale.options | (scale.baseline if name in BASELINES else {}) | NETWORKS[name]
+    options = scale.options | (scale.baseline if name in scale.baselines else {})
+    options |= (NETWORKS | scale.baselines)[name]
+    if name in scale.narrow:
+        options["arch_options"] = options.get("arch_options", {}) | scale.narrow[name]
     options |= {"train_family": family, "train_images": images, "seed": seed, "test_images": 0}
     command = [sys.executable, "-m", "equisym.train.command", "--out", str(folder)]
     for key, value in options.items():

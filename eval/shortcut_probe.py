@@ -1,14 +1,13 @@
 """What cell metric, mean and variance alone give away: a classifier that sees nothing else.
 
-    python eval/shortcut_probe.py --csv eval/results/shortcut_probe.csv
+    python eval/shortcut_probe.py --out eval/results/shortcut_probe.md
 
 Features: area, side ratio and angle of the reduced primitive cell, mean and variance of the image. The best guess from
-the lattice type alone is the sum over types of the likeliest group's share. Rows "poster" are the published
-distributions, whose cell area depends on the group.
+the lattice type alone is the sum over types of the likeliest group's share; more than that must not be learnt from
+our images. Rows "poster" are the published distributions, whose cell area depends on the group.
 """
 
 import argparse
-import csv
 import math
 from pathlib import Path
 
@@ -20,22 +19,12 @@ from tqdm.auto import tqdm
 from equisym.data import FAMILIES, WallpaperDataset
 from equisym.data.cell import metrics_of
 from equisym.groups import WALLPAPER_GROUPS
-
-
-def reduced(basis: np.ndarray) -> np.ndarray:
-    """Gauss reduction: columns a <= b with an angle of 60 to 90 degrees."""
-    a, b = basis.T
-    while True:
-        a, b = (a, b) if a @ a <= b @ b + 1e-9 else (b, a)
-        step = round(float(a @ b / (a @ a)))
-        if step == 0:
-            return np.column_stack([a, b if a @ b >= 0 else -b])
-        b = b - step * a
+from equisym.groups.lattice import reduce_basis
 
 
 def features(dataset: WallpaperDataset, index: int) -> list[float]:
     pattern = dataset.pattern(index)
-    a, b = reduced(pattern.primitive_basis).T
+    a, b = sorted(reduce_basis(pattern.primitive_basis).T, key=np.linalg.norm)
     image = pattern.image(dataset.size)
     area, cosine = abs(a[0] * b[1] - a[1] * b[0]), a @ b / math.sqrt((a @ a) * (b @ b))
     ratio = math.sqrt(b @ b / (a @ a))
@@ -64,21 +53,24 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=3400)
     parser.add_argument("--test", type=int, default=3400)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--csv", type=Path)
+    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     bound = best_guess()
-    rows = [("preset", "family", "train", "test", "accuracy", "standard_error", "best_guess_from_lattice_type")]
+    head = ["preset", "family", "accuracy %", "standard error", "best guess from lattice type", "difference"]
+    rows = [head, ["---"] * len(head)]
     for preset in (None, "poster"):
         for family in FAMILIES:
             score = accuracy(family, preset, args.train, args.test, args.size)
             error = math.sqrt(score * (1 - score) / args.test)
-            name = preset or "equisym"
-            rows.append((name, family, args.train, args.test, f"{score:.4f}", f"{error:.4f}", f"{bound:.4f}"))
-            print(f"{name:8} {family:6} {100 * score:5.1f} % +- {100 * error:.1f}, best guess {100 * bound:.1f} %")
-    if args.csv:
-        with args.csv.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
+            numbers = (100 * score, 100 * error, 100 * bound, 100 * (score - bound))
+            rows.append([preset or "equisym", family, *(f"{x:.1f}" for x in numbers)])
+    text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    text += f"\n\nGradient-boosted trees on five numbers: {args.train} images to learn from, {args.test} to answer."
+    print(text)
+    if args.out:
+        command = f"python eval/shortcut_probe.py --out {args.out}"
+        args.out.write_text(f"# What the cell and the brightness give away\n\n`{command}`\n\n{text}\n")
 
 
 if __name__ == "__main__":

@@ -80,12 +80,14 @@ def _generate(config: GenerateConfig) -> None:
     }
     for dataset in datasets.values():
         dataset.pattern(0)  # what is wrong with the options is said before anything is written
-
+    shard = shard_of_environment() if config.shard is None else _shard(config.shard)
+    if shard[1] > 1:
+        print(f"equisym-generate: shard {shard[0]} of {shard[1]}, counted from 0", file=sys.stderr)
     files = generate(
         config.out,
         datasets,
         file_format=config.format,
-        shard=shard_of_environment() if config.shard is None else _shard(config.shard),
+        shard=shard,
         schema=config.schema,
         block=config.block,
         workers=worker_count(config.workers),

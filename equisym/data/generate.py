@@ -10,16 +10,16 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from equisym.data.dataset import WallpaperDataset
-from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, pixels_of, record
+from equisym.data.photographs import photographs
+from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, open_hdf5, pixels_of, record
 from equisym.groups import WALLPAPER_GROUPS
 
 
@@ -40,8 +40,13 @@ class Block:
 def shard_of_environment() -> tuple[int, int]:
     """(rank, world size) as torchrun or SLURM set them; (0, 1) on a machine by itself."""
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        if rank in os.environ and world in os.environ:
-            return int(os.environ[rank]), int(os.environ[world])
+        found = os.environ.get(rank), os.environ.get(world)
+        if found[0] is not None and found[1] is not None:
+            if not (found[0].isdigit() and found[1].isdigit()):
+                raise ValueError(
+                    f"{rank} and {world} must be numbers (got {found[0]!r}, {found[1]!r}): give --shard i/n"
+                )
+            return int(found[0]), int(found[1])
     return 0, 1
 
 
@@ -52,10 +57,11 @@ def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int
         families: the families, ``count`` images each.
         count: images of a family.
         size: images of a block.
-        shard: (i, n): every n-th block from the i-th on.
+        shard: (i, n): of each family's blocks the i-th of n runs, so that the shards one after the other are the whole.
     """
-    whole = [Block(f, k, min(k + size, count)) for f in families for k in range(0, count, size)]
-    return whole[shard[0] :: shard[1]]
+    starts = range(0, count, size)
+    first, last = (k * len(starts) // shard[1] for k in (shard[0], shard[0] + 1))
+    return [Block(f, k, min(k + size, count)) for f in families for k in starts[first:last]]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -70,8 +76,18 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
-class _Blocks(Dataset[int]):
-    """Block k, drawn and written when it is asked for; its value is the number of images in it."""
+def _remove_partial(folder: Path, names: set[str]) -> None:
+    """Remove what killed runs left half written of the named files; other shards' files are not among them."""
+    for partial in folder.glob(".*.partial"):
+        if partial.name[1:].rsplit(".", 2)[0] in names:
+            partial.unlink(missing_ok=True)
+
+
+class _Blocks(Dataset["int | Exception"]):
+    """Block k, drawn and written when it is asked for; its value is the number of images in it.
+
+    What goes wrong is a value too: a loader would bury it under the worker's traceback.
+    """
 
     def __init__(self, blocks: list[Block], datasets: dict[str, WallpaperDataset], folder: Path, schema: str | None):
         self.blocks, self.datasets, self.folder, self.schema = blocks, datasets, folder, schema
@@ -82,11 +98,13 @@ class _Blocks(Dataset[int]):
     def __len__(self) -> int:
         return len(self.blocks)
 
-    def __getitem__(self, k: int) -> int:
-        torch.set_num_threads(1)
+    def __getitem__(self, k: int) -> int | Exception:
         block = self.blocks[k]
         write = self._write_part if self.schema else self._write_tar
-        write_atomically(self.path(block), lambda partial: write(block, partial))
+        try:
+            write_atomically(self.path(block), lambda partial: write(block, partial))
+        except (ValueError, OSError) as error:
+            return error
         return block.last - block.first
 
     def _write_part(self, block: Block, path: Path) -> None:
@@ -176,10 +194,13 @@ def generate(
     origin = _provenance(datasets) | ({"schema": schema} if hdf5 else {"block": block})
     blocks = blocks_of(tuple(datasets), len(first), block, shard)
     target = _hdf5_path(out, shard) if hdf5 else out
+    folder = target.with_name(target.name + ".parts") if hdf5 else out
+    if folder.is_file():
+        raise ValueError(f"out must be a folder for webdataset (got the file {out}): give another name")
     if hdf5 and target.exists():
         _require_same(json.loads(_hdf5_origin(target)), origin | {"shard": list(shard)}, target)
+        shutil.rmtree(folder, ignore_errors=True)  # killed between the renaming and this
         return [target]
-    folder = target.with_name(target.name + ".parts") if hdf5 else out
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.json"
     told = origin | ({"shard": list(shard), "block": block} if hdf5 else {})
@@ -198,11 +219,16 @@ def generate(
     todo = _Blocks(missing, datasets, folder, work.schema)
     with bar:
         for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
+            if isinstance(written, Exception):
+                raise written
             bar.update(int(written))
     if not hdf5:
-        return [work.path(b) for b in blocks]
+        files = [work.path(b) for b in blocks]
+        _remove_partial(folder, {manifest.name, *(f.name for f in files)})
+        return files
     write_atomically(target, lambda path: _assemble(path, work, origin | {"shard": list(shard)}))
-    shutil.rmtree(folder)
+    _remove_partial(target.parent, {target.name})
+    shutil.rmtree(folder, ignore_errors=True)
     return [target]
 
 
@@ -210,7 +236,10 @@ def _provenance(datasets: dict[str, WallpaperDataset]) -> dict:
     from equisym.data import VERSION_OF_DRAWS
 
     first = next(iter(datasets.values()))
-    options = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(first.options).items()}
+    options = asdict(first.options)
+    photos = options.pop("photos")
+    if "photo" in datasets and photos is not None:  # the same photographs may lie elsewhere on another machine
+        options["photographs"] = photographs(photos, first.split).fingerprint
     return {
         "generator": f"equisym draws {VERSION_OF_DRAWS}",
         "families": list(datasets),
@@ -232,15 +261,15 @@ def _require_same(found: dict, wanted: dict, out: Path) -> None:
 
 
 def _hdf5_path(out: Path, shard: tuple[int, int]) -> Path:
+    if out.is_file() and out.suffix not in (".h5", ".hdf5"):
+        raise ValueError(f"out must be a folder, or a file that ends in .h5 (got the file {out}): give another name")
     path = out if out.suffix in (".h5", ".hdf5") else out / "data.h5"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path if shard[1] == 1 else path.with_name(f"{path.stem}-{shard[0]:05d}-of-{shard[1]:05d}{path.suffix}")
 
 
 def _hdf5_origin(path: Path) -> str:
-    import h5py
-
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         if "provenance" not in file.attrs:
             raise ValueError(f"{path} exists and was not written by equisym-generate: give another place")
         return str(file.attrs["provenance"])
@@ -261,22 +290,18 @@ def _assemble(path: Path, work: _Blocks, origin: dict) -> None:
             shape, chunk = (count, size, size, 3), (1, size, size, 3)
             level = {"compression": "gzip", "compression_opts": COMPRESSION}
             data = group.create_dataset("data", shape, "u1", **({"chunks": chunk} | level if count else {}))
-            columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMAS[work.schema or "v4"]}
-            for index, values, record_of in _parts(work, blocks):
-                data.id.write_direct_chunk((index, 0, 0, 0), values)
+            schema = SCHEMAS[work.schema or "v4"]
+            columns: dict[str, list[np.ndarray]] = {name: [] for name in schema}
+            index = 0
+            for block in blocks:
+                with np.load(work.path(block)) as part:
+                    arrays = {name: part[name] for name in part.files}
+                ends = np.cumsum(arrays["lengths"])
+                for first, last in zip(ends - arrays["lengths"], ends, strict=True):
+                    data.id.write_direct_chunk((index, 0, 0, 0), arrays["chunks"][first:last].tobytes())
+                    index += 1
                 for name, column in columns.items():
-                    column.append(record_of[name])
-            for name, (dtype, tail) in SCHEMAS[work.schema or "v4"].items():
-                group.create_dataset(name, data=np.array(columns[name], dtype).reshape(count, *tail))
-
-
-def _parts(work: _Blocks, blocks: list[Block]) -> Iterator[tuple[int, bytes, dict[str, np.ndarray]]]:
-    index = 0
-    for block in blocks:
-        with np.load(work.path(block)) as part:
-            arrays = {name: part[name] for name in part.files}
-        ends = np.cumsum(arrays["lengths"])
-        for k, end in enumerate(ends):
-            chunk = arrays["chunks"][end - arrays["lengths"][k] : end].tobytes()
-            yield index, chunk, {name: a[k] for name, a in arrays.items() if name not in ("chunks", "lengths")}
-            index += 1
+                    column.append(arrays[name])
+            for name, (dtype, tail) in schema.items():
+                empty = np.empty((0, *tail), dtype)
+                group.create_dataset(name, data=np.concatenate([empty, *columns[name]]))

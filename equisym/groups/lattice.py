@@ -17,8 +17,8 @@ def finite_order_matrices(largest: int = 1) -> tuple[Matrix, ...]:
 
     On a reduced basis every isometry of a lattice has entries -1, 0 or 1.
 
-    >>> len(finite_order_matrices())
-    40
+    >>> len(finite_order_matrices())  # 12 rotations and 12 reflections
+    24
     """
     found: list[Matrix] = []
     for a, b, c, d in product(range(-largest, largest + 1), repeat=4):
@@ -29,19 +29,20 @@ def finite_order_matrices(largest: int = 1) -> tuple[Matrix, ...]:
 
 
 def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The shortest basis of a lattice, after Gauss: columns a and b with ``|a| <= |b|`` and an angle of 90 to 120.
+    """The shortest basis of a lattice, after Gauss: the two shortest vectors, at an angle of 90 to 120 degrees.
 
     Args:
         basis: columns a and b, shape (2, 2); any basis of the lattice.
 
     Returns:
-        The reduced basis, right-handed in the sense of the input's x and y (positive determinant).
+        The reduced basis, of positive determinant; for the sake of both, either column may be the shorter.
 
     Raises:
         ValueError: if the two vectors are parallel.
 
     >>> reduce_basis(np.array([[3.0, 7.0], [0.0, 2.0]]))
-    array([[ 1.,  1.], [ 2., -4.]])
+    array([[ 2.,  1.],
+           [-2.,  2.]])
     """
     a, b = np.asarray(basis, dtype=float).T
     if abs(a[0] * b[1] - a[1] * b[0]) < 1e-12 * (a @ a + b @ b):

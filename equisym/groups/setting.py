@@ -66,7 +66,7 @@ def settings() -> tuple[Setting, ...]:
     """All settings of the 17 groups whose matrices have entries -1, 0 and 1, in label order.
 
     >>> [sum(s.group == g for s in settings()) for g in WALLPAPER_GROUPS[:4]]
-    [1, 1, 4, 4]
+    [1, 1, 2, 2]
     """
     small = set(finite_order_matrices())
     frames = [

@@ -82,10 +82,9 @@ class SymmetryClassifier:
         found = [_inspect(image, pixel_size) for image in images]
         answered = [i for i, f in enumerate(found) if f.refused is None]
         results = [Prediction(f.refused, **f.about) for f in found]
-        if answered:
-            batch = Evidence.cat([evidence(found[i].measurement) for i in answered])
-            for i, e, p in zip(answered, range(len(batch)), self.judge(batch).double().softmax(-1), strict=True):
-                results[i] = _answer(found[i], batch[e : e + 1], p.tolist())
+        for i in answered:  # the model sees each alone: sums over a batch round otherwise
+            e = evidence(found[i].measurement)
+            results[i] = _answer(found[i], e, self.judge(e)[0].double().softmax(-1).tolist())
         return results
 
 

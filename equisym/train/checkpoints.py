@@ -39,10 +39,11 @@ class Checkpoints(L.Callback):
     def state_dict(self) -> dict[str, Any]:
         if self.loader is not None:
             self.place = {"epoch": self.loader.batches.epoch, "batches": self.loader.delivered}
-        return {"best": self.best, "place": self.place}
+        return {"best": self.best, "place": self.place, "threads": torch.get_num_threads()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.place = state_dict["best"], state_dict["place"]
+        torch.set_num_threads(state_dict["threads"])  # more or fewer would add up in another order
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         del pl_module

@@ -32,6 +32,7 @@ from equisym.train.module import ClassifierModule, NotFiniteError, make_optimise
 from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.records import MetricsTable, load_model, make_network, save_model, write_whole
+from equisym.train.repeatable import repeatable
 from equisym.train.synchronise import synchronise_norms
 
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
@@ -103,7 +104,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         use_distributed_sampler=False,
         default_root_dir=out,
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), repeatable():
         # The images are in memory, where worker processes would only cost time.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # It is: Checkpoints puts the loader back in its place.

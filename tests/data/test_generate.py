@@ -3,21 +3,22 @@
 import hashlib
 import json
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
 import tarfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from equisym.data import WallpaperDataset
-from equisym.data.generate import blocks_of, generate, shard_of_environment
+from equisym.data.generate import _provenance, blocks_of, generate, shard_of_environment
 from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset, check_file
 
 FORMATS = pytest.mark.parametrize("file_format", ["hdf5", "webdataset"])
@@ -34,10 +35,10 @@ def write(out: Path, file_format: str, **options) -> list[Path]:
     return generate(out, datasets(), file_format=file_format, **{"block": 6, "progress": False} | options)
 
 
-def contents(out: Path) -> dict[str, str]:
-    """Every file below a path and the hash of its bytes."""
-    files = sorted(p for p in ([out] if out.is_file() else out.rglob("*")) if p.is_file())
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below a folder and the hash of its bytes."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def start(out: Path, file_format: str) -> None:
@@ -47,26 +48,53 @@ def start(out: Path, file_format: str) -> None:
 
 @FORMATS
 def test_killed_ten_times_and_resumed(tmp_path, file_format):
-    began = time.perf_counter()
-    write(tmp_path / "whole.h5", file_format)
-    duration = time.perf_counter() - began
-    expected = contents(tmp_path / "whole.h5")
+    """At moments drawn over the time that a run takes; one that ends before its moment does not count as killed."""
     context = multiprocessing.get_context("fork")
     rng = np.random.default_rng(0)
-    interrupted = 0
-    for k in range(10):
-        out = tmp_path / f"{k}" / "whole.h5"
+
+    def run(name: str, seconds: float | None) -> tuple[Path, int]:
+        out = tmp_path / name / "whole.h5"
         out.parent.mkdir()
         child = context.Process(target=start, args=(out, file_format))
         child.start()
-        child.join(rng.uniform(0.05, 1.0) * duration)
-        os.kill(child.pid, signal.SIGKILL)
+        child.join(seconds)
+        child.kill()  # does nothing to one that has ended
         child.join()
-        interrupted += child.exitcode == -signal.SIGKILL
+        return out, child.exitcode
+
+    began = time.perf_counter()
+    expected, code = run("whole", None)
+    duration = time.perf_counter() - began
+    assert code == 0
+    killed = 0
+    for k in range(40):
+        out, code = run(f"{k}", rng.uniform(0.02, 1.0) * duration)
+        killed += code == -signal.SIGKILL
         write(out, file_format)
-        found = {name: digest for name, digest in contents(out).items() if not name.endswith(".partial")}
-        assert found == expected
-    assert interrupted >= 5
+        assert contents(out.parent) == contents(expected.parent)
+        if killed == 10:
+            return
+    raise AssertionError(f"only {killed} of 40 runs were killed before they ended")
+
+
+@FORMATS
+def test_nothing_half_written_is_left(tmp_path, file_format):
+    """Killed while it writes a block, puts the file together, or removes the parts."""
+    whole = write(tmp_path / "whole" / "a.h5", file_format)
+    resumed = tmp_path / "resumed" / "a.h5"
+    places = {"webdataset": (".atom-000000006.tar.99.partial", ".manifest.json.99.partial"), "hdf5": ()}[file_format]
+    for place in places:
+        (resumed / place).parent.mkdir(parents=True, exist_ok=True)
+        (resumed / place).write_bytes(b"half")
+    if file_format == "hdf5":
+        (resumed.parent / "a.h5.parts").mkdir(parents=True)
+        (resumed.parent / ".a.h5.99.partial").write_bytes(b"half")
+    write(resumed, file_format)
+    assert contents(resumed.parent) == contents(tmp_path / "whole")
+    if file_format == "hdf5":
+        (resumed.parent / "a.h5.parts").mkdir()
+        write(resumed, file_format)
+        assert [p.name for p in resumed.parent.iterdir()] == [whole[0].name]
 
 
 def test_blocks_left_whole_are_not_drawn_again(tmp_path, monkeypatch):
@@ -88,27 +116,26 @@ def test_shards_together_are_the_whole(tmp_path, shards):
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
-def test_hdf5_shards_together_are_the_whole(tmp_path):
+@pytest.mark.parametrize("shards", [2, 9])
+def test_hdf5_shards_one_after_the_other_are_the_whole(tmp_path, shards):
     (whole,) = write(tmp_path / "whole.h5", "hdf5")
-    parts = [write(tmp_path / "part.h5", "hdf5", shard=(i, 2))[0] for i in range(2)]
-    assert [p.name for p in parts] == ["part-00000-of-00002.h5", "part-00001-of-00002.h5"]
-    for family in ("atom", "noise"):
-        with h5py.File(whole) as file:
-            expected = sorted(image.tobytes() for image in file[family]["data"])
-        found = []
-        for part in parts:
-            with h5py.File(part) as file:
-                found += [image.tobytes() for image in file[family]["data"]]
-        assert sorted(found) == expected
+    parts = [write(tmp_path / "part.h5", "hdf5", shard=(i, shards))[0] for i in range(shards)]
+    assert [p.name for p in parts[:2]] == [f"part-0000{i}-of-0000{shards}.h5" for i in range(2)]
+    with ExitStack() as stack:
+        expected, *found = (stack.enter_context(h5py.File(path)) for path in (whole, *parts))
+        for family in ("atom", "noise"):
+            for name, values in expected[family].items():
+                together = np.concatenate([file[family][name] for file in found])
+                np.testing.assert_array_equal(together, values)
+                assert {file[family][name].dtype for file in found} == {values.dtype}
 
 
 def test_blocks_do_not_depend_on_the_number_of_shards():
-    whole = blocks_of(("noise", "atom"), 100, 7, (0, 1))
-    for n in (2, 5):
-        parts = [block for i in range(n) for block in blocks_of(("noise", "atom"), 100, 7, (i, n))]
-        assert len(parts) == len(whole)
-        assert set(parts) == set(whole)
-    assert sum(block.last - block.first for block in whole) == 200
+    for family in ("noise", "atom"):
+        whole = blocks_of((family,), 100, 7, (0, 1))
+        assert sum(block.last - block.first for block in whole) == 100
+        for n in (2, 5, 40):
+            assert [block for i in range(n) for block in blocks_of((family,), 100, 7, (i, n))] == whole
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -128,6 +155,8 @@ def test_hdf5_files_have_the_published_schema(tmp_path, schema):
             assert (group["labels"].shape, group["labels"].dtype) == ((COUNT,), np.uint8)
             for name in vectors | (other & {"source_start_point"}):
                 assert (group[name].shape, group[name].dtype) == ((COUNT, 2), np.int32)
+            for name in other & {"shape", "shapes"}:
+                assert (group[name].shape, group[name].dtype) == ((COUNT,), np.uint8)
 
 
 def test_hdf5_holds_the_images_of_the_dataset(tmp_path):
@@ -172,6 +201,31 @@ def test_check_reports_blanks_and_anomalies(tmp_path):
     assert "1 blank (first at 3), 1 unknown labels" in str(noise)
 
 
+def test_check_refuses_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        check_file(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    for path in (tmp_path, tmp_path / "text.h5"):
+        with pytest.raises(ValueError, match="is no HDF5 file, or a damaged one"):
+            check_file(path)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["scan"] = np.zeros((4, 4))
+    with pytest.raises(ValueError, match=r"must hold groups with data and labels \(scan is none\)"):
+        check_file(tmp_path / "x.h5", progress=False)
+
+
+def test_files_name_their_photographs_not_where_they_lie(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, count in (("here", 12), ("there", 12), ("fewer", 5)):
+        (tmp_path / folder).mkdir()
+        for k in range(count):
+            pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{k}.png")
+    here, there, fewer = (_provenance(datasets(("photo",), photos=tmp_path / f)) for f in ("here", "there", "fewer"))
+    assert here == there != fewer
+    assert "photos" not in here["options"]
+
+
 def test_other_options_do_not_overwrite(tmp_path):
     write(tmp_path / "a.h5", "hdf5")
     with pytest.raises(ValueError, match=r"was begun with seed 5 \(now 6\): give the same options to go on"):
@@ -194,6 +248,26 @@ def test_generate_refuses_bad_arguments(tmp_path, options, message):
         generate(tmp_path, datasets(), **options)
 
 
+@FORMATS
+def test_generate_writes_over_no_other_file(tmp_path, file_format):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "other.h5").write_text("mine")
+    with pytest.raises(ValueError, match=r"out must be a folder.* \(got the file .*notes.txt\)"):
+        write(tmp_path / "notes.txt", file_format)
+    with pytest.raises(ValueError, match="is no HDF5 file|out must be a folder"):
+        write(tmp_path / "other.h5", file_format)
+    assert (tmp_path / "other.h5").read_text() == (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_goes_wrong_in_a_worker_is_one_sentence(tmp_path, workers):
+    with pytest.raises(
+        ValueError, match=r"^the label guard refused \d+ draws of p1 \w+ at size 16 with margin 2"
+    ) as caught:
+        generate(tmp_path, datasets(margin=2.0), file_format="webdataset", workers=workers, progress=False)
+    assert "\n" not in str(caught.value)
+
+
 def test_shard_comes_from_the_launcher(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
@@ -204,6 +278,9 @@ def test_shard_comes_from_the_launcher(monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert shard_of_environment() == (1, 2)
+    monkeypatch.setenv("RANK", "first")
+    with pytest.raises(ValueError, match=r"RANK and WORLD_SIZE must be numbers \(got 'first', '2'\)"):
+        shard_of_environment()
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -26,18 +26,56 @@ SHORT = TINY | {"train_images": 136, "epochs": 3, "test_images": 0, "logger": "n
 EXTRAS = {"arch_options": {"width": 2, "dropout": 0.5}, "augment": True, "accumulate": 2, "clip": 1.0, "ema": 0.9}
 
 
-def start(out, settings, *more) -> subprocess.Popen:
-    arguments = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in settings.items() if v is not True]
-    arguments = [a.replace('="', "=").removesuffix('"') for a in arguments]
-    flags = [f"--{k.replace('_', '-')}" for k, v in settings.items() if v is True]
-    command = [sys.executable, "-m", "equisym.train.command", *arguments, *flags, f"--out={out}", *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+# Sends a signal to itself, at a step of the run and at a moment in the life of a checkpoint: no race with a clock.
+INTERRUPTED = """
+import os, sys
+from equisym.train import checkpoints
+from equisym.train.command import main
+
+signum, moment, step = int(sys.argv.pop(1)), sys.argv.pop(1), int(sys.argv.pop(1))
+save, after_batch = checkpoints.Checkpoints._save, checkpoints.Checkpoints.on_train_batch_end
+
+def interrupt(at):
+    if at >= step:
+        os.kill(os.getpid(), signum)
+
+def interrupted_save(self, trainer, name):
+    if moment == "writing" and name == "last.ckpt" and trainer.global_step >= step:
+        (self.folder / "last.ckpt.part").write_bytes(b"half a checkpoint")
+        interrupt(trainer.global_step)
+    save(self, trainer, name)
+    if moment == "written" and name == "last.ckpt":
+        interrupt(trainer.global_step)
+
+def interrupted_batch(self, trainer, *more):
+    if moment == "step":
+        interrupt(trainer.global_step)
+    after_batch(self, trainer, *more)
+
+checkpoints.Checkpoints._save = interrupted_save
+checkpoints.Checkpoints.on_train_batch_end = interrupted_batch
+main()
+"""
 
 
-def wait_for(file, process) -> None:
-    deadline = time.monotonic() + 300
-    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+def flags(settings) -> list[str]:
+    values = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in settings.items() if v is not False}
+    return [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}") for k, v in values.items()]
+
+
+def run_command(settings, *, interrupted=(), threads=1) -> subprocess.CompletedProcess:
+    program = ["-c", INTERRUPTED, *map(str, interrupted)] if interrupted else ["-m", "equisym.train.command"]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, *program, *flags(settings)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def assert_same_run(first, second) -> None:
@@ -47,33 +85,42 @@ def assert_same_run(first, second) -> None:
     assert (first / "metrics.csv").read_text() == (second / "metrics.csv").read_text()
 
 
-def test_killed_within_an_epoch_and_resumed_bit_for_bit(tmp_path):
-    settings = SHORT | EXTRAS
+@pytest.mark.usefixtures("one_thread")
+def test_killed_three_times_and_resumed_bit_for_bit(tmp_path):
+    settings = SHORT | EXTRAS  # 4 optimiser steps in each of 3 epochs
     train(TrainConfig(**settings, out=str(tmp_path / "whole")))
-    killed = tmp_path / "killed"
-    process = start(killed, settings | {"checkpoint_steps": 1})
-    wait_for(killed / "last.ckpt", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    state = torch.load(killed / "last.ckpt", weights_only=True)
-    assert state["global_step"] % 4 != 0, "killed at the end of an epoch: the case is not the one meant"
-    train(TrainConfig(**settings, out=str(killed), resume=True))
-    assert_same_run(tmp_path / "whole", killed)
+    killed = {**settings, "checkpoint_steps": 1, "out": str(tmp_path / "killed")}
+    first, second, third = np.random.default_rng(0).integers((1, 4, 8), (4, 8, 12)).tolist()
+    for kill in ((first, "written"), (second, "writing"), (third, "step")):
+        done = run_command(killed, interrupted=(int(signal.SIGKILL), kill[1], kill[0]))
+        assert done.returncode == -signal.SIGKILL, (kill, done.stderr[-2000:])
+        killed["resume"] = True
+    assert not (tmp_path / "killed/summary.json").exists()
+    torch.set_num_threads(2)  # as on another machine: the run goes on with the number it began with
+    train(TrainConfig(**killed))
+    assert torch.get_num_threads() == 2
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_sigterm_saves_and_exits(tmp_path):
     train(TrainConfig(**SHORT, out=str(tmp_path / "whole")))
-    stopped = tmp_path / "stopped"
-    process = start(stopped, SHORT | {"checkpoint_steps": 1})
-    wait_for(stopped / "last.ckpt", process)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM after step" in output
-    assert "add --resume to continue" in output
-    assert not (stopped / "summary.json").exists()
-    train(TrainConfig(**SHORT, out=str(stopped), resume=True))
-    assert_same_run(tmp_path / "whole", stopped)
+    stopped = SHORT | {"out": str(tmp_path / "stopped")}
+    done = run_command(stopped, interrupted=(int(signal.SIGTERM), "step", 11))
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM after step 11" in done.stdout
+    assert "add --resume to continue" in done.stdout
+    assert not (tmp_path / "stopped/summary.json").exists()
+    train(TrainConfig(**stopped, resume=True))
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_training_twice_is_the_same_whatever_the_threads_do(tmp_path):
+    # This network shares weights by an index whose gradient PyTorch adds up in the order in which threads come.
+    settings = SHORT | {"arch": "orbitnet", "arch_options": {"width": 8}, "epochs": 1}
+    for name in ("first", "second"):
+        train(TrainConfig(**settings, out=str(tmp_path / name)))
+    assert_same_run(tmp_path / "first", tmp_path / "second")
 
 
 def test_a_loss_that_is_no_number_stops_with_its_batch(tmp_path):
@@ -88,13 +135,8 @@ def test_a_loss_that_is_no_number_stops_with_its_batch(tmp_path):
 def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
     common = SHORT | {"train_images": 68, "epochs": 2}
     train(TrainConfig(**common | {"batch_size": 34}, out=str(tmp_path / "one")))
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    settings = common | {"devices": 2, "resume": False}
-    del settings["resume"]
-    process = start(tmp_path / "two", settings)
-    del environment
-    output = process.communicate(timeout=500)
-    assert process.returncode == 0, output
+    done = run_command(common | {"devices": 2, "out": str(tmp_path / "two")})
+    assert done.returncode == 0, done.stderr[-2000:]
     one, two = (list(csv.DictReader((tmp_path / n / "metrics.csv").read_text().splitlines())) for n in ("one", "two"))
     for first, second in zip(one, two, strict=True):
         for name in ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"):

@@ -1,0 +1,70 @@
+"""What every architecture costs, and how far its answer moves when the image is turned, before any training.
+
+    python eval/architectures.py
+
+Writes eval/results/architectures.md, which the cards in models/ cite.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from pathlib import Path
+
+import torch
+
+from equisym.eval.cost import multiply_adds
+from equisym.groups import D
+from equisym.models import build, list_archs
+from equisym.models.registry import _ARCHS
+from equisym.testing import equivariance_error
+from equisym.train.records import write_whole
+
+RESULTS = Path(__file__).parent / "results"
+SIZE = 65
+
+
+def main() -> None:
+    lines = [
+        "# Architectures",
+        "",
+        "`python eval/architectures.py`",
+        "",
+        f"As `build(NAME)` makes them, for images of {SIZE} x {SIZE} pixels (XCiT: {SIZE - 1}). Change: the greatest "
+        "change of a logit under the eight turns and flips of D4, over the greatest logit, in float32, with weights at "
+        "random and running statistics and scales drawn anew; a network over C_n turns without flipping.",
+        "",
+        "| network | group | parameters | multiply-adds | change | defaults |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in list_archs():
+        torch.manual_seed(0)
+        size = SIZE - 1 if "xcit" in name else SIZE
+        model = build(name).eval()
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d) and module.running_mean is not None:
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2)
+                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            change = equivariance_error(model, torch.rand(1, 1, size, size), group=D(4), output="invariant")
+        cost = multiply_adds(model, size) / 1e6
+        params = sum(p.numel() for p in model.parameters())
+        group = str(getattr(model, "group", "none"))
+        lines.append(f"| {name} | {group} | {params:,} | {cost:,.0f} M | {change:.0e} | {defaults(name)} |")
+        print(lines[-1], flush=True)
+    write_whole(RESULTS / "architectures.md", "\n".join(lines) + "\n")
+
+
+def defaults(name: str) -> str:
+    """The options of an architecture with their defaults."""
+    if name not in _ARCHS:
+        return "timm's"
+    common = ("num_classes", "in_channels", "dropout", "conv")
+    known = inspect.signature(_ARCHS[name]).parameters
+    return ", ".join(f"{p} {known[p].default}" for p in known if p not in common)
+
+
+if __name__ == "__main__":
+    main()
