@@ -6,6 +6,7 @@ from equisym.data.corruptions import CORRUPTIONS, Corruption
 from equisym.data.dataset import WallpaperDataset
 from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern, render
 from equisym.data.photographs import Photographs
+from equisym.data.published import PublishedDataset
 from equisym.data.transforms import TRANSFORMS, Inputs
 
 VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
@@ -20,6 +21,7 @@ __all__ = [
     "Pattern",
     "PatternOptions",
     "Photographs",
+    "PublishedDataset",
     "WallpaperDataset",
     "draw_cell",
     "draw_pattern",
