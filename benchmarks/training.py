@@ -31,7 +31,8 @@ from equisym.models import build, list_archs
 from equisym.train import TrainConfig, order, run
 
 PLAIN = "timm/resnet18"
-CONFIG = TrainConfig(size=129, train_images=340, batch_size=34, epochs=1, test_images=0, logger="none", workers=1)
+PAIRS = (("waiting", "whole"), ("images", "whole"), ("images", "processor"))
+CONFIG = TrainConfig(size=129, train_images=272, batch_size=34, epochs=1, test_images=0, logger="none", workers=1)
 
 
 def step_of(arch: str, size: int, batch: int) -> tuple[Callable[[], object], int]:
@@ -57,36 +58,35 @@ def speeds(archs: list[str], size: int, batch: int, rounds: int) -> dict[str, tu
     """Parameters and median images per processor second of every architecture."""
     found: dict[str, list[float]] = {arch: [] for arch in archs}
     params = {}
-    for turn in range(rounds + 1):  # the first is for warming up
+    for _ in range(rounds):
         for arch in archs:
             step, params[arch] = step_of(arch, size - 1 if "xcit" in arch else size, batch)
             step()
             start = time.process_time()
             step()
-            if turn:
-                found[arch].append(batch / (time.process_time() - start))
+            found[arch].append(batch / (time.process_time() - start))
     return {arch: (params[arch], statistics.median(values)) for arch, values in found.items()}
 
 
 @contextmanager
 def watched(keep: int) -> Iterator[dict[str, float]]:
     """Within it the engine's loader notes how long it is waited for; images beyond ``keep`` bytes are drawn anew."""
-    times = {"waiting": 0.0, "whole": 0.0}
+    times = {"waiting": 0.0}
     original, kept = order.ResumableLoader.__iter__, run._KEEP_IN_MEMORY
 
     def timed(self: order.ResumableLoader) -> Iterator[Any]:
-        iterator = original(self)
-        next(iterator, None)  # workers start and the first batch is drawn: once in a run, not in every step
-        begin, cpu = time.perf_counter(), time.process_time()
-        while True:
-            start = time.perf_counter()
-            batch = next(iterator, None)
-            times["waiting"] += time.perf_counter() - start
-            if batch is None:
-                times["whole"] = time.perf_counter() - begin
-                times["processor"] = time.process_time() - cpu
-                return
+        begin = cpu = 0.0
+        start = time.perf_counter()
+        for number, batch in enumerate(original(self)):
+            now = time.perf_counter()
+            if number == 0:  # workers start and draw the first batch once in a run, not in every step
+                begin, cpu = now, time.process_time()
+            else:
+                waited = times["waiting"] + now - start
+                times.update(waiting=waited, whole=now - begin, processor=time.process_time() - cpu)
+                times["images"] = number * len(batch[1])
             yield batch
+            start = time.perf_counter()
 
     order.ResumableLoader.__iter__, run._KEEP_IN_MEMORY = timed, keep
     try:
@@ -106,13 +106,12 @@ def engine(arch: str, *, keep: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--archs", nargs="+", default=[PLAIN, *list_archs()])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    images = CONFIG.train_images - CONFIG.batch_size
     lines = [
         "# Training",
         "",
@@ -126,7 +125,7 @@ def main() -> None:
     for arch in ("e2resnet", PLAIN):
         for what, keep in (("in memory", 2**40), ("drawn by one other process", 0)):
             times = engine(arch, keep=keep)
-            share, wall, cpu = times["waiting"] / times["whole"], images / times["whole"], images / times["processor"]
+            share, wall, cpu = (times[n] / times[m] for n, m in PAIRS)
             lines.append(f"| {arch} | {what} | {100 * share:.1f} % | {wall:.0f} | {cpu:.0f} |")
     found = speeds(arguments.archs, CONFIG.size, arguments.batch, arguments.rounds)
     lines += ["", f"Bare loops, one thread, batches of {arguments.batch}; XCiT at one pixel less.", ""]

@@ -4,6 +4,7 @@ from equisym.data.batch import images
 from equisym.data.cell import Cell, draw_cell
 from equisym.data.corruptions import CORRUPTIONS, Corruption
 from equisym.data.dataset import WallpaperDataset
+from equisym.data.degradation import Degradation
 from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern, render
 from equisym.data.photographs import Photographs
 from equisym.data.published import PublishedDataset
@@ -17,6 +18,7 @@ __all__ = [
     "TRANSFORMS",
     "Cell",
     "Corruption",
+    "Degradation",
     "Inputs",
     "Pattern",
     "PatternOptions",

@@ -20,7 +20,9 @@ class EvalConfig:
         families: image families to test on.
         count: images of each family.
         out: folder for cross_dataset.csv, models.csv, answers.npz, REPORT.md and the confusion pictures.
-        corruptions: test every corruption at severities 1, 3 and 5 as well (corruptions.csv).
+        corruptions: test every corruption at severities 1, 3 and 5 as well, and cells that repeat 2 to 8 times along
+            the side (corruptions.csv).
+        look: draw what answers hang on (needs captum) and a map of the images as the network sees them.
         seed: of the test images.
         photos: folder of photographs for the photo family; the bundled ones if not given.
         workers: processes that draw images; -1 for one per core.
@@ -31,6 +33,7 @@ class EvalConfig:
     count: int = 1700
     out: str = "eval-report"
     corruptions: bool = False
+    look: bool = False
     seed: int = 1000
     photos: str | None = None
     workers: int = -1
@@ -47,7 +50,7 @@ def main() -> None:
 
 def _evaluate(config: EvalConfig) -> None:
     from equisym.data.dataset import worker_count
-    from equisym.eval.protocol import MODEL_COLUMNS, describe, evaluate, write_answers, write_table
+    from equisym.eval.protocol import MODEL_COLUMNS, Repeats, describe, evaluate, write_answers, write_table
     from equisym.eval.report import markdown_report
     from equisym.train.plots import plot_confusion
     from equisym.train.records import write_whole
@@ -71,6 +74,7 @@ def _evaluate(config: EvalConfig) -> None:
         print(f"{row['run']} on {row['test_family']}: {100 * scores.accuracy:.1f} % ({interval})")
     if config.corruptions:
         every = [Corruption(name, severity) for name in CORRUPTIONS for severity in (1, 3, 5)]
+        every += [Repeats(number) for number in (2, 3, 4, 6, 8)]
         harsh = evaluate(
             config.runs,
             config.families,
@@ -78,7 +82,7 @@ def _evaluate(config: EvalConfig) -> None:
             seed=config.seed,
             photos=config.photos,
             workers=worker_count(config.workers),
-            corruptions=every,
+            conditions=every,
         )
         write_table([row for row, _ in harsh], out / "corruptions.csv")
     write_answers(answers, out / "answers.npz")
@@ -87,5 +91,33 @@ def _evaluate(config: EvalConfig) -> None:
     for run, matrices in confusions.items():
         pictures.append(f"confusion-{Path(run).stem}.png")
         plot_confusion(matrices, out / pictures[-1])
+    if config.look:
+        pictures += [name for run in config.runs for name in _look(run, config, out)]
     command = shlex.join(["equisym-eval", *sys.argv[1:]])
     write_whole(out / "REPORT.md", markdown_report(rows, pictures, command))
+
+
+def _look(run: str, config: EvalConfig, out: Path) -> list[str]:
+    """Draw saliency and embedding of a run; the names of the pictures."""
+    import torch
+
+    from equisym.data import PatternOptions, WallpaperDataset
+    from equisym.eval.looking import embedding, features, plot_embedding, plot_saliency
+    from equisym.train.records import load_model
+
+    model, about = load_model(run)
+    size, options, name = about["size"], PatternOptions(photos=config.photos), Path(run).stem
+    count = min(config.count, 510)
+    sets = [
+        WallpaperDataset(family, count, size=size, seed=config.seed, split="test", options=options).in_memory().tensors
+        for family in config.families
+    ]
+    images, labels = (torch.cat(parts) for parts in zip(*sets, strict=True))
+    plot_saliency(model, images[:17], labels[:17], out / f"saliency-{name}.png")
+    families = [family for family, (own, _) in zip(config.families, sets, strict=True) for _ in own]
+    plot_embedding(embedding(features(model, images)), labels, families, out / f"embedding-{name}.png")
+    return [f"saliency-{name}.png", f"embedding-{name}.png"]
+
+
+if __name__ == "__main__":
+    main()

@@ -63,6 +63,35 @@ def trust_curves(trust: Mapping[str, Trust]) -> str:
     return _svg(figure)
 
 
+def condition_curves(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> str:
+    """Small multiples: accuracy against the amount of each condition.
+
+    Args:
+        curves: for each condition and network, (amount, accuracy).
+    """
+    columns = min(4, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = _figure(2.3 * columns + 0.5, 2.1 * rows + 0.6)
+    panels = np.ravel(figure.subplots(rows, columns, sharey=True, squeeze=False))
+    networks = list(dict.fromkeys(name for own in curves.values() for name in own))
+    for axes, (kind, own) in zip(panels, curves.items(), strict=False):
+        for name, points in own.items():
+            x, y = np.array(points).T
+            colour = f"C{networks.index(name) % 10}"
+            axes.plot(x, 100 * y, marker=".", linewidth=1.2, color=colour, label=name)
+        axes.axhline(100 / 17, color="0.6", linewidth=0.8, linestyle=":")
+        axes.set_title(kind.replace("_", " "), fontsize=9)
+        axes.set_xlabel("repeats" if kind == "repeats" else "severity", fontsize=8)
+        axes.tick_params(labelsize=7)
+    for axes in panels[len(curves) :]:
+        axes.set_axis_off()
+    panels[0].set_ylabel("accuracy in %", fontsize=8)
+    panels[0].set_ylim(0, 102)
+    handles = {name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles, fontsize=7, loc="outside lower center", ncols=3, frameon=False)
+    return _svg(figure)
+
+
 def error_bars(shares: Mapping[str, Mapping[str, float]]) -> str:
     """Stacked bars of right answers and of the three kinds of errors, one bar for each network and family."""
     figure = _figure(7, 0.8 + 0.28 * len(shares))

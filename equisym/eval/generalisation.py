@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equisym.eval.document import Block, Bullets, Figure, Heading, Table, Text
-from equisym.eval.figures import accuracy_against_images, confusion_on_subgroup_graph, error_bars, trust_curves
+from equisym.eval.figures import (
+    accuracy_against_images,
+    condition_curves,
+    confusion_on_subgroup_graph,
+    error_bars,
+    trust_curves,
+)
 from equisym.eval.metrics import error_shares
 from equisym.eval.statistics import holm, mcnemar, mean_interval
 
@@ -33,6 +39,7 @@ class Results:
         answers: for (run, family), the arrays answers, labels and confidences of ``answers.npz``.
         techniques: rows of ``techniques.csv``: technique, with, without (names of networks).
         published: rows of the published accuracies.
+        conditions: rows of ``corruptions.csv``: accuracy on corrupted images and at given repeats.
         problems: sentences on what could not be read.
     """
 
@@ -41,6 +48,7 @@ class Results:
     answers: dict[tuple[str, str], dict[str, NDArray]] = field(default_factory=dict)
     techniques: list[Row] = field(default_factory=list)
     published: list[Row] = field(default_factory=list)
+    conditions: list[Row] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -63,6 +71,8 @@ def read_results(files: Sequence[Path], published: Path | None) -> Results:
         found.techniques += _read_csv(
             file.with_name("techniques.csv"), ("technique", "with", "without"), found.problems, optional=True
         )
+        harder = _read_csv(file.with_name("corruptions.csv"), NEEDED, found.problems, optional=True)
+        found.conditions += [row for row in harder if _is_number(row["accuracy"])]
         archive = file.with_name("answers.npz")
         if archive.is_file():
             with np.load(archive) as arrays:
@@ -87,6 +97,7 @@ def report(results: Results, command: str) -> list[Block]:
     blocks: list[Block] = [Text(f"`{command}`"), *_findings(results, groups, families)]
     blocks += [Heading("Accuracy across families"), *_accuracy(results, groups, families)]
     blocks += [Heading("Levels and kinds of errors"), *_levels(results, groups)]
+    blocks += [Heading("Harder images"), *_harder(results)]
     blocks += [Heading("Trust"), *_trust(results, groups, families)]
     blocks += [Heading("Cost and invariance"), *_cost(results, groups)]
     blocks += [Heading("Techniques with and without"), *_techniques(results, groups, families)]
@@ -234,6 +245,31 @@ def _best_confusion(results: Results, groups: dict, family: str) -> tuple[str, N
             np.add.at(counts, (arrays["labels"], arrays["answers"]), 1)
             return f"{name[0]} on {family}", counts
     return None
+
+
+def _harder(results: Results) -> list[Block]:
+    """Accuracy against severity of each corruption and against repeats, one figure for each family."""
+    curves: dict[str, dict[str, dict[str, dict[float, list[float]]]]] = {}
+    for row in [*results.conditions, *results.rows]:
+        family, _, condition = row["test_family"].partition("+")
+        kind, _, amount = condition.rpartition("-")
+        name = f"{network_of(row)[0]}, {row['train_images']}"
+        if condition:
+            own = curves.setdefault(family, {}).setdefault(kind, {}).setdefault(name, {})
+            own.setdefault(float(amount), []).append(float(row["accuracy"]))
+        else:  # severity 0 of every corruption; these rows come last
+            for kind, networks in curves.get(family, {}).items():
+                if kind != "repeats" and name in networks:
+                    networks[name].setdefault(0.0, []).append(float(row["accuracy"]))
+    blocks: list[Block] = []
+    for family, kinds in curves.items():
+        means = {
+            kind: {name: [(x, float(np.mean(y))) for x, y in sorted(own.items())] for name, own in networks.items()}
+            for kind, networks in kinds.items()
+        }
+        caption = f"Accuracy on {family} images against severity of corruptions, and against repeats along the side."
+        blocks.append(Figure(f"harder-{family}", condition_curves(means), caption))
+    return blocks or [Text("No `corruptions.csv` stands beside the results; `equisym-eval --corruptions` writes it.")]
 
 
 def _trust(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:

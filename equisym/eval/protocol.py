@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,26 @@ MODEL_COLUMNS: tuple[str, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """A condition of the test images: how often the primitive cell repeats along the side."""
+
+    number: float
+
+
+Condition = Corruption | Repeats | None
+"""What is hard about the test images; None for nothing."""
+
+
+def suffix(condition: Condition) -> str:
+    """What a condition adds to the name of the family, such as ``+dose-3``."""
+    if condition is None:
+        return ""
+    if isinstance(condition, Repeats):
+        return f"+repeats-{condition.number:g}"
+    return f"+{condition.name}-{condition.severity}"
+
+
 def evaluate(
     runs: Sequence[str | Path],
     families: Sequence[str],
@@ -58,7 +79,7 @@ def evaluate(
     photos: str | None = None,
     workers: int = 0,
     batch_size: int = 64,
-    corruptions: Sequence[Corruption | None] = (None,),
+    conditions: Sequence[Condition] = (None,),
 ) -> Iterator[tuple[dict[str, Any], Scores]]:
     """Score runs on test images that no training has seen, photographs included.
 
@@ -70,25 +91,28 @@ def evaluate(
         photos: folder of photographs; the bundled ones if not given. Only its test split is used.
         workers: processes that draw images.
         batch_size: images in a forward pass.
-        corruptions: what happens to the images before they are shown; None for nothing.
+        conditions: what is hard about the images; None for nothing.
 
     Yields:
-        For each run, family and corruption, a row of ``cross_dataset.csv`` and the scores behind it.
+        For each run, family and condition, a row of ``cross_dataset.csv`` and the scores behind it.
     """
-    drawn: dict[tuple[str, int], tuple[Tensor, ...]] = {}
+    drawn: dict[tuple, tuple[Tensor, ...]] = {}
     loaded = [(Path(run), *load_model(run)) for run in runs]
     for path, model, about in loaded:
         for family in families:
-            key = (family, about["size"])
-            if key not in drawn:
-                options = PatternOptions(photos=photos)
-                data = WallpaperDataset(family, count, size=about["size"], seed=seed, split="test", options=options)
-                drawn[key] = data.in_memory(workers=workers).tensors
-            for corruption in corruptions:
+            for condition in conditions:
+                times = condition.number if isinstance(condition, Repeats) else None
+                key = (family, about["size"], times)
+                if key not in drawn:
+                    options = PatternOptions(photos=photos)
+                    if times is not None:
+                        options = replace(options, repeats=(times, times), min_cell=1.0)
+                    data = WallpaperDataset(family, count, size=about["size"], seed=seed, split="test", options=options)
+                    drawn[key] = data.in_memory(workers=workers).tensors
                 images, labels = drawn[key]
-                if corruption is not None:
-                    images = corruption(images, seed=seed)
-                yield _tested(path, model, about, family, corruption, images, labels, batch_size)
+                if isinstance(condition, Corruption):
+                    images = condition(images, seed=seed)
+                yield _tested(path, model, about, family + suffix(condition), images, labels, batch_size)
 
 
 def _tested(
@@ -96,7 +120,6 @@ def _tested(
     model: nn.Module,
     about: dict[str, Any],
     family: str,
-    corruption: Corruption | None,
     images: Tensor,
     labels: Tensor,
     batch_size: int,
@@ -114,7 +137,7 @@ def _tested(
         "run": str(path),
         "train_family": about["train_family"],
         "train_images": about["train_images"],
-        "test_family": family if corruption is None else f"{family}+{corruption.name}-{corruption.severity}",
+        "test_family": family,
         "test_images": len(images),
         "images_per_second": round(speed, 1),
     }

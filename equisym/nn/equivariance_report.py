@@ -62,7 +62,7 @@ class EquivarianceReport:
         powers = self.errors[:, 1:].clamp_min(1e-16).log10().numpy()
         picture = axes.imshow(powers, aspect="auto", cmap="viridis", vmin=-16, vmax=0)
         elements = [element_name(g, self.group) for g in range(1, self.group.order)]
-        axes.set_xticks(range(len(elements)), elements)
+        axes.set_xticks(range(len(elements)), elements, fontsize="small", rotation=60)
         axes.set_yticks(range(len(self.layers)), self.layers, fontsize="small")
         axes.figure.colorbar(picture, ax=axes, label="relative error, power of ten")
         return axes

@@ -118,9 +118,8 @@ class WallpaperConv2d(nn.Module):
                 (qy, ry), (qx, rx) = divmod(y + dy, cell), divmod(x + dx, cell)
                 filters[:, y, x, :, ry, rx, qy + reach, qx + reach] += weight[:, :, y, x, number]
         mixed = filters.flatten(3, 5).flatten(0, 2)
-        plain = nn.Conv2d(
-            *mixed.shape[1::-1], side, padding=reach, padding_mode="circular", bias=self.bias is not None
-        ).to(mixed)
+        bias = self.bias is not None
+        plain = nn.Conv2d(mixed.shape[1], len(mixed), side, padding=reach, padding_mode="circular", bias=bias).to(mixed)
         plain.weight.copy_(mixed)
         if self.bias is not None and plain.bias is not None:
             plain.bias.copy_(self.bias.index_select(1, self.bias_index).flatten())

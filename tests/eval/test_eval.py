@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix
 
+from equisym.data import CORRUPTIONS
 from equisym.eval import score, wilson_interval
 from equisym.eval.protocol import COLUMNS
 from equisym.groups import WALLPAPER_GROUPS
@@ -51,13 +52,29 @@ def test_command_writes_table_pictures_and_report(tmp_path):
     (tmp_path / "a").mkdir()
     save_model(model, tmp_path / "a/model.safetensors", about | {"train_family": "noise", "train_images": 17})
     code = "from equisym.eval.command import main; main()"
-    arguments = [str(tmp_path / "a"), "--families", "noise", "atom", "--count", "34", "--workers", "0"]
+    arguments = [
+        str(tmp_path / "a"),
+        "--families",
+        "noise",
+        "atom",
+        "--count",
+        "34",
+        "--workers",
+        "0",
+        "--look",
+        "--corruptions",
+    ]
     out = tmp_path / "report"
     subprocess.run([sys.executable, "-c", code, *arguments, "--out", str(out)], check=True, capture_output=True)
     rows = list(csv.DictReader((out / "cross_dataset.csv").read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert [row["test_family"] for row in rows] == ["noise", "atom"]
     assert (out / "confusion-a.png").stat().st_size > 1000
+    for name in ("saliency-a.png", "embedding-a.png"):
+        assert (out / name).stat().st_size > 1000
+    harder = list(csv.DictReader((out / "corruptions.csv").read_text().splitlines()))
+    assert len(harder) == 2 * (3 * len(CORRUPTIONS) + 5)
+    assert {"noise+dose-3", "atom+repeats-4"} <= {row["test_family"] for row in harder}
     report = (out / "REPORT.md").read_text()
     assert "equisym-eval" in report
     assert "| rotation order |" in report

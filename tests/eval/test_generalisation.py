@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equisym.eval.document import Bullets, Heading, Table, Text, render_html
+from equisym.eval.document import Bullets, Figure, Heading, Table, Text, render_html
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
@@ -48,6 +48,18 @@ def results(tmp_path):
         "technique,with,without\nturning kernels,turning,plain\nmagic,magic,plain\nplainness,plain,turning\n"
     )
     return tmp_path / "cross_dataset.csv"
+
+
+def test_harder_images_are_drawn_where_they_were_tested(results):
+    lines = results.read_text().splitlines()
+    harder = [line.replace(",noise,102,", f",noise+dose-{n},102,") for n in (1, 3) for line in lines[1:]]
+    harder = [line for line in harder if "+dose" in line]
+    assert len(harder) == 8
+    results.with_name("corruptions.csv").write_text("\n".join([lines[0], *harder, ""]))
+    figures = {b.name: b for b in report(read_results([results], None), "c") if isinstance(b, Figure)}
+    assert "dose" in figures["harder-noise"].svg
+    assert "severity" in figures["harder-noise"].svg
+    assert "harder-atom" not in figures
 
 
 class Balanced(HTMLParser):

@@ -191,3 +191,17 @@ def test_the_input_is_not_turned_where_that_would_be_another_function():
         assert turning_is_cheaper(x, conv.weight, **plan) is turned, shape
         torch.testing.assert_close(conv(x), conv.to_plain()(x), rtol=1e-4, atol=1e-4)
     assert not turning_is_cheaper(torch.randn(1, 96, 5, 5), conv.weight, **{**plan, "group": C(6)})
+
+
+def test_compiled_wide_layers_turn_the_input_and_exported_ones_leave_the_batch_free():
+    torch.manual_seed(0)
+    group = D(4)
+    conv = GroupConv2d(16, 16, 3, group=group, padding=1).eval()
+    x = torch.randn(2, 128, 3, 3)
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(conv, fullgraph=True, backend="eager")(x), conv(x))
+    free = ({0: torch.export.Dim("batch", min=1, max=512)},)
+    program = torch.export.export(conv, (x,), dynamic_shapes=free).module()
+    for batch in (1, 2, 40):
+        x = torch.randn(batch, 128, 3, 3)
+        torch.testing.assert_close(program(x), conv(x), rtol=1e-4, atol=1e-4)
