@@ -63,7 +63,8 @@ def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
         "`python eval/symnet_sets.py --workers 2 && python eval/symnet_weights.py`",
         "",
         f"Trained on {images:,} degraded images, a third of each family; tested on clean images, 1,700 of each family, "
-        "of other seeds and, for photographs, other sources. Percent; ECE in 15 bins; at 95 %: accuracy of the surest 95 %.",
+        "of other seeds and, for photographs, other sources. Percent; ECE in 15 bins; at 95 %: accuracy of "
+        "the surest 95 %.",
         "",
         "| network | family | accuracy | 95 % interval | rotation order | crystal class | ECE | at 95 % |",
         "|---|---|---|---|---|---|---|---|",
@@ -76,9 +77,11 @@ def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
                 found = score(network(images_of.evidence.pack()), images_of.labels)
             surest = np.argsort(-found.confidences, kind="stable")[: round(0.95 * len(images_of))]
             kept = (found.answers == found.labels)[surest].mean()
+            shares = (found.level_rotation, found.level_class)
             lines.append(
-                f"| {name} | {family} | {100 * found.accuracy:.2f} | {100 * found.ci_low:.2f} to {100 * found.ci_high:.2f} "
-                f"| {100 * found.level_rotation:.2f} | {100 * found.level_class:.2f} | {found.ece:.4f} | {100 * kept:.2f} |"
+                f"| {name} | {family} | {100 * found.accuracy:.2f} | {100 * found.ci_low:.2f} to "
+                f"{100 * found.ci_high:.2f} | {100 * shares[0]:.2f} | {100 * shares[1]:.2f} | {found.ece:.4f} | "
+                f"{100 * kept:.2f} |"
             )
     lines += [
         "",

@@ -87,11 +87,11 @@ class Evidence:
     @classmethod
     def unpack(cls, rows: Tensor) -> Evidence:
         """The inverse of :meth:`pack`."""
-        parts = rows.split([int(np.prod(shape)) for shape in _SHAPES.values()], 1)
-        shaped = {
-            name: part.unflatten(1, shape) if shape else part[:, 0]
-            for (name, shape), part in zip(_SHAPES.items(), parts, strict=True)
-        }
+        shaped, start = {}, 0
+        for name, shape in _SHAPES.items():  # by slices, which a symbolic trace can follow
+            stop = start + int(np.prod(shape))
+            shaped[name] = rows[:, start:stop].unflatten(1, shape) if shape else rows[:, start]
+            start = stop
         return cls(**shaped | {"admitted": shaped["admitted"] > 0.5})
 
     def arrays(self) -> dict[str, np.ndarray]:

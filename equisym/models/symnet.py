@@ -28,8 +28,8 @@ class SymNet(FromEvidence):
     each group, at the group's best origin, is read by one small network that is the same for all operations and gives
     the log-odds that the operation holds. An isometry commutes with isotropic filters, so the features have the
     symmetry of the image. A group's energy adds up its operations, and pays for the strain :math:`\epsilon_G` of the
-    lattice against the group's: nothing else of the image reaches it. The doubt :math:`\delta` that the lattice is wrong
-    is read from how well its translations hold.
+    lattice against the group's: nothing else of the image reaches it. The doubt :math:`\delta` that the lattice is
+    wrong is read from how well its translations hold.
 
     Args:
         filters: number of spectral filters.

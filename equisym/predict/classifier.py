@@ -24,8 +24,8 @@ from equisym.crystal import (
 from equisym.crystal.statistics import class_sizes, whitening_filters
 from equisym.data.readers import read_image
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.predict.doubt import Background, refuse_lattice, take_apart
 from equisym.models.from_evidence import FromEvidence
+from equisym.predict.doubt import Background, refuse_lattice, take_apart
 from equisym.predict.judge import bundled, load_judge
 from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
 from equisym.predict.prediction import OperationResidual, Prediction

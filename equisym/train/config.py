@@ -35,6 +35,7 @@ class TrainConfig:
         loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or level1 (three
             classes: without rotations, 2- and 4-fold, 3- and 6-fold).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
+        degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
         augment: turn and flip the training images at random.
         accumulate: batches whose gradients make one step.
         clip: largest norm of the gradient; 0 for any.
@@ -68,6 +69,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     loss: str = "flat"
     curriculum: float = 0.0
+    degrade: bool = False
     augment: bool = False
     accumulate: int = 1
     clip: float = 0.0

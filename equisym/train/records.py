@@ -67,6 +67,8 @@ def make_network(
         inputs: names of :class:`equisym.data.Inputs`, with commas; they become channels of the architecture's input.
     """
     stack = Inputs(inputs)
+    if stack.names != ("image",) and arch in ("symnet", "crystal"):
+        raise ValueError(f"{arch} measures the image itself: leave out --inputs (got {inputs!r})")
     network = build(arch, num_classes=num_classes, in_channels=in_channels * len(stack.names), **options)
     if stack.names == ("image",):
         return network

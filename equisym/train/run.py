@@ -19,11 +19,14 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchmetrics.functional.classification import multiclass_confusion_matrix
+from tqdm.auto import tqdm
 
-from equisym.data import FAMILIES, PatternOptions, WallpaperDataset
+from equisym.data import FAMILIES, Degradation, PatternOptions, WallpaperDataset
 from equisym.data.dataset import worker_count
+from equisym.models import Crystal, SymNet
+from equisym.models.from_evidence import FromEvidence
 from equisym.models.tree import labels_at
 from equisym.train.checkpoints import Checkpoints, ExponentialAverage, Preempted, model_weights
 from equisym.train.config import TrainConfig
@@ -33,6 +36,7 @@ from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.records import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.repeatable import repeatable
+from equisym.train.symmetry import SymmetryModule
 from equisym.train.synchronise import synchronise_norms
 
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
@@ -67,11 +71,15 @@ def train(config: TrainConfig) -> dict[str, Any]:
     several = config.devices * config.nodes > 1
     if several:
         synchronise_norms(model)
-    train_loader, valid_loader = _train_loader(config), _valid_loader(config)
-    module = ClassifierModule(
+    measured = model if isinstance(model, FromEvidence) else None
+    train_loader, valid_loader = _train_loader(config, measured), _valid_loader(config, measured)
+    fitted = isinstance(model, Crystal)
+    if fitted:  # at once, by scikit-learn; an epoch at rate 0 then measures it
+        model.fit(*train_loader.dataset.tensors)  # pyright: ignore[reportAttributeAccessIssue]
+    module = (SymmetryModule if isinstance(model, SymNet) else ClassifierModule)(
         model,
         num_classes=config.num_classes,
-        lr=_chosen_lr(config, model, train_loader, out),
+        lr=0.0 if fitted else _chosen_lr(config, model, train_loader, out),
         weight_decay=config.weight_decay,
         optimiser=config.optimiser,
         schedule=config.schedule,
@@ -91,8 +99,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
         accelerator="auto",
         devices=config.devices,
         num_nodes=config.nodes,
-        max_epochs=config.epochs,
-        precision=_precision(config.precision),  # pyright: ignore[reportArgumentType]
+        max_epochs=1 if fitted else config.epochs,
+        precision=_precision("32" if measured else config.precision),  # pyright: ignore[reportArgumentType]
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.clip or None,
         logger=_logger(config.logger, out),
@@ -175,23 +183,32 @@ def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, 
     return WallpaperDataset(families, length, size=config.size, seed=config.seed, split=split, options=options)
 
 
-def _kept(config: TrainConfig, split: str) -> tuple[Dataset, int]:
-    """The images of a split, in memory if they fit, and the worker processes that then draw them."""
+def _kept(config: TrainConfig, split: str, measured: FromEvidence | None) -> tuple[Dataset, int]:
+    """The images of a split, in memory if they fit, and the worker processes that then draw them.
+
+    Of a network that judges evidence, what it measured is kept.
+    """
     length = config.train_images if split == "train" else config.valid_images
     dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
+    if config.degrade:
+        dataset.corrupt = Degradation()
+    if measured is not None:
+        images, labels = dataset.in_memory(workers=workers, progress=_is_first_process()).tensors
+        bar = tqdm(images.split(17), desc="measuring", disable=not _is_first_process())
+        return TensorDataset(torch.cat([measured.look(batch) for batch in bar]), labels), 0
     if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
         return dataset.in_memory(workers=workers, progress=_is_first_process()), 0
     return dataset, workers
 
 
-def _train_loader(config: TrainConfig) -> ResumableLoader:
-    dataset, workers = _kept(config, "train")
+def _train_loader(config: TrainConfig, measured: FromEvidence | None) -> ResumableLoader:
+    dataset, workers = _kept(config, "train", measured)
     order = EpochBatches(config.train_images, config.batch_size, seed=config.seed)
     return ResumableLoader(dataset, order, num_workers=workers, persistent_workers=workers > 0)
 
 
-def _valid_loader(config: TrainConfig) -> DataLoader:
-    dataset, workers = _kept(config, "valid")
+def _valid_loader(config: TrainConfig, measured: FromEvidence | None) -> DataLoader:
+    dataset, workers = _kept(config, "valid", measured)
     share = ShardedSequence(config.valid_images)
     return DataLoader(dataset, config.batch_size, sampler=share, num_workers=workers, persistent_workers=workers > 0)
 
