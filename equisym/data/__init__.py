@@ -7,6 +7,7 @@ from equisym.data.dataset import WallpaperDataset
 from equisym.data.degradation import Degradation
 from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern, render
 from equisym.data.photographs import Photographs
+from equisym.data.published import PublishedDataset
 from equisym.data.transforms import TRANSFORMS, Inputs
 
 VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
@@ -22,6 +23,7 @@ __all__ = [
     "Pattern",
     "PatternOptions",
     "Photographs",
+    "PublishedDataset",
     "WallpaperDataset",
     "draw_cell",
     "draw_pattern",
