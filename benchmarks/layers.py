@@ -321,6 +321,16 @@ def speed_table(found: Figures, size: int) -> list[str]:
     return [*lines, ""]
 
 
+def compile_table(found: Figures, size: int) -> list[str]:
+    lines = [
+        f"| torch.compile without layout_optimization, {size} x {size} | train | inference |",
+        "|---|---|---|",
+    ]
+    rows = [(name, r) for name, r in found.items() if "compile_train" in r]
+    lines += [f"| {n} | {r['compile_train']:.2f} x faster | {r['compile_infer']:.2f} x faster |" for n, r in rows]
+    return [*lines, ""]
+
+
 def accuracy_table(folders: list[Path]) -> list[str]:
     runs = [json.loads((folder / "summary.json").read_text()) for folder in folders]
     families = list(runs[0]["test"])
@@ -383,16 +393,7 @@ def main() -> None:
     for size in args.sizes:
         lines += speed_table(found, size)
     if args.compile:
-        lines += [
-            f"| torch.compile without layout_optimization, {args.sizes[0]} x {args.sizes[0]} | train | inference |",
-            "|---|---|---|",
-        ]
-        lines += [
-            f"| {n} | {r['compile_train']:.2f} x faster | {r['compile_infer']:.2f} x faster |"
-            for n, r in found.items()
-            if "compile_train" in r
-        ]
-        lines.append("")
+        lines += compile_table(found, args.sizes[0])
     if args.runs:
         lines += accuracy_table(args.runs)
     text = "\n".join(lines)

@@ -13,20 +13,23 @@ from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.from_evidence import FromEvidence
 from equisym.models.registry import register
 
+LARGEST_STRAIN = 0.1  # a lattice that is further from a group's is another lattice, not a distorted one
+
 
 class SymNet(FromEvidence):
     r"""Log-probabilities of the 17 groups from the evidence of symmetry in a unit cell.
 
     .. math::
-        E(G) = \sum_{g \in G} s_\theta(\rho_\theta(g)), \qquad
+        E(G) = \sum_{g \in G} s_\theta(\rho_\theta(g)) - \frac{\epsilon_G^2}{2 \sigma^2}, \qquad
         p(G) = (1 - \delta_\theta)\, \mathrm{softmax}_G\, E(G) / \tau + \delta_\theta / 17
 
     Isotropic spectral filters, whose transfer function is learned from frequency, strength and reliability of each
     ring, turn the cell into features; the features' correlation :math:`\rho` with themselves under each operation of
     each group, at the group's best origin, is read by one small network that is the same for all operations and gives
     the log-odds that the operation holds. An isometry commutes with isotropic filters, so the features have the
-    symmetry of the image. A group's energy adds up its operations: nothing else of the image reaches it. The doubt
-    :math:`\delta` that the lattice is wrong is read from how well its translations hold.
+    symmetry of the image. A group's energy adds up its operations, and pays for the strain :math:`\epsilon_G` of the
+    lattice against the group's: nothing else of the image reaches it. The doubt :math:`\delta` that the lattice is wrong
+    is read from how well its translations hold.
 
     Args:
         filters: number of spectral filters.
@@ -45,10 +48,11 @@ class SymNet(FromEvidence):
         self.strength = nn.Parameter(torch.linspace(0, 1, filters))
         self.shape = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, filters))
         self.head = nn.Sequential(
-            nn.Linear(3 * filters + 8, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
+            nn.Linear(3 * filters + 7, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
         )
         self.doubt = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, 1))
         self.slope = nn.Parameter(torch.tensor(1.0))
+        self.log_rigidity = nn.Parameter(torch.tensor(0.03).log())
         self.register_buffer("temperature", torch.tensor(1.0))
         nn.init.zeros_(self.shape[-1].weight)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.shape[-1].bias)  # pyright: ignore[reportArgumentType]
@@ -86,16 +90,16 @@ class SymNet(FromEvidence):
         distance = torch.asinh(miss / 0.02) / 3
         error = (c.error + 1e-3).log10() + 1.5
         chance = (c.chance + 1e-3).log10().expand_as(error) + 1
-        strain = e.strain[:, SLOT_GROUP, None].clamp(max=0.3) * 10
         kind = self.kind.expand(len(e), -1, -1)
-        seen = self.head(torch.cat((distance, error, chance, strain, kind), -1))[..., 0]
+        seen = self.head(torch.cat((distance, error, chance, kind), -1))[..., 0]
         return seen + self.slope * 4 * (1 - distance.mean(-1) * 1.5)
 
     def energies(self, e: Evidence) -> Tensor:
         """Unnormalised log-probabilities of the groups, given that the lattice is right, (B, 17)."""
-        energy = self.log_odds(e) @ self.members.T
+        energy = self.log_odds(e) @ self.members.T - 0.5 * (e.strain / self.log_rigidity.exp()).square()
         one = torch.arange(17, device=energy.device) == WALLPAPER_GROUPS["p1"].label
-        return torch.where(e.admitted | one, energy, torch.full_like(energy, -30.0))
+        possible = e.admitted & (e.strain <= LARGEST_STRAIN)
+        return torch.where(possible | one, energy, torch.full_like(energy, -30.0))
 
     def log_doubt(self, e: Evidence) -> tuple[Tensor, Tensor]:
         """Logarithms of the chance that the lattice is right and that it is wrong, (B, 1) each."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 from equisym.groups import Group, PointGroup, irrep, irreps, trivial
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
-from equisym.nn.field_type import FieldType
+from equisym.nn.field_type import FieldType, check_types
 
 Function = Callable[[Tensor], Tensor]
 
@@ -38,6 +38,7 @@ class PointwiseNonlinearity(nn.Module):
 
     def __init__(self, field_type: FieldType, function: Function = torch.relu) -> None:
         super().__init__()
+        check_types((field_type,))
         for rep, _ in field_type.distinct:
             if not rep.is_permutation:
                 raise ValueError(
@@ -59,6 +60,7 @@ class _ByField(ConstantModule):
 
     def __init__(self, field_type: FieldType) -> None:
         super().__init__()
+        check_types((field_type,))
         self.field_type = field_type
         self._alike = len(field_type.distinct) == 1
         sizes = [rep.size for rep in field_type.fields]
@@ -190,6 +192,10 @@ class FourierNonlinearity(ConstantModule):
         function: Function = torch.relu,
     ) -> None:
         super().__init__()
+        if not isinstance(group, Group):
+            raise TypeError(f"group must be a group such as SO2 or D(4) (got {group!r})")
+        if min(fields, max_frequency + 1) < 1:
+            raise ValueError(f"fields must be at least 1 and max_frequency 0 (got {fields} and {max_frequency})")
         if isinstance(group, PointGroup):
             grid, samples = group, samples or group.n
             if samples != group.n:

@@ -65,6 +65,8 @@ class WallpaperConv2d(nn.Module):
                 names = " ".join(WALLPAPER_GROUPS.names)
                 raise ValueError(f"group must be one of {names} (got {group!r})")
             group = WALLPAPER_GROUPS[group]
+        if min(in_channels, out_channels) < 1:
+            raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd (got {kernel_size}): use {kernel_size + 1}")
         if cell < 1:
