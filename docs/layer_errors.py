@@ -1,4 +1,4 @@
-"""Write the table of measured equivariance errors of lifting convolutions off the pixel grid.
+"""Write the table of measured equivariance errors of lifting convolutions off the pixel grid, by n, angle and kernel.
 
 python docs/layer_errors.py
 """
@@ -17,6 +17,7 @@ from equisym.nn import LiftConv2d
 
 KERNELS = (3, 5, 7)
 ORDERS = (3, 5, 6, 8, 12, 16)
+BANDS = (0.25, 0.5)  # highest frequency of the pictures, in units of the grid's own
 
 
 def waves(points: Tensor, count: int, highest: float) -> Tensor:
@@ -29,8 +30,14 @@ def waves(points: Tensor, count: int, highest: float) -> Tensor:
     return torch.cos(points @ vectors.T + phase).sum(-1) / math.sqrt(count)
 
 
-def error(order: int, kernel_size: int, highest: float) -> float:
-    """Largest relative error at the centre pixel over all elements: the field there permutes and does not move."""
+def off_grid(angle: float) -> float:
+    """Degrees between a rotation and the nearest quarter turn, 0 to 45."""
+    rest = round(angle, 6) % 90
+    return min(rest, 90 - rest)
+
+
+def errors(order: int, kernel_size: int, highest: float) -> dict[float, float]:
+    """Relative error at the centre pixel, which no turn moves, for each distance from the quarter turns."""
     torch.manual_seed(0)
     group = C(order)
     layer = LiftConv2d(1, 8, kernel_size, group=group, bias=False).double()
@@ -46,20 +53,27 @@ def error(order: int, kernel_size: int, highest: float) -> float:
             back = torch.from_numpy(group.matrix(group.inverse(g)))
             pictures = torch.stack([waves(points @ back.T + s, 40, highest) for s in shifts])
             answers.append(functional.conv2d(pictures[:, None], filters).view(64, 8, order))
-        worst = 0.0
+        found: dict[float, float] = {}
         for g in range(order):
             expected = answers[0][..., torch.from_numpy(group.regular_permutation(g))]
-            worst = max(worst, ((answers[g] - expected).norm() / expected.norm()).item())
-    return worst
+            angle = off_grid(360 * g / order)
+            found[angle] = max(found.get(angle, 0.0), ((answers[g] - expected).norm() / expected.norm()).item())
+    return found
+
+
+def cell(value: float) -> str:
+    return "exact" if value < 1e-10 else f"{100 * value:.2g} %"
 
 
 def main() -> None:
     """Print and write the table."""
-    lines = ["| n | kernel | pictures up to 0.25 of the grid's frequency | up to 0.5 |", "|---|---|---|---|"]
+    heads = [f"{k}x{k}, {part:g}" for k in KERNELS for part in BANDS]
+    lines = ["| n | angle | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
     for order in ORDERS:
-        for k in KERNELS:
-            cells = [f"{100 * error(order, k, part * math.pi):.2g} %" for part in (0.25, 0.5)]
-            lines.append(f"| {order} | {k} | {cells[0]} | {cells[1]} |")
+        columns = [errors(order, k, part * math.pi) for k in KERNELS for part in BANDS]
+        for angle in sorted(columns[0]):
+            cells = [str(order), f"{angle:g}°", *(cell(column[angle]) for column in columns)]
+            lines.append("| " + " | ".join(cells) + " |")
     text = "\n".join(lines) + "\n"
     (Path(__file__).parent / "_generated" / "layer_errors.md").write_text(text)
     print(text)

@@ -9,8 +9,21 @@ from torch import Tensor
 
 from equisym.groups import PointGroup
 from equisym.nn.action import act
+from equisym.nn.equivariance_report import (
+    KINDS,
+    EquivarianceReport,
+    difference,
+    element_name,
+    equivariance_report,
+)
 
-KINDS = ("image", "regular", "invariant")
+__all__ = [
+    "EquivarianceReport",
+    "assert_equivariant",
+    "equivariance_error",
+    "equivariance_errors",
+    "equivariance_report",
+]
 
 
 @torch.no_grad()
@@ -35,7 +48,7 @@ def equivariance_errors(
     Raises:
         ValueError: for an unknown input or output kind.
     """
-    if input not in KINDS[:2] or output not in KINDS:
+    if input not in ("image", "regular") or output not in KINDS:
         raise ValueError(
             f"input must be image or regular, output image, regular or invariant (got {input!r}, {output!r})"
         )
@@ -44,11 +57,7 @@ def equivariance_errors(
     errors = []
     for g in range(group.order):
         moved = module(act(x, g, group, regular=input == "regular"))
-        expected = reference if output == "invariant" else act(reference, g, group, regular=output == "regular")
-        difference = (moved - expected).abs()
-        if output != "invariant" and (4 * (g % group.n)) % group.n:
-            difference = difference * _disc(difference)
-        errors.append((difference.max() / scale).double().cpu())
+        errors.append((difference(moved, reference, g, group, output) / scale).double().cpu())
     return torch.stack(errors)
 
 
@@ -93,14 +102,7 @@ def assert_equivariant(
     errors = equivariance_errors(module, x, group=group, input=input, output=output)
     worst = int(errors.argmax())
     if not errors[worst] <= tolerance:
-        name = f"r^{worst % group.n}" + (" s" if worst >= group.n else "")
         raise AssertionError(
-            f"not equivariant under {group}: error {errors[worst]:.1e} at {name}, above {tolerance:.0e}"
+            f"not equivariant under {group}: error {errors[worst]:.1e} at {element_name(worst, group)}, "
+            f"above {tolerance:.0e}"
         )
-
-
-def _disc(x: Tensor) -> Tensor:
-    """1 on the disc of 0.7 of the half side, 0 outside: there interpolation has not met the border."""
-    height, width = x.shape[-2:]
-    y, x_ = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    return ((x_**2 + y**2).sqrt() <= 0.7).to(x)

@@ -19,22 +19,12 @@ from tqdm.auto import tqdm
 from equisym.data import FAMILIES, WallpaperDataset
 from equisym.data.cell import metrics_of
 from equisym.groups import WALLPAPER_GROUPS
-
-
-def reduced(basis: np.ndarray) -> np.ndarray:
-    """Gauss reduction: columns a <= b with an angle of 60 to 90 degrees."""
-    a, b = basis.T
-    while True:
-        a, b = (a, b) if a @ a <= b @ b + 1e-9 else (b, a)
-        step = round(float(a @ b / (a @ a)))
-        if step == 0:
-            return np.column_stack([a, b if a @ b >= 0 else -b])
-        b = b - step * a
+from equisym.groups.lattice import reduce_basis
 
 
 def features(dataset: WallpaperDataset, index: int) -> list[float]:
     pattern = dataset.pattern(index)
-    a, b = reduced(pattern.primitive_basis).T
+    a, b = sorted(reduce_basis(pattern.primitive_basis).T, key=np.linalg.norm)
     image = pattern.image(dataset.size)
     area, cosine = abs(a[0] * b[1] - a[1] * b[0]), a @ b / math.sqrt((a @ a) * (b @ b))
     ratio = math.sqrt(b @ b / (a @ a))

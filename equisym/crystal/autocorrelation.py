@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_OUTER_RINGS = 24  # from a quarter of a cycle per pixel on
+
 
 def remove_trend(image: Tensor, order: int = 1) -> Tensor:
     """Subtract the least-squares polynomial of a total degree in x and y: 0 the mean, 1 a plane, 2 a paraboloid.
@@ -47,6 +49,41 @@ def smooth(image: Tensor, sigma: float) -> Tensor:
     return functional.conv2d(functional.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
 
 
+def bring_out_texture(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> Tensor:
+    r"""Filter an image so that the detail that repeats outweighs shading, blotches and pixel noise.
+
+    .. math:: w(q)^2 = S(q) / P(q)^{1 + \text{strength}}
+
+    on every ring of frequencies q, after a Gaussian high-pass: P is the power, S the part of it above the noise, which
+    is the least power of the outer rings.
+
+    Args:
+        image: grey images.
+        longest: standard deviation of the Gaussian whose average is taken off, as a part of the shorter side.
+        strength: how far strong rings are held back; 0 leaves the spectrum of the signal, 1 makes it white.
+
+    Shape:
+        ``(B, H, W)`` to the same.
+    """
+    height, width = image.shape[-2:]
+    y = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
+    x = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
+    q = torch.hypot(y, x)
+    coefficients = torch.fft.rfft2(image) * -torch.expm1(-2 * (torch.pi * longest * min(height, width) * q).square())
+    edges = torch.logspace(-8, -1, 29, base=2, dtype=image.dtype, device=image.device)
+    ring = torch.bucketize(q, edges).flatten()
+    power = image.new_zeros(len(image), len(edges) + 1)
+    power = power.index_add(1, ring, coefficients.abs().square().flatten(1))
+    count = torch.bincount(ring, minlength=len(edges) + 1)
+    power = power / count.clamp(min=1)
+    outer = torch.where(count > 0, power, torch.inf)[:, _OUTER_RINGS:]
+    noise = torch.maximum(outer.amin(1, keepdim=True), 1e-3 * power.amax(1, keepdim=True))
+    signal = torch.maximum(power - noise, 1e-3 * noise)
+    gain = (signal / torch.maximum(power, 1e-12 * power.amax(1, keepdim=True)) ** (1 + strength)).sqrt()
+    gain = torch.where((count > 0) & (power > 0), gain, 0)
+    return torch.fft.irfft2(coefficients * gain[:, ring].unflatten(1, q.shape), s=(height, width))
+
+
 def autocorrelation(image: Tensor, min_overlap: float = 0.05) -> tuple[Tensor, Tensor]:
     r"""The correlation coefficient of an image with itself shifted, over the pixels where both are known.
 
@@ -66,32 +103,35 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05) -> tuple[Tensor, T
 
     >>> stripes = torch.tensor([0.0, 1.0, 0.0, -1.0]).repeat(8, 4)
     >>> rho, overlap = autocorrelation(stripes[None])
-    >>> [round(v, 6) for v in rho[0, 7, 15:20].tolist()]
+    >>> [round(v, 6) + 0.0 for v in rho[0, 7, 15:20].tolist()]
     [1.0, 0.0, -1.0, 0.0, 1.0]
     """
     height, width = image.shape[-2:]
     shape = (_fast_size(2 * height - 1), _fast_size(2 * width - 1))
     image = image - image.mean((-2, -1), keepdim=True)
-
-    def spectrum(x: Tensor) -> Tensor:
-        return torch.fft.rfft2(x, s=shape)
-
-    def real(s: Tensor) -> Tensor:
-        shifted = torch.fft.irfft2(s, s=shape).roll((height - 1, width - 1), (-2, -1))
-        return shifted[..., : 2 * height - 1, : 2 * width - 1]
-
-    f, mask = spectrum(image), spectrum(torch.ones_like(image[:1]))
-    count = real(mask.abs().square())[0].round().clamp(min=1)
-    cross = real(f.abs().square())
-    first = real(f * mask.conj())  # sum over the overlap of f(x + t); that of f(x) is its mirror image
-    power = real(spectrum(image.square()) * mask.conj())
-    variance = power - first.square() / count
+    cross = torch.fft.irfft2(torch.fft.rfft2(image, s=shape).abs().square(), s=shape)
+    cross = cross.roll((height - 1, width - 1), (-2, -1))[..., : 2 * height - 1, : 2 * width - 1]
+    rows, columns = (n - (torch.arange(2 * n - 1, device=image.device) - n + 1).abs() for n in (height, width))
+    count = torch.outer(rows, columns).to(image)
+    first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
+    variance = _overlap_sums(image.square()) - first.square() / count
     covariance = cross - first * first.flip((-2, -1)) / count
     floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).eps ** 2
-    product = variance.clamp(min=0) * variance.flip((-2, -1)).clamp(min=0)
-    rho = covariance / (product + floor.square()).sqrt()
+    variance = variance.clamp(min=0)
+    rho = covariance / (variance * variance.flip((-2, -1)) + floor.square()).sqrt()
     overlap = count / (height * width)
     return torch.where(overlap >= min_overlap, rho, torch.zeros_like(rho)), overlap
+
+
+def _overlap_sums(values: Tensor) -> Tensor:
+    """Sum of the values on the part of the image that a shift t leaves in common, x + t; (B, H, W) to (B, 2H-1, 2W-1).
+
+    That part is a rectangle at one corner, so running sums from the four corners hold all of them.
+    """
+    down = values.cumsum(-2)  # up to each row; from it on
+    both = torch.cat((down, (down[..., -1:, :] - down[..., :-1, :])), -2)
+    across = both.cumsum(-1)
+    return torch.cat((across, across[..., -1:] - across[..., :-1]), -1)
 
 
 def _fast_size(n: int) -> int:

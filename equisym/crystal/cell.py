@@ -85,65 +85,62 @@ def average_cell(
     grid = _Grid(basis, height, wide, size, width)
     flat = image.flatten(-2)
     flat = flat - flat.mean(-1, keepdim=True)
-    part = grid.parity[:, None] == torch.arange(2, device=image.device)[None, :, None]
-    part = torch.cat((torch.ones_like(part[:, :1]), part), 1).to(image.dtype)  # all, even, odd
-    counts = grid.smooth(grid.spread(part))
-    counts = torch.maximum(counts, 1e-3 * counts[:, :1].mean((-2, -1), keepdim=True))  # where no pixel fell
+    counts = grid.smooth(grid.spread(torch.ones_like(flat)))
+    least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel fell
     shapes = polynomials(height, wide, trend_order, image)[1:]
     shapes = torch.linalg.qr(shapes.flatten(1).T)[0]
     trend = torch.zeros_like(flat)
-    cells = torch.zeros(batch, 3, size, size, dtype=image.dtype, device=image.device)
+    halves = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
     for step in range(1 + sharpen):
-        residual = (flat - trend)[:, None] - (grid.gather(cells) if step else 0)
-        cells = cells + grid.smooth(grid.spread(residual * part)) / counts
+        residual = flat - trend - (grid.gather(halves) if step else 0)
+        halves = halves + grid.smooth(grid.spread(residual)) / torch.maximum(counts, least)
         if trend_order and step < sharpen:
-            left = flat - trend - grid.gather(cells[:, :1])[:, 0]
+            left = flat - trend - grid.gather(halves)
             trend = trend + (left @ shapes) @ shapes.T
-    cells = cells - cells.mean((-2, -1), keepdim=True)
-    return CellAverage(cells[:, 0], cells[:, 1:], basis, trend.reshape(image.shape))
+    counts = counts.clamp(min=0)
+    cell = (halves * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
+    cell = cell - cell.mean((-2, -1), keepdim=True)
+    halves = halves - halves.mean((-2, -1), keepdim=True)
+    return CellAverage(cell, halves, basis, trend.reshape(image.shape))
 
 
 class _Grid:
-    """Spreading pixels onto cell grids and reading them back, bilinearly."""
+    """Spreading pixels onto the cell grids of two halves and reading them back, bilinearly."""
 
     def __init__(self, basis: Tensor, height: int, wide: int, size: int, width: float) -> None:
         self.size = size
         y = torch.arange(height, dtype=basis.dtype, device=basis.device)[:, None].expand(height, wide)
         x = torch.arange(wide, dtype=basis.dtype, device=basis.device).expand(height, wide)
         points = torch.stack((x, y), -1).reshape(-1, 2)
-        # the chessboard of repeats starts at the middle, so that both halves see as much of the cell as they can
         u = points @ torch.linalg.inv(basis).mT
-        self.parity = u.floor().sum(-1).remainder(2).long()
+        parity = u.floor().sum(-1).remainder(2).long()
         u = u * size
         whole = u.floor()
-        fraction = u - whole
-        i, j = whole.long().unbind(-1)
-        fx, fy = fraction.unbind(-1)
-        self.index = torch.stack(
-            [(j + dj).remainder(size) * size + (i + di).remainder(size) for dj in (0, 1) for di in (0, 1)], 1
-        )  # (B, 4, pixels)
-        self.weight = torch.stack([a * b for a in (1 - fy, fy) for b in (1 - fx, fx)], 1)
+        fx, fy = (u - whole).unbind(-1)
+        column, row = whole.long().remainder(size).unbind(-1)
+        right, below = ((k + 1).remainder(size) for k in (column, row))
+        rows, below = ((parity * size + k) * size for k in (row, below))
+        self.corners = (
+            (rows + column, (1 - fy) * (1 - fx)),
+            (rows + right, (1 - fy) * fx),
+            (below + column, fy * (1 - fx)),
+            (below + right, fy * fx),
+        )
         squared = _squared_length(basis, size)[:, None, :, : size // 2 + 1]
         self.transfer = torch.exp(-2 * (torch.pi * width) ** 2 * squared)
         self.width = width
 
     def spread(self, values: Tensor) -> Tensor:
-        """(B, K, pixels) to (B, K, N, N)."""
-        batch, kinds, _ = values.shape
-        out = torch.zeros(batch, kinds, self.size**2, dtype=values.dtype, device=values.device)
-        for corner in range(4):
-            index = self.index[:, corner, None].expand(-1, kinds, -1)
-            out = out.scatter_add(-1, index, values * self.weight[:, corner, None])
-        return out.reshape(batch, kinds, self.size, self.size)
+        """(B, pixels) to (B, 2, N, N): each pixel onto the grid of its half."""
+        out = torch.zeros(len(values), 2 * self.size**2, dtype=values.dtype, device=values.device)
+        for index, weight in self.corners:
+            out = out.scatter_add(-1, index, values * weight)
+        return out.unflatten(-1, (2, self.size, self.size))
 
-    def gather(self, cells: Tensor) -> Tensor:
-        """(B, K, N, N) to (B, K, pixels)."""
-        flat = cells.flatten(-2)
-        out = torch.zeros((), dtype=cells.dtype, device=cells.device)
-        for corner in range(4):
-            index = self.index[:, corner, None].expand(-1, cells.shape[1], -1)
-            out = out + flat.gather(-1, index) * self.weight[:, corner, None]
-        return out
+    def gather(self, halves: Tensor) -> Tensor:
+        """(B, 2, N, N) to (B, pixels), each from the grid of its half."""
+        flat = halves.flatten(1)
+        return sum(flat.gather(-1, index) * weight for index, weight in self.corners)  # pyright: ignore[reportReturnType]
 
     def smooth(self, cells: Tensor) -> Tensor:
         """Isotropic Gaussian in the image's metric."""

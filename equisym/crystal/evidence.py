@@ -72,6 +72,28 @@ class Evidence:
         """Join batches."""
         return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
+    def pack(self) -> Tensor:
+        """As one row of numbers for each image, (B, :data:`PACKED`), for data loaders."""
+        return torch.cat(
+            [
+                getattr(self, f.name).flatten(1).float()
+                if getattr(self, f.name).dim() > 1
+                else getattr(self, f.name)[:, None]
+                for f in fields(self)
+            ],
+            1,
+        )
+
+    @classmethod
+    def unpack(cls, rows: Tensor) -> Evidence:
+        """The inverse of :meth:`pack`."""
+        parts = rows.split([int(np.prod(shape)) for shape in _SHAPES.values()], 1)
+        shaped = {
+            name: part.unflatten(1, shape) if shape else part[:, 0]
+            for (name, shape), part in zip(_SHAPES.items(), parts, strict=True)
+        }
+        return cls(**shaped | {"admitted": shaped["admitted"] > 0.5})
+
     def arrays(self) -> dict[str, np.ndarray]:
         """As numpy arrays by name, for storing."""
         return {f.name: getattr(self, f.name).cpu().numpy() for f in fields(self)}
@@ -80,6 +102,21 @@ class Evidence:
     def from_arrays(cls, arrays) -> Evidence:
         """The inverse of :meth:`arrays`."""
         return cls(*(torch.from_numpy(np.asarray(arrays[f.name])) for f in fields(cls)))
+
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "profile": (len(SLOTS), RINGS),
+    "signal": (RINGS,),
+    "reliability": (RINGS,),
+    "count": (RINGS,),
+    "admitted": (17,),
+    "strain": (17,),
+    "agreement": (17,),
+    "score": (),
+    "repeats": (),
+    "basis": (2, 2),
+}
+PACKED = sum(int(np.prod(shape)) for shape in _SHAPES.values())
 
 
 @dataclass(frozen=True)

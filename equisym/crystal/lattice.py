@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 from torch import Tensor
-from torch.nn import functional
 
-from equisym.crystal.autocorrelation import autocorrelation, remove_trend, smooth
+from equisym.crystal.autocorrelation import autocorrelation, bring_out_texture, remove_trend
 from equisym.crystal.shifts import Array, ShiftMap
 from equisym.groups.lattice import reduce_basis
 
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
 PSEUDO = 0.05  # translations that correlate less than the lattice's own by more than this part are none
-_CANDIDATE_VECTORS = 32
+_CANDIDATE_VECTORS = ((0.85, 16), (0.6, 24))  # of at least this part of the highest peaks, so many
 _CANDIDATE_LATTICES = 12
 
 
@@ -37,7 +36,7 @@ class Lattice:
     repeats: float
 
 
-def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, sigma: float = 0.7) -> Lattice | None:
+def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12) -> Lattice | None:
     """Find the lattice of translations of an image.
 
     Peaks of the autocorrelation give candidate lattices; each is refined by least squares of all its peaks. The
@@ -46,20 +45,19 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, sigma: float =
     Args:
         image: grey image, shape (H, W).
         min_overlap: shifts are used while at least this fraction of the image overlaps itself.
-        sigma: low-pass before the search, in pixels.
 
     Returns:
         The lattice, or ``None`` if no two independent translations stand out.
 
     >>> y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     >>> wave = torch.cos(2 * torch.pi * x / 8) + 0.7 * torch.cos(2 * torch.pi * y / 10.5)
-    >>> estimate_lattice(wave).basis.round(1) + 0.0
+    >>> abs(estimate_lattice(wave).basis).round(1)
     array([[ 8. ,  0. ], [ 0. , 10.5]])
     """
     flat = remove_trend(image.detach(), 1)
     if flat.std() <= 1e-5 * image.std() or flat.std() <= 1e-6 * image.abs().max():
         return None  # a constant or a plane
-    rho, _ = autocorrelation(smooth(flat[None], sigma), min_overlap / 2)
+    rho, _ = autocorrelation(bring_out_texture(flat[None]), min_overlap / 2)
     found = ShiftMap(rho[0].double().cpu().numpy(), min_overlap)
     candidates = candidate_lattices(found)
     if not candidates or candidates[0][1] <= 0:
@@ -76,10 +74,11 @@ def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float]]:
     position, height = _peaks(found)
     if len(position) < 2:
         return []
-    tall = height >= 0.6 * np.median(height[: max(3, len(height) // 50)])
-    position = position[tall]
-    nearest = np.argsort((position**2).sum(-1), kind="stable")[:_CANDIDATE_VECTORS]
-    vectors = position[np.union1d(nearest, np.arange(min(10, len(position))))]
+    # the nearest among the highest, where a lattice's own vectors stand out from the texture's likenesses
+    top = np.median(height[: max(3, len(height) // 50)])
+    nearest = np.argsort((position**2).sum(-1), kind="stable")
+    chosen = [nearest[height[nearest] >= part * top][:most] for part, most in _CANDIDATE_VECTORS]
+    vectors = position[np.unique(np.concatenate((*chosen, np.arange(min(10, len(position))))))]
     i, j = np.triu_indices(len(vectors), 1)
     bases = np.stack((vectors[i], vectors[j]), -1)
     area, length = np.abs(np.linalg.det(bases)), np.linalg.norm(bases, axis=1)
@@ -89,14 +88,11 @@ def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float]]:
     # first look: all translations up to two steps, at the nearest pixels' greatest value
     n = np.array([(a, b) for a in range(3) for b in range(-2, 3) if a > 0 or b > 0], dtype=float)
     t = n @ bases.transpose(0, 2, 1)
-    highest = functional.max_pool2d(torch.from_numpy(found.rho)[None, None], 3, 1, 1)[0, 0].numpy()
     weight = found.overlap(t)
     weight = weight * (weight >= found.min_overlap)
-    y = np.clip(np.rint(t[..., 1]).astype(int) + found.height - 1, 0, found.rho.shape[0] - 1)
-    x = np.clip(np.rint(t[..., 0]).astype(int) + found.width - 1, 0, found.rho.shape[1] - 1)
-    first = (highest[y, x] * weight).sum(-1) / np.maximum(weight.sum(-1), 1e-9)
+    first = (found.highest_near(t) * weight).sum(-1) / np.maximum(weight.sum(-1), 1e-9)
     kept: list[Array] = []
-    for k in np.argsort(0.02 * np.log(np.abs(np.linalg.det(bases))) - first, kind="stable"):
+    for k in np.argsort(0.05 * first.max() * np.log(np.abs(np.linalg.det(bases))) - first, kind="stable"):
         if not kept or not _same(np.array(kept), bases[k], 0.08).any():
             kept.append(reduce_basis(bases[k]))
         if len(kept) == _CANDIDATE_LATTICES:
@@ -139,7 +135,8 @@ def refine_lattice(found: ShiftMap, basis: Array) -> tuple[Array, Array]:
 
 def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float]]) -> Array:
     """The smallest cell whose translations all hold as well as those of its sublattices."""
-    best = max(score for _, score in candidates)
+    # few translations may hold better than the rest by chance: at least that much, each is held to have
+    best = max(score - 2 * found.spread(basis) for basis, score in candidates)
     good = [basis for basis, score in candidates if score >= 0.9 * best]
     basis = min(good, key=lambda b: abs(np.linalg.det(b)))
     slack = PSEUDO + 0.15 * (1 - min(max(best, 0.0), 1.0))  # what defects and noise may take from single shifts
@@ -168,10 +165,9 @@ def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float]]) -> Ar
 
 def _peaks(found: ShiftMap) -> tuple[Array, Array]:
     """Local maxima of the right half-plane: positions (n, 2) and heights (n,), highest first."""
-    rho = torch.from_numpy(found.rho[:, found.width - 1 :].copy())
-    highest = functional.max_pool2d(rho[None, None], 5, 1, 2)[0, 0]
-    y, x = torch.nonzero((rho == highest) & (rho > 0.02), as_tuple=True)
-    t = np.stack((x.numpy(), y.numpy() - (found.height - 1)), -1).astype(float)
+    rho = found.rho[:, found.width - 1 :]
+    y, x = np.nonzero((rho == maximum_filter(rho, 5, mode="nearest")) & (rho > 0.02))
+    t = np.stack((x, y - (found.height - 1)), -1).astype(float)
     half = (t[:, 0] > 0) | (t[:, 1] > 0)
     t = t[half & (np.linalg.norm(t, axis=-1) >= SHORTEST) & (found.overlap(t) >= found.min_overlap)]
     if not len(t):

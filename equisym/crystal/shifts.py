@@ -47,6 +47,13 @@ class ShiftMap:
         patch = self.rho[rows[..., :, None], columns[..., None, :]]
         return np.einsum("...yx,...y,...x->...", patch, _cubic(y - j), _cubic(x - i))
 
+    def highest_near(self, t: Array) -> Array:
+        """The greatest value within a pixel of shifts (..., 2)."""
+        x = np.clip(np.rint(t[..., 0]).astype(int) + self.width - 1, 1, self.rho.shape[1] - 2)
+        y = np.clip(np.rint(t[..., 1]).astype(int) + self.height - 1, 1, self.rho.shape[0] - 2)
+        flat, at = self.rho.ravel(), y * self.rho.shape[1] + x
+        return np.max([flat[at + dy * self.rho.shape[1] + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], 0)
+
     def peaks_near(self, t: Array, reach: int = 2) -> tuple[Array, Array, Array]:
         """Sub-pixel peaks within ``reach`` pixels of shifts (n, 2): position, height, curvature (n, 2, 2)."""
         k = np.arange(-reach, reach + 1)
@@ -89,6 +96,16 @@ class ShiftMap:
             return -1.0, 0.0
         weight = self.overlap(t)
         return float((self.at(t) * weight).sum() / weight.sum()), float(weight.sum())
+
+    def spread(self, basis: Array) -> float:
+        """Standard error of :meth:`mean` from how much the translations differ; at least a tenth of one's value."""
+        _, t = self.translations(basis)
+        if not len(t):
+            return float("inf")
+        weight, value = self.overlap(t), self.at(t)
+        mean = np.average(value, weights=weight)
+        deviation = max(np.sqrt(np.average((value - mean) ** 2, weights=weight)), 0.1 * abs(mean))
+        return float(deviation * np.sqrt((weight**2).sum()) / weight.sum())
 
     def deficit(self, finer: Array, coarser: Array) -> tuple[float, float]:
         """By how much the shifts that only a finer lattice has correlate less than those of a coarser one.

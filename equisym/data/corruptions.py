@@ -101,7 +101,7 @@ def defocus(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
 def illumination(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
     """A brightness gradient across the field: a factor from 1 - a to 1 + a, a = 0.15, 0.3, 0.45, 0.6, 0.8."""
     turn = rng.uniform(0, 2 * math.pi)
-    u, v = _unit_grid(x)
+    u, v = unit_grid(x)
     ramp = (math.cos(turn) * u + math.sin(turn) * v) / (abs(math.cos(turn)) + abs(math.sin(turn)))
     return x * (1 + (0.15, 0.3, 0.45, 0.6, 0.8)[severity] * ramp)
 
@@ -109,7 +109,7 @@ def illumination(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
 @_corruption
 def contamination(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
     """Smooth bright or dark blotches: 2, 4, 6, 9, 13 of them, up to 0.5 high."""
-    u, v = _unit_grid(x)
+    u, v = unit_grid(x)
     total = torch.zeros_like(u)
     for _ in range((2, 4, 6, 9, 13)[severity]):
         (cx, cy), radius = rng.uniform(-1, 1, 2), rng.uniform(0.06, 0.25)
@@ -122,19 +122,19 @@ def contamination(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
 def scan_distortion(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
     """Slow scan: shear and accelerating drift up to 1, 2, 3, 4, 6 % of the side, lines jittered by a tenth of it."""
     amount = 2 * (0.01, 0.02, 0.03, 0.04, 0.06)[severity]
-    u, v = _unit_grid(x)
+    u, v = unit_grid(x)
     shear, stretch, bend_x, bend_y = rng.uniform(-amount, amount, 4)
     jitter = _like(rng.standard_normal((x.shape[-2], 1)), x) * amount / 10
-    return _warp(x, u + shear * v + bend_x * v.square() + jitter, v + stretch * v + bend_y * v.square())
+    return warp(x, u + shear * v + bend_x * v.square() + jitter, v + stretch * v + bend_y * v.square())
 
 
 @_corruption
 def affine_strain(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
     """A uniform strain of 1, 2, 3, 5 or 8 % along a random direction, and its opposite across."""
     strain, turn = (0.01, 0.02, 0.03, 0.05, 0.08)[severity], rng.uniform(0, math.pi)
-    u, v = _unit_grid(x)
+    u, v = unit_grid(x)
     c, s = strain * math.cos(2 * turn), strain * math.sin(2 * turn)
-    return _warp(x, u + c * u + s * v, v + s * u - c * v)
+    return warp(x, u + c * u + s * v, v + s * u - c * v)
 
 
 @_corruption
@@ -142,7 +142,7 @@ def point_defects(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
     """Vacancies (the local contrast vanishes) and substitutions (it doubles) on 1, 2, 4, 7 or 12 % of the field."""
     radius = 1 / 12  # of the half side
     count = max(1, round((0.01, 0.02, 0.04, 0.07, 0.12)[severity] * 4 / (2 * math.pi * radius**2)))
-    u, v = _unit_grid(x)
+    u, v = unit_grid(x)
     gain = torch.ones_like(u)
     centres, kinds = rng.uniform(-1, 1, (count, 2)), rng.choice([-1.0, 1.0], count)
     for (cx, cy), kind in zip(centres, kinds, strict=True):
@@ -188,17 +188,18 @@ def partial_field(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
     """Only a disc is seen, black outside: 70, 55, 40, 30 or 20 % of the field's area."""
     radius = math.sqrt(4 * (0.7, 0.55, 0.4, 0.3, 0.2)[severity] / math.pi)
     cx, cy = rng.uniform(-1, 1, 2) * max(0.0, 1 - radius)
-    u, v = _unit_grid(x)
+    u, v = unit_grid(x)
     return x * (torch.hypot(u - cx, v - cy) <= radius)
 
 
-def _unit_grid(x: Tensor) -> tuple[Tensor, Tensor]:
+def unit_grid(x: Tensor) -> tuple[Tensor, Tensor]:
     """Coordinates of the pixels from -1 to 1 over the image, x and y."""
     rows, columns = (torch.linspace(-1, 1, n, dtype=x.dtype, device=x.device) for n in x.shape[-2:])
     v, u = torch.meshgrid(rows, columns, indexing="ij")
     return u, v
 
 
-def _warp(x: Tensor, u: Tensor, v: Tensor) -> Tensor:
+def warp(x: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """The image read at other places, given in the coordinates of :func:`unit_grid`; mirrored beyond its border."""
     grid = torch.stack((u, v), -1)[None]
     return functional.grid_sample(x[None], grid, mode="bicubic", padding_mode="reflection", align_corners=True)[0]

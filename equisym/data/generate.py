@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from equisym.data.dataset import WallpaperDataset
-from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, pixels_of, record
+from equisym.data.photographs import photographs
+from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, open_hdf5, pixels_of, record
 from equisym.groups import WALLPAPER_GROUPS
 
 
@@ -40,8 +40,13 @@ class Block:
 def shard_of_environment() -> tuple[int, int]:
     """(rank, world size) as torchrun or SLURM set them; (0, 1) on a machine by itself."""
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        if rank in os.environ and world in os.environ:
-            return int(os.environ[rank]), int(os.environ[world])
+        found = os.environ.get(rank), os.environ.get(world)
+        if found[0] is not None and found[1] is not None:
+            if not (found[0].isdigit() and found[1].isdigit()):
+                raise ValueError(
+                    f"{rank} and {world} must be numbers (got {found[0]!r}, {found[1]!r}): give --shard i/n"
+                )
+            return int(found[0]), int(found[1])
     return 0, 1
 
 
@@ -78,8 +83,11 @@ def _remove_partial(folder: Path, names: set[str]) -> None:
             partial.unlink(missing_ok=True)
 
 
-class _Blocks(Dataset[int]):
-    """Block k, drawn and written when it is asked for; its value is the number of images in it."""
+class _Blocks(Dataset["int | Exception"]):
+    """Block k, drawn and written when it is asked for; its value is the number of images in it.
+
+    What goes wrong is a value too: a loader would bury it under the worker's traceback.
+    """
 
     def __init__(self, blocks: list[Block], datasets: dict[str, WallpaperDataset], folder: Path, schema: str | None):
         self.blocks, self.datasets, self.folder, self.schema = blocks, datasets, folder, schema
@@ -90,10 +98,13 @@ class _Blocks(Dataset[int]):
     def __len__(self) -> int:
         return len(self.blocks)
 
-    def __getitem__(self, k: int) -> int:
+    def __getitem__(self, k: int) -> int | Exception:
         block = self.blocks[k]
         write = self._write_part if self.schema else self._write_tar
-        write_atomically(self.path(block), lambda partial: write(block, partial))
+        try:
+            write_atomically(self.path(block), lambda partial: write(block, partial))
+        except (ValueError, OSError) as error:
+            return error
         return block.last - block.first
 
     def _write_part(self, block: Block, path: Path) -> None:
@@ -184,6 +195,8 @@ def generate(
     blocks = blocks_of(tuple(datasets), len(first), block, shard)
     target = _hdf5_path(out, shard) if hdf5 else out
     folder = target.with_name(target.name + ".parts") if hdf5 else out
+    if folder.is_file():
+        raise ValueError(f"out must be a folder for webdataset (got the file {out}): give another name")
     if hdf5 and target.exists():
         _require_same(json.loads(_hdf5_origin(target)), origin | {"shard": list(shard)}, target)
         shutil.rmtree(folder, ignore_errors=True)  # killed between the renaming and this
@@ -206,6 +219,8 @@ def generate(
     todo = _Blocks(missing, datasets, folder, work.schema)
     with bar:
         for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
+            if isinstance(written, Exception):
+                raise written
             bar.update(int(written))
     if not hdf5:
         files = [work.path(b) for b in blocks]
@@ -221,7 +236,10 @@ def _provenance(datasets: dict[str, WallpaperDataset]) -> dict:
     from equisym.data import VERSION_OF_DRAWS
 
     first = next(iter(datasets.values()))
-    options = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(first.options).items()}
+    options = asdict(first.options)
+    photos = options.pop("photos")
+    if "photo" in datasets and photos is not None:  # the same photographs may lie elsewhere on another machine
+        options["photographs"] = photographs(photos, first.split).fingerprint
     return {
         "generator": f"equisym draws {VERSION_OF_DRAWS}",
         "families": list(datasets),
@@ -243,15 +261,15 @@ def _require_same(found: dict, wanted: dict, out: Path) -> None:
 
 
 def _hdf5_path(out: Path, shard: tuple[int, int]) -> Path:
+    if out.is_file() and out.suffix not in (".h5", ".hdf5"):
+        raise ValueError(f"out must be a folder, or a file that ends in .h5 (got the file {out}): give another name")
     path = out if out.suffix in (".h5", ".hdf5") else out / "data.h5"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path if shard[1] == 1 else path.with_name(f"{path.stem}-{shard[0]:05d}-of-{shard[1]:05d}{path.suffix}")
 
 
 def _hdf5_origin(path: Path) -> str:
-    import h5py
-
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         if "provenance" not in file.attrs:
             raise ValueError(f"{path} exists and was not written by equisym-generate: give another place")
         return str(file.attrs["provenance"])

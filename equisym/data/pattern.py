@@ -1,4 +1,4 @@
-"""Patterns: continuous functions of the plane with exactly the symmetry of a wallpaper group, and their images."""
+"""Patterns: functions of the plane, not of pixels, with exactly the symmetry of a wallpaper group; their images."""
 
 from __future__ import annotations
 

@@ -50,10 +50,16 @@ class Photographs:
     def __init__(self, folder: str | Path | None = None, *, split: str = "train") -> None:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)} (got {split!r})")
-        self.split = split
-        self.files = _bundled(split) if folder is None else _in_folder(Path(folder), split)
+        self.split, self.folder = split, None if folder is None else Path(folder)
+        self.files = _bundled(split) if self.folder is None else _in_folder(self.folder, split)
         if not self.files:
             raise ValueError(f"photos must hold images for the {split} split (none found in {folder}): add images")
+
+    @property
+    def fingerprint(self) -> str:
+        """Number of the files and a hash of their names below the folder: what decides which one is drawn."""
+        names = (p.relative_to(self.folder).as_posix() if self.folder else p.name for p in self.files)
+        return f"{len(self.files)} files, {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}"
 
     def draw(self, rng: np.random.Generator, channels: int) -> Photograph:
         """One photograph; files that cannot be read are reported once, as a warning, and passed over.

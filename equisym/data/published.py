@@ -7,10 +7,13 @@ has ``rotation_angle`` instead. The families are groups of the file: imagenet, a
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +24,9 @@ from torch.utils.data import Dataset
 from equisym.data.pattern import Pattern
 from equisym.data.texture import unit_box
 from equisym.groups import WALLPAPER_GROUPS
+
+if TYPE_CHECKING:
+    import h5py
 
 GROUP_OF_FAMILY = {"photo": "imagenet", "atom": "atom", "noise": "noise"}
 SHAPES = ("rectangular", "square", "rhombic", "oblique", "hexagonal")
@@ -38,6 +44,7 @@ SCHEMAS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
     | {name: ("<i4", (2,)) for name in _VECTORS},
 }
 COMPRESSION = 4  # deflate level
+_READ = 64  # images read at once by the check
 
 
 def record(pattern: Pattern, schema: str) -> dict[str, NDArray]:
@@ -73,6 +80,22 @@ def compress(pixels: NDArray[np.uint8]) -> bytes:
     return zlib.compress(pixels.tobytes(), COMPRESSION)
 
 
+def open_hdf5(path: str | Path) -> h5py.File:
+    """Open a file for reading.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is no HDF5 file.
+    """
+    import h5py
+
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    if not (Path(path).is_file() and h5py.is_hdf5(path)):
+        raise ValueError(f"{path} is no HDF5 file, or a damaged one: give a v4 or v5 file")
+    return h5py.File(path)
+
+
 class PublishedDataset(Dataset[tuple[Tensor, int]]):
     """Images of a version 4 or version 5 file, ours or the published ones; (3, H, W) float32 in 0..1 with labels.
 
@@ -85,10 +108,8 @@ class PublishedDataset(Dataset[tuple[Tensor, int]]):
     """
 
     def __init__(self, path: str | Path, family: str) -> None:
-        import h5py
-
         self.path, self.family = Path(path), GROUP_OF_FAMILY.get(family, family)
-        with h5py.File(self.path) as file:
+        with open_hdf5(self.path) as file:
             if self.family not in file:
                 raise ValueError(f"family must be one of {', '.join(file)} in {path} (got {family!r})")
             self.labels = np.asarray(file[f"{self.family}/labels"])
@@ -157,35 +178,49 @@ def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
 
     Returns:
         One report for each group of the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no HDF5 file or has another layout.
     """
     import h5py
     from tqdm.auto import tqdm
 
     reports = []
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         for family, group in file.items():
-            labels = np.asarray(group["labels"])
-            names = set(group)
-            schema = next((s for s, keys in SCHEMAS.items() if {"data", *keys} == names), "unknown")
-            counts = dict(sorted(Counter(labels.tolist()).items()))
-            report = FileReport(family, len(labels), schema, counts)
-            shape_names = group.attrs.get("shape_names")
-            shapes = group.get("shapes", group.get("shape"))
-            seen: dict[int, int] = {}
-            for index in tqdm(range(len(labels)), desc=f"checking {family}", disable=not progress):
-                pixels, label = group["data"][index], int(labels[index])
-                if int(pixels.max()) - int(pixels.min()) <= 1:
-                    report.blank.append(index)
-                    continue
-                if label >= len(WALLPAPER_GROUPS):
-                    report.unknown_labels.append(index)
-                    continue
-                first = seen.setdefault(hash(pixels.tobytes()), index)
-                if int(labels[first]) != label and np.array_equal(group["data"][first], pixels):
-                    report.repeated.append((first, index))
-                if shape_names is not None and shapes is not None:
-                    needed = {"square": "square", "hexagonal": "hexagonal"}.get(WALLPAPER_GROUPS[label].family)
-                    if needed not in (None, shape_names[int(shapes[index])]):
-                        report.impossible_shapes.append(index)
-            reports.append(report)
+            if not (isinstance(group, h5py.Group) and {"data", "labels"} <= set(group)):
+                raise ValueError(
+                    f"{path} must hold groups with data and labels ({family} is none): give a v4 or v5 file"
+                )
+            images = group["labels"].shape[0]  # pyright: ignore[reportAttributeAccessIssue]
+            bar = tqdm(total=images, desc=f"checking {family}", unit=" images", disable=not progress)
+            with bar:
+                reports.append(_check_group(group, family, bar.update))
     return reports
+
+
+def _check_group(group: Any, family: str, seen_more: Callable[[int], object]) -> FileReport:
+    labels = np.asarray(group["labels"])
+    schema = next((s for s, keys in SCHEMAS.items() if {"data", *keys} == set(group)), "unknown")
+    report = FileReport(family, len(labels), schema, dict(sorted(Counter(labels.tolist()).items())))
+    shapes, shape_names = group.get("shapes", group.get("shape")), group.attrs.get("shape_names")
+    shapes = None if shapes is None or shape_names is None else np.asarray(shape_names)[np.asarray(shapes)]
+    first_of: dict[bytes, int] = {}
+    for start in range(0, len(labels), _READ):
+        images = np.asarray(group["data"][start : start + _READ])
+        for index, (pixels, label) in enumerate(zip(images, labels[start:].tolist(), strict=False), start):
+            if int(pixels.max()) - int(pixels.min()) <= 1:
+                report.blank.append(index)
+                continue
+            if label >= len(WALLPAPER_GROUPS):
+                report.unknown_labels.append(index)
+                continue
+            first = first_of.setdefault(hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), index)
+            if int(labels[first]) != label:
+                report.repeated.append((first, index))
+            needed = WALLPAPER_GROUPS[label].family
+            if shapes is not None and needed in ("square", "hexagonal") and shapes[index] != needed:
+                report.impossible_shapes.append(index)
+        seen_more(len(images))
+    return report

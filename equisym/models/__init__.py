@@ -3,6 +3,7 @@
 from equisym.models.baselines import PyramidClassifier
 from equisym.models.classifier import Classifier
 from equisym.models.convnets import ConvNet
+from equisym.models.crystal import Crystal
 from equisym.models.e2densenet import E2DenseNet
 from equisym.models.e2resnet import E2ResNet
 from equisym.models.e2wideresnet import E2WideResNet
@@ -10,11 +11,13 @@ from equisym.models.filternet import FilterNet
 from equisym.models.orbitnet import OrbitNet
 from equisym.models.registry import build, list_archs, register
 from equisym.models.sharing import Sharing
+from equisym.models.symnet import SymNet
 from equisym.models.tree import TreeClassifier, TreeSoftmax
 
 __all__ = [
     "Classifier",
     "ConvNet",
+    "Crystal",
     "E2DenseNet",
     "E2ResNet",
     "E2WideResNet",
@@ -22,6 +25,7 @@ __all__ = [
     "OrbitNet",
     "PyramidClassifier",
     "Sharing",
+    "SymNet",
     "TreeClassifier",
     "TreeSoftmax",
     "build",

@@ -57,7 +57,11 @@ class OrbitNet(Classifier):
             if stage:
                 layers.append(_HalveTorus())
             for source in (channels, out):
-                layers += [_Layer(source, out, group, cell), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+                layers += [
+                    WallpaperConv2d(source, out, 3, group=group, cell=cell, bias=False),
+                    nn.BatchNorm2d(out),
+                    nn.ReLU(inplace=True),
+                ]
             channels = out
         self.layers = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
@@ -90,34 +94,6 @@ class _HalveTorus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.max_pool2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), 3, 2)
-
-
-class _Layer(WallpaperConv2d):
-    """A wallpaper convolution with 3x3 kernels that is also an ordinary one, between cells and channels exchanged."""
-
-    def __init__(self, in_channels: int, out_channels: int, group: str, cell: int) -> None:
-        super().__init__(in_channels, out_channels, 3, group=group, cell=cell, bias=False)
-
-    @torch.no_grad()
-    def to_plain(self) -> nn.Module:
-        """A circular convolution whose channels are the positions in the cell."""
-        cell, weight = self.cell, self.weight[:, :, self.index]
-        weight = weight.unflatten(2, (cell, cell, len(self.offsets)))
-        reach = -(-1 // cell)  # cells that a step of one pixel can reach
-        side = 2 * reach + 1
-        shape = (self.out_channels, cell, cell, self.in_channels, cell, cell, side, side)
-        filters = weight.new_zeros(shape)
-        for y in range(cell):
-            for x in range(cell):
-                for number, (dx, dy) in enumerate(self.offsets.tolist()):
-                    (qy, ry), (qx, rx) = divmod(y + dy, cell), divmod(x + dx, cell)
-                    filters[:, y, x, :, ry, rx, qy + reach, qx + reach] += weight[:, :, y, x, number]
-        mixed = filters.flatten(3, 5).flatten(0, 2)
-        plain = nn.Conv2d(mixed.shape[1], mixed.shape[0], side, padding=reach, padding_mode="circular", bias=False)
-        plain.to(mixed).weight.copy_(mixed)
-        if cell == 1:
-            return plain.train(self.training)
-        return nn.Sequential(nn.PixelUnshuffle(cell), plain, nn.PixelShuffle(cell)).train(self.training)
 
 
 @register

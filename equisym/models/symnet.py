@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from equisym.crystal.evidence import SLOT_GROUP, SLOT_KIND, Evidence
 from equisym.crystal.statistics import Correlations, correlate, level, ring_frequency
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.models.from_evidence import FromEvidence
+from equisym.models.registry import register
+
+LARGEST_STRAIN = 0.1  # a lattice that is further from a group's is another lattice, not a distorted one
 
 
-class SymNet(nn.Module):
+class SymNet(FromEvidence):
     r"""Log-probabilities of the 17 groups from the evidence of symmetry in a unit cell.
 
-    .. math:: E(G) = \sum_{g \in G} s_\theta(\rho_\theta(g)), \qquad p(G) = \mathrm{softmax}_G\, E(G)
+    .. math::
+        E(G) = \sum_{g \in G} s_\theta(\rho_\theta(g)) - \frac{\epsilon_G^2}{2 \sigma^2}, \qquad
+        p(G) = (1 - \delta_\theta)\, \mathrm{softmax}_G\, E(G) / \tau + \delta_\theta / 17
 
     Isotropic spectral filters, whose transfer function is learned from frequency, strength and reliability of each
     ring, turn the cell into features; the features' correlation :math:`\rho` with themselves under each operation of
     each group, at the group's best origin, is read by one small network that is the same for all operations and gives
     the log-odds that the operation holds. An isometry commutes with isotropic filters, so the features have the
-    symmetry of the image. A group's energy adds up its operations: nothing else of the image reaches the head.
+    symmetry of the image. A group's energy adds up its operations, and pays for the strain :math:`\epsilon_G` of the
+    lattice against the group's: nothing else of the image reaches it. The doubt :math:`\delta` that the lattice is wrong
+    is read from how well its translations hold.
 
     Args:
         filters: number of spectral filters.
-        hidden: width of the two small networks.
+        hidden: width of the small networks.
 
     Shape:
-        Evidence of B images to ``(B, 17)`` logits.
+        images ``(B, C, H, W)`` or packed evidence ``(B, PACKED)`` to ``(B, 17)`` log-probabilities.
 
-    >>> from equisym.crystal.evidence import evidence
-    >>> SymNet()(evidence(None)).shape
-    torch.Size([1, 17])
+    >>> SymNet()(torch.rand(2, 1, 32, 32)).exp().sum(1)
+    tensor([1.0000, 1.0000], grad_fn=<SumBackward1>)
     """
 
     def __init__(self, filters: int = 6, *, hidden: int = 16) -> None:
@@ -39,17 +48,22 @@ class SymNet(nn.Module):
         self.strength = nn.Parameter(torch.linspace(0, 1, filters))
         self.shape = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, filters))
         self.head = nn.Sequential(
-            nn.Linear(3 * filters + 8, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
+            nn.Linear(3 * filters + 7, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
         )
+        self.doubt = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, 1))
         self.slope = nn.Parameter(torch.tensor(1.0))
+        self.log_rigidity = nn.Parameter(torch.tensor(0.03).log())
+        self.register_buffer("temperature", torch.tensor(1.0))
         nn.init.zeros_(self.shape[-1].weight)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.shape[-1].bias)  # pyright: ignore[reportArgumentType]
+        nn.init.constant_(self.doubt[-1].bias, -4.0)  # pyright: ignore[reportArgumentType]
         members = torch.zeros(17, len(SLOT_GROUP))
         members[SLOT_GROUP, torch.arange(len(SLOT_GROUP))] = 1.0
         self.register_buffer("members", members, persistent=False)
         self.register_buffer("kind", nn.functional.one_hot(SLOT_KIND, 7).float(), persistent=False)
         self.members: Tensor
         self.kind: Tensor
+        self.temperature: Tensor
 
     def extra_repr(self) -> str:
         """Constructor arguments."""
@@ -76,13 +90,36 @@ class SymNet(nn.Module):
         distance = torch.asinh(miss / 0.02) / 3
         error = (c.error + 1e-3).log10() + 1.5
         chance = (c.chance + 1e-3).log10().expand_as(error) + 1
-        strain = e.strain[:, SLOT_GROUP, None].clamp(max=0.3) * 10
         kind = self.kind.expand(len(e), -1, -1)
-        seen = self.head(torch.cat((distance, error, chance, strain, kind), -1))[..., 0]
+        seen = self.head(torch.cat((distance, error, chance, kind), -1))[..., 0]
         return seen + self.slope * 4 * (1 - distance.mean(-1) * 1.5)
 
-    def forward(self, e: Evidence) -> Tensor:
-        """Evidence to logits."""
-        energy = self.log_odds(e) @ self.members.T
+    def energies(self, e: Evidence) -> Tensor:
+        """Unnormalised log-probabilities of the groups, given that the lattice is right, (B, 17)."""
+        energy = self.log_odds(e) @ self.members.T - 0.5 * (e.strain / self.log_rigidity.exp()).square()
         one = torch.arange(17, device=energy.device) == WALLPAPER_GROUPS["p1"].label
-        return torch.where(e.admitted | one, energy, torch.full_like(energy, -30.0))
+        possible = e.admitted & (e.strain <= LARGEST_STRAIN)
+        return torch.where(possible | one, energy, torch.full_like(energy, -30.0))
+
+    def log_doubt(self, e: Evidence) -> tuple[Tensor, Tensor]:
+        """Logarithms of the chance that the lattice is right and that it is wrong, (B, 1) each."""
+        best = torch.where(e.admitted, e.agreement, torch.zeros_like(e.agreement))[:, 1:].amax(1)
+        reliable = (e.signal.clamp(min=0) * e.reliability).sum(1)
+        seen = torch.stack((e.score * 2 - 1, e.repeats.clamp(min=1).log() / 2 - 1.5, reliable * 2 - 1, best), 1)
+        odds = self.doubt(seen)
+        return nn.functional.logsigmoid(-odds), nn.functional.logsigmoid(odds)
+
+    def judge(self, e: Evidence) -> Tensor:
+        """Log-probabilities of the 17 groups, (B, 17)."""
+        right, wrong = self.log_doubt(e)
+        given = (self.energies(e) / self.temperature).log_softmax(-1)
+        return torch.logaddexp(right + given, (wrong - math.log(17)).expand_as(given))
+
+
+@register
+def symnet(*, num_classes: int = 17, in_channels: int = 1, filters: int = 6, hidden: int = 16) -> SymNet:
+    """Learned spectral filters and one reader of operations, behind lattice and unit cell."""
+    if num_classes != 17:
+        raise ValueError(f"symnet answers with the 17 groups (got num_classes={num_classes})")
+    del in_channels  # the channels' mean is looked at
+    return SymNet(filters, hidden=hidden)

@@ -2,6 +2,7 @@
 
 from equisym.nn.action import act
 from equisym.nn.dropout import FieldDropout2d
+from equisym.nn.equivariance_report import EquivarianceReport, equivariance_report
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
 from equisym.nn.field_type import FieldType
 from equisym.nn.from_escnn import from_escnn
@@ -33,6 +34,7 @@ from equisym.nn.wallpaper_conv import WallpaperConv2d
 
 __all__ = [
     "BlurPool2d",
+    "EquivarianceReport",
     "FieldBatchNorm2d",
     "FieldDropout2d",
     "FieldGroupNorm2d",
@@ -72,6 +74,7 @@ __all__ = [
     "act",
     "check_sizes",
     "commutant_dimension",
+    "equivariance_report",
     "from_escnn",
     "from_plain",
     "group_functions",

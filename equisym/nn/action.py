@@ -33,6 +33,11 @@ def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
             raise ValueError(f"regular fields of {group} need a multiple of {group.order} channels (got {x.shape[1]})")
         permutation = torch.from_numpy(group.regular_permutation(g)).to(x.device)
         x = x.unflatten(1, (-1, group.order)).index_select(2, permutation).flatten(1, 2)
+    return move_pixels(x, g, group)
+
+
+def move_pixels(x: Tensor, g: int, group: PointGroup) -> Tensor:
+    """Apply a group element to the pixels alone: the action on scalar channels."""
     quarter_turns = 4 * (g % group.n) / group.n
     if quarter_turns % 2 and x.shape[-1] != x.shape[-2]:
         raise ValueError(f"rotations need square maps (got {x.shape[-2]} x {x.shape[-1]}): crop to the shorter side")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.field_type import FieldType
+from equisym.nn.field_type import FieldType, check_types
 
 
 class FieldDropout2d(nn.Module):
@@ -34,6 +34,7 @@ class FieldDropout2d(nn.Module):
 
     def __init__(self, field_type: FieldType, p: float = 0.5) -> None:
         super().__init__()
+        check_types((field_type,))
         if not 0 <= p < 1:
             raise ValueError(f"p must be at least 0 and below 1 (got {p})")
         self.field_type, self.p = field_type, p

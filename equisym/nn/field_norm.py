@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from equisym.nn.constant import ConstantModule
-from equisym.nn.field_type import FieldType
+from equisym.nn.field_type import FieldType, check_types
 
 
 class _FieldNorm(ConstantModule):
@@ -106,6 +106,7 @@ class FieldBatchNorm2d(_FieldNorm):
     running_var: Tensor
 
     def __init__(self, field_type: FieldType, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+        check_types((field_type,))
         super().__init__(field_type, [range(f, f + 1) for f in range(len(field_type))], eps, affine)
         self.momentum = momentum
         self.register_buffer("running_mean", torch.zeros(self.spread.shape[1]))
@@ -164,6 +165,7 @@ class FieldGroupNorm2d(_FieldNorm):
     """
 
     def __init__(self, num_groups: int, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+        check_types((field_type,))
         if num_groups < 1 or len(field_type) % num_groups:
             raise ValueError(f"num_groups must divide the {len(field_type)} fields (got {num_groups})")
         width = len(field_type) // num_groups
@@ -183,6 +185,7 @@ class FieldInstanceNorm2d(FieldGroupNorm2d):
     """
 
     def __init__(self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+        check_types((field_type,))
         super().__init__(len(field_type), field_type, eps=eps, affine=affine)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import groupby
+from dataclasses import dataclass, field
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
@@ -22,6 +21,11 @@ class FieldType:
         group: C_n, D_n, SO(2) or O(2).
         fields: one representation of the group for each field.
 
+    Attributes:
+        size: channels of a tensor of this type.
+        starts: first channel of each field.
+        distinct: each different representation with the first channels of its fields, in order of first occurrence.
+
     Raises:
         ValueError: if there is no field, or one is of another group.
 
@@ -34,6 +38,9 @@ class FieldType:
 
     group: Group
     fields: tuple[Representation, ...]
+    size: int = field(init=False, compare=False, repr=False)
+    starts: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    distinct: tuple[tuple[Representation, tuple[int, ...]], ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -42,6 +49,14 @@ class FieldType:
         for rep in self.fields:
             if rep.group != self.group:
                 raise ValueError(f"every field must be a representation of {self.group} (got {rep} of {rep.group})")
+        # Plain attributes, which torch.compile reads; it cannot enter the lock of a cached property.
+        ends = list(accumulate(rep.size for rep in self.fields))
+        found: dict[Representation, list[int]] = {}
+        for rep, end in zip(self.fields, ends, strict=True):
+            found.setdefault(rep, []).append(end - rep.size)
+        object.__setattr__(self, "size", ends[-1])
+        object.__setattr__(self, "starts", (0, *ends[:-1]))
+        object.__setattr__(self, "distinct", tuple((rep, tuple(starts)) for rep, starts in found.items()))
 
     @classmethod
     def of(cls, *counted: tuple[int, Representation]) -> FieldType:
@@ -66,28 +81,6 @@ class FieldType:
 
     def __add__(self, other: FieldType) -> FieldType:
         return FieldType(self.group, self.fields + other.fields)
-
-    @cached_property
-    def size(self) -> int:
-        """Channels of a tensor of this type."""
-        return sum(rep.size for rep in self.fields)
-
-    @cached_property
-    def starts(self) -> tuple[int, ...]:
-        """First channel of each field."""
-        starts, at = [], 0
-        for rep in self.fields:
-            starts.append(at)
-            at += rep.size
-        return tuple(starts)
-
-    @cached_property
-    def distinct(self) -> tuple[tuple[Representation, tuple[int, ...]], ...]:
-        """Each different representation with the first channels of its fields, in order of first occurrence."""
-        found: dict[Representation, list[int]] = {}
-        for rep, start in zip(self.fields, self.starts, strict=True):
-            found.setdefault(rep, []).append(start)
-        return tuple((rep, tuple(starts)) for rep, starts in found.items())
 
     @property
     def representation(self) -> Representation:

@@ -196,6 +196,8 @@ class GroupConv2d(_RegularConv2d):
     Source: Cohen & Welling, Group Equivariant Convolutional Networks (2016), equation 11.
     """
 
+    sources: Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -222,12 +224,14 @@ class GroupConv2d(_RegularConv2d):
             lifting=False,
         )
 
+        self.register_buffer("sources", torch.from_numpy(group.product_table.copy()), persistent=False)
+
     def forward(self, x: Tensor) -> Tensor:
         self.check_channels(x)
         plan = {"group": self.group, "kernel_size": self.kernel_size}
         plan |= {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         if turning_is_cheaper(x, self.weight, **plan):
-            return convolve_turned(x, self.weight, self.bias, groups=self.groups, **plan)
+            return convolve_turned(x, self.weight, self.bias, sources=self.sources, groups=self.groups, **plan)
         return super().forward(x)
 
 

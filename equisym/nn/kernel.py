@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.groups import PointGroup
+from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
+from equisym.nn.steerable_kernel import circular_functions, turn_waves
 
 
 def pixel_basis(kernel_size: int, group: PointGroup) -> Tensor:
@@ -33,46 +37,29 @@ def pixel_basis(kernel_size: int, group: PointGroup) -> Tensor:
     return torch.stack(turned).flatten(1)
 
 
-def circular_basis(kernel_size: int, group: PointGroup) -> Tensor:
+def circular_basis(kernel_size: int, group: PointGroup) -> NDArray[np.float64]:
     r"""Circular harmonics on rings, sampled at the pixels: a band-limited basis that can be turned by any angle.
 
-    .. math:: B_{j,m}(r, \phi) = e^{-(r - j)^2 / 2\sigma^2} \, \{\cos m\phi, \sin m\phi\}, \quad \sigma = 0.6
+    .. math:: B_{j,m}(r, \phi) = e^{-(r - j)^2 / 2\sigma_j^2} \, \{\cos m\phi, \sin m\phi\}
 
-    for the rings j = 0 .. (k-1)/2 and the frequencies m up to the ring's own resolution, 0 at the centre, 2 on the
-    first ring and 2j+1 further out (on the last ring 2j). Within the basis, turning is exact at every angle; what is
-    left of the error is that the image is sampled on a square grid (Weiler, Hamprecht & Storath 2018, section 3).
+    for the rings j and frequencies m of :func:`equisym.nn.steerable_kernel.rings`, the same as in steerable kernels.
+    Within the basis, turning is exact at every angle; what is left of the error is that the image is sampled on a
+    square grid (Weiler, Hamprecht & Storath 2018, section 3).
 
     Args:
         kernel_size: side k of the kernel, odd.
         group: any C_n or D_n.
 
     Returns:
-        Every basis function turned by every element; float64, (basis, order, k*k), unit norm for the unturned ones.
+        Every basis function turned by every element, (basis, order, k*k), unit norm for the unturned ones.
     """
-    half = kernel_size // 2
-    steps = torch.arange(-half, half + 1, dtype=torch.float64)
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    position = torch.stack((x, y), -1).reshape(-1, 2)
-    modes = [(0, 0)]
-    for ring in range(1, half + 1):
-        highest = 2 if ring == 1 else 2 * ring + (ring < half)
-        modes += [(ring, m) for m in range(highest + 1)]
-    functions = []
-    for g in range(group.order):
-        back = position @ torch.from_numpy(group.matrix(group.inverse(g))).T
-        radius, angle = back.norm(dim=-1), torch.atan2(-back[:, 1], back[:, 0])
-        inside = (radius <= half + 0.5).double()
-        rows = []
-        for ring, m in modes:
-            profile = torch.exp(-((radius - ring) ** 2) / (2 * 0.6**2)) * inside
-            if m and ring:
-                profile = profile * (radius > 0)
-            rows.append(profile * torch.cos(m * angle))
-            if m:
-                rows.append(profile * torch.sin(m * angle))
-        functions.append(torch.stack(rows))
-    basis = torch.stack(functions, 1)
-    return basis / basis[:, :1].norm(dim=-1, keepdim=True)
+    back = [angle_and_flip(group, group.inverse(g)) for g in range(group.order)]
+    blocks = [
+        np.stack([turn_waves(m, *element) @ waves for element in back], 1)
+        for m, waves in circular_functions(kernel_size)
+    ]
+    basis = np.concatenate(blocks)
+    return basis / np.linalg.norm(basis[:, :1], axis=-1, keepdims=True)
 
 
 class GroupKernel(ConstantModule):
@@ -109,7 +96,7 @@ class GroupKernel(ConstantModule):
             basis = circular_basis(kernel_size, group)
             self.coefficients = len(basis)
             self.register_buffer("index", element.reshape(-1), persistent=False)
-            self.register_constant("basis", basis.numpy())
+            self.register_constant("basis", basis)
         self.exact = group.exact_on_grid or kernel_size == 1
 
     @property

@@ -13,7 +13,7 @@ from torch.nn import functional
 from equisym.groups import Group, PointGroup, irrep, irreps, trivial
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
-from equisym.nn.field_type import FieldType
+from equisym.nn.field_type import FieldType, check_types
 
 Function = Callable[[Tensor], Tensor]
 
@@ -38,6 +38,7 @@ class PointwiseNonlinearity(nn.Module):
 
     def __init__(self, field_type: FieldType, function: Function = torch.relu) -> None:
         super().__init__()
+        check_types((field_type,))
         for rep, _ in field_type.distinct:
             if not rep.is_permutation:
                 raise ValueError(
@@ -59,7 +60,9 @@ class _ByField(ConstantModule):
 
     def __init__(self, field_type: FieldType) -> None:
         super().__init__()
+        check_types((field_type,))
         self.field_type = field_type
+        self._alike = len(field_type.distinct) == 1
         sizes = [rep.size for rep in field_type.fields]
         field_of = np.repeat(np.arange(len(sizes)), sizes)
         self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
@@ -67,8 +70,8 @@ class _ByField(ConstantModule):
 
     def norms(self, x: Tensor) -> Tensor:
         """Norm of each field, ``(B, fields, H, W)``."""
-        if len(set(self.field_type.fields)) == 1:
-            squares = x.unflatten(1, (len(self.field_type), -1)).square().sum(2)
+        if self._alike:
+            squares = x.unflatten(1, (len(self.field_type.fields), -1)).square().sum(2)
         else:
             squares = torch.einsum("fc,bchw->bfhw", self.members.to(x.dtype), x.square())
         return (squares + torch.finfo(x.dtype).tiny).sqrt()
@@ -189,6 +192,10 @@ class FourierNonlinearity(ConstantModule):
         function: Function = torch.relu,
     ) -> None:
         super().__init__()
+        if not isinstance(group, Group):
+            raise TypeError(f"group must be a group such as SO2 or D(4) (got {group!r})")
+        if min(fields, max_frequency + 1) < 1:
+            raise ValueError(f"fields must be at least 1 and max_frequency 0 (got {fields} and {max_frequency})")
         if isinstance(group, PointGroup):
             grid, samples = group, samples or group.n
             if samples != group.n:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
+from equisym.nn.group_conv import check_group
 
 
 class GroupBatchNorm2d(nn.Module):
@@ -25,6 +26,9 @@ class GroupBatchNorm2d(nn.Module):
     Shape:
         ``(B, fields * order, H, W)`` -> the same.
 
+    Raises:
+        ValueError: at construction if there are no fields; at the call for a wrong number of channels.
+
     >>> from equisym.groups import C
     >>> GroupBatchNorm2d(2, group=C(4))(torch.randn(3, 8, 5, 5)).shape
     torch.Size([3, 8, 5, 5])
@@ -32,10 +36,18 @@ class GroupBatchNorm2d(nn.Module):
 
     def __init__(self, fields: int, *, group: PointGroup, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
+        check_group(group)
+        if fields < 1:
+            raise ValueError(f"fields must be at least 1 (got {fields})")
         self.fields, self.group = fields, group
         self.norm = nn.BatchNorm3d(fields, eps, momentum)  # a child, so that its synchronised form can replace it
 
     def forward(self, x: Tensor) -> Tensor:
+        channels = self.fields * self.group.order
+        if x.shape[1] != channels:
+            raise ValueError(
+                f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[1]})"
+            )
         y = self.norm(x.unflatten(1, (self.fields, self.group.order))).flatten(1, 2)
         if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
             y = y.contiguous(memory_format=torch.channels_last)  # the norm's own layout is channels first

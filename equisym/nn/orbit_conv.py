@@ -67,6 +67,8 @@ class OrbitConv2d(nn.Module):
         super().__init__()
         if kernel_size < 1:
             raise ValueError(f"kernel_size must be at least 1 (got {kernel_size})")
+        if stride < 1 or padding < 0:
+            raise ValueError(f"stride must be at least 1 and padding 0 (got {stride} and {padding})")
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.stride, self.padding = stride, padding
         moves, outer = [], []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
+from equisym.nn.group_conv import check_group
 
 
 class GroupPool2d(nn.Module):
@@ -20,7 +21,7 @@ class GroupPool2d(nn.Module):
         ``(B, fields * order, H, W)`` -> ``(B, fields, H, W)``, which turns with the input as an image does.
 
     Raises:
-        ValueError: for another ``reduce``.
+        ValueError: at construction for another ``reduce``; at the call if the order does not divide the channels.
 
     >>> import torch
     >>> from equisym.groups import D
@@ -30,11 +31,16 @@ class GroupPool2d(nn.Module):
 
     def __init__(self, *, group: PointGroup, reduce: str = "max") -> None:
         super().__init__()
+        check_group(group)
         if reduce not in ("max", "mean"):
             raise ValueError(f"reduce must be 'max' or 'mean' (got {reduce!r})")
         self.group, self.reduce = group, reduce
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] % self.group.order:
+            raise ValueError(
+                f"input must have a multiple of {self.group.order} channels, fields of {self.group} (got {x.shape[1]})"
+            )
         fields = x.unflatten(1, (-1, self.group.order))
         return fields.amax(2) if self.reduce == "max" else fields.mean(2)
 

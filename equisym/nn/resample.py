@@ -69,6 +69,10 @@ class NormMaxPool2d(_ByField):
     Shape:
         ``(B, field_type.size, H, W)`` -> ``(B, field_type.size, H', W')``.
 
+    Raises:
+        ValueError: at construction if the window or the step is not positive; at the call for a wrong number of
+            channels.
+
     >>> import torch
     >>> from equisym.groups import O2, irrep
     >>> NormMaxPool2d(FieldType.of((2, irrep(O2, 1))), 2)(torch.randn(1, 4, 6, 6)).shape
@@ -77,7 +81,9 @@ class NormMaxPool2d(_ByField):
 
     def __init__(self, field_type: FieldType, kernel_size: int, stride: int | None = None) -> None:
         super().__init__(field_type)
-        self.kernel_size, self.stride = kernel_size, stride or kernel_size
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        if min(self.kernel_size, self.stride) < 1:
+            raise ValueError(f"kernel_size and stride must be positive (got {kernel_size} and {stride})")
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
-from equisym.nn.field_type import FieldType
+from equisym.nn.field_type import FieldType, check_types
+from equisym.nn.group_conv import check_group
 
 
 class RestrictRegular2d(nn.Module):
@@ -38,6 +39,10 @@ class RestrictRegular2d(nn.Module):
 
     def __init__(self, fields: int, group: PointGroup, subgroup: PointGroup) -> None:
         super().__init__()
+        check_group(group)
+        check_group(subgroup)
+        if fields < 1:
+            raise ValueError(f"fields must be at least 1 (got {fields})")
         if not is_subgroup(subgroup, group):
             raise ValueError(f"{subgroup} is not a subgroup of {group}: cannot restrict its fields to it")
         self.fields, self.group, self.subgroup = fields, group, subgroup
@@ -79,6 +84,7 @@ class Restrict2d(nn.Module):
 
     def __init__(self, in_type: FieldType, subgroup: Group) -> None:
         super().__init__()
+        check_types((in_type,))
         self.in_type, self.subgroup = in_type, subgroup
         self.out_type = in_type.restrict(subgroup)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,24 @@ from torch.nn import functional
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 from equisym.nn.steerable_kernel import steerable_basis
+
+
+class _Block(NamedTuple):
+    """The weights from all fields of one representation to all of another."""
+
+    name: str
+    """Of the constant that holds the basis."""
+    shape: tuple[int, int, int, int]
+    """Fields out, fields in, size of an output field, size of an input field."""
+    kernels: int
+    """Basis kernels of one pair of fields."""
+    start: int
+    """Where the block's weights begin."""
+
+    @property
+    def stop(self) -> int:
+        """Where they end."""
+        return self.start + self.shape[0] * self.shape[1] * self.kernels
 
 
 class _SteerableConv(ConstantModule):
@@ -48,16 +67,18 @@ class _SteerableConv(ConstantModule):
         inner = in_type.split(groups)
         out_type.split(groups)
         self.inner_type = inner
-        self._blocks: list[tuple[int, int, int, int]] = []
+        self._rows: list[list[_Block]] = []  # one list per representation of the output, one block per input's
         rows: list[int] = []
         count = 0
         for a, (outer, row_starts) in enumerate(out_type.distinct):
             rows += [start + p for start in row_starts for p in range(outer.size)]
+            self._rows.append([])
             for b, (rep, starts) in enumerate(inner.distinct):
                 basis = steerable_basis(rep, outer, kernel_size)
-                self.register_constant(f"basis_{a}_{b}", basis.reshape(len(basis), math.prod(basis.shape[1:])))
-                self._blocks.append((a, b, count, len(basis)))
-                count += len(row_starts) * len(starts) * len(basis)
+                name, shape = f"basis_{a}_{b}", (len(row_starts), len(starts), outer.size, rep.size)
+                self.register_constant(name, basis.reshape(len(basis), math.prod(basis.shape[1:])))
+                self._rows[-1].append(_Block(name, shape, len(basis), count))
+                count = self._rows[-1][-1].stop
         columns = [start + q for rep, starts in inner.distinct for start in starts for q in range(rep.size)]
         self._reorder("row_order", rows)
         self._reorder("column_order", columns)
@@ -85,31 +106,25 @@ class _SteerableConv(ConstantModule):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights so that the output has the mean square of the input; set the bias to zero."""
-        for a, b, start, size in self._blocks:
-            outs = len(self.out_type.distinct[a][1])
-            ins = len(self.inner_type.distinct[b][1])
-            sources = sum(len(starts) * n for (c, d, _, n), (_, starts) in self._row(a) if n)
-            if size:
-                self.weight[start : start + outs * ins * size].normal_(0.0, 1 / math.sqrt(sources))
+        for row in self._rows:
+            sources = sum(block.shape[1] * block.kernels for block in row)
+            for block in row:
+                self.weight[block.start : block.stop].normal_(0.0, 1 / math.sqrt(max(sources, 1)))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-
-    def _row(self, a: int):
-        blocks = [block for block in self._blocks if block[0] == a]
-        return zip(blocks, self.inner_type.distinct, strict=True)
 
     def filters(self) -> tuple[Tensor, Tensor | None]:
         """The filters ``(out, in / groups, k, k)`` and the bias ``(out,)`` of the plain convolution performed."""
         k = self.kernel_size
         rows = []
-        for a, (outer, row_starts) in enumerate(self.out_type.distinct):
+        for blocks in self._rows:
             row = []
-            for (_, b, start, size), (rep, starts) in self._row(a):
-                outs, ins = len(row_starts), len(starts)
-                basis = self.get_buffer(f"basis_{a}_{b}").to(self.weight.dtype)
-                weight = self.weight[start : start + outs * ins * size].view(outs * ins, size)
-                block = (weight @ basis).view(outs, ins, outer.size, rep.size, k, k)
-                row.append(block.transpose(1, 2).reshape(outs * outer.size, ins * rep.size, k, k))
+            for block in blocks:
+                outs, ins, outer, inner = block.shape
+                basis = self.get_buffer(block.name).to(self.weight.dtype)
+                weight = self.weight[block.start : block.stop].view(outs * ins, block.kernels)
+                turned = (weight @ basis).view(outs, ins, outer, inner, k, k)
+                row.append(turned.transpose(1, 2).reshape(outs * outer, ins * inner, k, k))
             rows.append(torch.cat(row, 1) if len(row) > 1 else row[0])
         filters = torch.cat(rows, 0) if len(rows) > 1 else rows[0]
         if self.row_order is not None:
@@ -230,16 +245,16 @@ class SteerableConv2d(_SteerableConv):
         if filters.shape != own.shape:
             raise ValueError(f"filters must have shape {tuple(own.shape)} (got {tuple(filters.shape)})")
         target = filters.to(own.device, torch.float64)
-        for a, (outer, row_starts) in enumerate(self.out_type.distinct):
-            for (_, b, start, size), (rep, starts) in self._row(a):
-                rows = [r + p for r in row_starts for p in range(outer.size)]
+        for blocks, (outer, row_starts) in zip(self._rows, self.out_type.distinct, strict=True):
+            rows = [r + p for r in row_starts for p in range(outer.size)]
+            for block, (rep, starts) in zip(blocks, self.inner_type.distinct, strict=True):
                 columns = [c + q for c in starts for q in range(rep.size)]
-                block = target[rows][:, columns].view(len(row_starts), outer.size, len(starts), rep.size, -1)
-                block = block.transpose(1, 2).reshape(len(row_starts) * len(starts), -1)
-                if size:
-                    basis = torch.from_numpy(self._exact[f"basis_{a}_{b}"].copy()).to(target.device)
-                    found = torch.linalg.lstsq(basis.T, block.T).solution.T
-                    self.weight[start : start + found.numel()] = found.reshape(-1).to(self.weight)
+                part = target[rows][:, columns].view(len(row_starts), outer.size, len(starts), rep.size, -1)
+                part = part.transpose(1, 2).reshape(len(row_starts) * len(starts), -1)
+                if block.kernels:
+                    basis = torch.from_numpy(self._exact[block.name].copy()).to(target.device)
+                    found = torch.linalg.lstsq(basis.T, part.T).solution.T
+                    self.weight[block.start : block.stop] = found.reshape(-1).to(self.weight)
         if self.bias is not None and bias is not None:
             spread = torch.from_numpy(self._exact["bias_basis"].copy()).to(target.device)
             self.bias.copy_(torch.linalg.lstsq(spread, bias.to(target)[:, None]).solution[:, 0])

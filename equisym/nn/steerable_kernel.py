@@ -69,11 +69,13 @@ def irrep_kernels(inner: Irrep, outer: Irrep, m: int) -> Array:
     projector = np.zeros((math.prod(shape),) * 2)
     for g in range(group.order):
         angle, flip = angle_and_flip(group, g)
-        projector += np.kron(np.kron(outer.at(angle, flip), inner.at(angle, flip)), _turn(m, angle, flip)) / group.order
+        projector += (
+            np.kron(np.kron(outer.at(angle, flip), inner.at(angle, flip)), turn_waves(m, angle, flip)) / group.order
+        )
     return _canonical_columns(projector).reshape(-1, *shape)
 
 
-def _turn(m: int, angle: float, flip: bool) -> Array:
+def turn_waves(m: int, angle: float, flip: bool) -> Array:
     """A_m(g), with H_m(g phi) = A_m(g) H_m(phi): a rotation adds to phi, the flip takes phi to pi - phi."""
     if m == 0:
         return np.eye(1)

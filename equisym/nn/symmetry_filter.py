@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
+from equisym.nn.group_conv import check_group
 from equisym.nn.kernel import GroupKernel
 
 KINDS = ("rotation", "mirror", "glide")
@@ -61,6 +62,8 @@ class SymmetryFilter2d(nn.Module):
         eps: float = 1e-6,
     ) -> None:
         super().__init__()
+        if min(in_channels, out_channels) < 1:
+            raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)} (got {kind!r})")
         if order < 2:
@@ -145,6 +148,7 @@ class SymmetryCorrelation2d(nn.Module):
         self, *, group: PointGroup, regular: bool = False, periodic: bool = True, overlap: float = 0.25
     ) -> None:
         super().__init__()
+        check_group(group)
         if not 0 < overlap <= 1:
             raise ValueError(f"overlap must be above 0 and at most 1 (got {overlap})")
         self.group, self.regular, self.periodic, self.overlap = group, regular, periodic, overlap

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.action import act
+from equisym.nn.action import move_pixels
 
 
 def turning_is_cheaper(
@@ -16,9 +16,9 @@ def turning_is_cheaper(
     """Whether :func:`convolve_turned` applies to this input and copies fewer numbers than expanding the kernels.
 
     It applies to square maps of groups that keep the pixel grid, at sizes that the stride samples symmetrically.
-    Compiled and exported programs expand, which a compiler fuses and which leaves the batch size free.
+    Exported programs expand the kernels, which leaves the batch size free.
     """
-    if torch.compiler.is_compiling() or not group.exact_on_grid or group.order == 1:
+    if _exporting() or not group.exact_on_grid or group.order == 1:
         return False
     side, reach = x.shape[-1], dilation * (kernel_size - 1)
     room = side + 2 * padding - reach - 1
@@ -33,6 +33,7 @@ def convolve_turned(
     weight: Tensor,
     bias: Tensor | None,
     *,
+    sources: Tensor,
     group: PointGroup,
     kernel_size: int,
     stride: int,
@@ -51,6 +52,7 @@ def convolve_turned(
         x: regular fields, shape ``(B, in * order, N, N)``.
         weight: free weights, one per element and pixel, shape ``(out, in / groups, order, kernel_size**2)``.
         bias: one number per output field, or None.
+        sources: the element g h at [g, h], shape (order, order).
         group: the point group, which must keep the pixel grid.
         kernel_size: side of the kernel.
         stride: step; it must sample the padded side symmetrically.
@@ -62,7 +64,12 @@ def convolve_turned(
         ``(B, out * order, N', N')``.
     """
     elements = range(group.order)
-    turned = torch.cat([act(x, group.inverse(g), group, regular=True) for g in elements])
+    fields = x.unflatten(1, (-1, group.order))
+    moved = [fields.index_select(2, sources[g]).flatten(1, 2) for g in elements]  # (g^-1 f)(h) = f(g h)
+    turned = torch.cat([move_pixels(moved[g], group.inverse(g), group) for g in elements])
     kernels = weight.flatten(1, 2).unflatten(2, (kernel_size, kernel_size))
     answers = functional.conv2d(turned, kernels, bias, stride, padding, dilation, groups).chunk(group.order)
-    return torch.stack([act(answers[g], g, group, regular=False) for g in elements], 2).flatten(1, 2)
+    return torch.stack([move_pixels(answers[g], g, group) for g in elements], 2).flatten(1, 2)
+
+
+_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # torch 2.6 has but the second

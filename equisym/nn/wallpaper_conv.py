@@ -65,14 +65,17 @@ class WallpaperConv2d(nn.Module):
                 names = " ".join(WALLPAPER_GROUPS.names)
                 raise ValueError(f"group must be one of {names} (got {group!r})")
             group = WALLPAPER_GROUPS[group]
+        if min(in_channels, out_channels) < 1:
+            raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd (got {kernel_size}): use {kernel_size + 1}")
         if cell < 1:
             raise ValueError(f"cell must be at least 1 pixel (got {cell})")
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.group, self.cell = group, cell
-        self.offsets = _window(group, kernel_size // 2)
-        index, bias_index = _shared(group, cell, self.offsets)
+        window = _window(group, kernel_size // 2)
+        self.offsets: list[list[int]] = window.tolist()
+        index, bias_index = _shared(group, cell, window)
         self.register_buffer("index", torch.from_numpy(index), persistent=False)
         self.register_buffer("bias_index", torch.from_numpy(bias_index), persistent=False)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, int(index.max()) + 1))
@@ -89,14 +92,11 @@ class WallpaperConv2d(nn.Module):
         self._check(x)
         height, width = x.shape[-2:]
         cell = self.cell
-        reach = int(np.abs(self.offsets).max())
+        reach = max(abs(d) for offset in self.offsets for d in offset)
         padded = functional.pad(x, (reach,) * 4, mode="circular") if reach else x
         # One block of columns per position in the cell: gather that position's neighbours from every cell, all at once.
         near = torch.stack(
-            [
-                padded[..., reach + dy : reach + dy + height, reach + dx : reach + dx + width]
-                for dx, dy in self.offsets.tolist()
-            ],
+            [padded[..., reach + dy : reach + dy + height, reach + dx : reach + dx + width] for dx, dy in self.offsets],
             2,
         )
         near = near.view(*near.shape[:3], height // cell, cell, width // cell, cell)
@@ -106,6 +106,26 @@ class WallpaperConv2d(nn.Module):
             bias = self.bias.index_select(1, self.bias_index).view(1, -1, cell, cell)
             out = out + bias.repeat(1, 1, height // cell, width // cell)
         return out
+
+    @torch.no_grad()
+    def to_plain(self) -> nn.Module:
+        """The same function as a circular :class:`torch.nn.Conv2d` whose channels are the positions in a cell."""
+        cell, weight = self.cell, self.weight.index_select(2, self.index)
+        weight = weight.unflatten(2, (cell, cell, len(self.offsets)))
+        reach = -(-max(abs(d) for offset in self.offsets for d in offset) // cell)  # in whole cells
+        side = 2 * reach + 1
+        filters = weight.new_zeros(self.out_channels, cell, cell, self.in_channels, cell, cell, side, side)
+        for y, x in np.ndindex(cell, cell):
+            for number, (dx, dy) in enumerate(self.offsets):
+                (qy, ry), (qx, rx) = divmod(y + dy, cell), divmod(x + dx, cell)
+                filters[:, y, x, :, ry, rx, qy + reach, qx + reach] += weight[:, :, y, x, number]
+        mixed = filters.flatten(3, 5).flatten(0, 2)
+        bias = self.bias is not None
+        plain = nn.Conv2d(mixed.shape[1], len(mixed), side, padding=reach, padding_mode="circular", bias=bias).to(mixed)
+        plain.weight.copy_(mixed)
+        if self.bias is not None and plain.bias is not None:
+            plain.bias.copy_(self.bias.index_select(1, self.bias_index).flatten())
+        return nn.Sequential(nn.PixelUnshuffle(cell), plain, nn.PixelShuffle(cell)).train(self.training)
 
     def _check(self, x: Tensor) -> None:
         if x.shape[1] != self.in_channels:

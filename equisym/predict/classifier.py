@@ -25,7 +25,8 @@ from equisym.crystal.statistics import class_sizes, whitening_filters
 from equisym.data.readers import read_image
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.doubt import Background, refuse_lattice, take_apart
-from equisym.predict.judge import Judge, bundled, load_judge
+from equisym.models.from_evidence import FromEvidence
+from equisym.predict.judge import bundled, load_judge
 from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
 from equisym.predict.prediction import OperationResidual, Prediction
 
@@ -39,7 +40,7 @@ class SymmetryClassifier:
     The same image gives the same answer every time, alone or in a batch.
 
     Args:
-        judge: log-probabilities of the 17 groups from the evidence of a batch.
+        judge: a network that judges evidence, such as :class:`equisym.models.SymNet`.
 
     >>> from equisym.data import render
     >>> result = SymmetryClassifier.from_pretrained("crystal").predict(render("p4m", "noise", seed=1, size=96))
@@ -47,7 +48,7 @@ class SymmetryClassifier:
     ('p4m', 4, 'square', None)
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: FromEvidence) -> None:
         self.judge = judge
 
     @classmethod
@@ -82,10 +83,9 @@ class SymmetryClassifier:
         found = [_inspect(image, pixel_size) for image in images]
         answered = [i for i, f in enumerate(found) if f.refused is None]
         results = [Prediction(f.refused, **f.about) for f in found]
-        if answered:
-            batch = Evidence.cat([evidence(found[i].measurement) for i in answered])
-            for i, e, p in zip(answered, range(len(batch)), self.judge(batch).double().softmax(-1), strict=True):
-                results[i] = _answer(found[i], batch[e : e + 1], p.tolist())
+        for i in answered:  # the model sees each alone: sums over a batch round otherwise
+            e = evidence(found[i].measurement)
+            results[i] = _answer(found[i], e, self.judge.judge(e)[0].double().softmax(-1).tolist())
         return results
 
 

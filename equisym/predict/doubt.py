@@ -111,13 +111,16 @@ def _too_fine(m: Measurement) -> bool:
 
 
 def _stripes(m: Measurement) -> bool:
-    """Whether the image varies in one direction alone: all its waves run along one line."""
-    half = m.spectrum.half[0]
-    size = half.shape[-1]
+    """Whether the image varies in one direction alone: all waves that stand out of the noise run along one line."""
+    s = m.spectrum
+    half, size = s.half[0], s.half.shape[-1]
     k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
     ky, kx = torch.meshgrid(k, k, indexing="ij")
     q = torch.stack((kx, ky), -1).reshape(-1, 2) @ torch.from_numpy(np.linalg.inv(m.lattice.basis))
-    power = torch.where(m.average.frequency()[0] <= 0.5, (half[0] * half[1].conj()).real.double(), 0).flatten()
+    power = (half[0] * half[1].conj()).real.double().flatten()
+    noise = ((s.total - s.signal).clamp(min=0) / s.count.clamp(min=1))[0].double()
+    least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.ring[0].flatten()]
+    power = torch.where((power > least) & (power > 1e-3 * power.max()), power, 0)
     small, large = torch.linalg.eigvalsh((q * power[:, None]).T @ q).tolist()
     return small < 2e-3 * large
 

@@ -48,11 +48,11 @@ def test_halves_of_pure_noise_have_nothing_in_common():
     assert torch.corrcoef(average.halves[0].flatten(1))[0, 1].abs() < 0.15
 
 
-def test_lattice_can_be_learned_through_the_average():
+@pytest.mark.parametrize("off", [-0.1, 0.1])
+def test_lattice_can_be_learned_through_the_average(off):
     """The gradient of the cell's power points from a slightly wrong lattice back to the right one."""
     x = torch.arange(90, dtype=torch.float64)
     image = (torch.cos(2 * torch.pi * x / 10) + torch.cos(2 * torch.pi * x / 10)[:, None])[None]
-    basis = torch.tensor([[[10.03, 0.0], [0.0, 10.0]]], dtype=torch.float64, requires_grad=True)
+    basis = torch.tensor([[[10 + off, 0.0], [0.0, 10.0]]], dtype=torch.float64, requires_grad=True)
     average_cell(image, basis, size=24, trend_order=0).cell.square().mean().backward()
-    assert basis.grad[0, 0, 0] < 0
-    assert basis.grad[0, 0, 0].abs() > 10 * basis.grad[0, 1, 1].abs()
+    assert basis.grad[0, 0, 0] * off < 0

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from equisym.data import FAMILIES, PatternOptions, WallpaperDataset, draw_pattern, images, render
+from equisym.data import FAMILIES, VERSION_OF_DRAWS, PatternOptions, WallpaperDataset, draw_pattern, images, render
 from equisym.data.cell import draw_cell, metrics_of
 from equisym.data.guard import near_isometries, strongest_forbidden
 from equisym.data.photographs import Photographs, photographs
@@ -175,6 +175,22 @@ def test_the_poster_preset_has_the_published_sizes(group):
         assert image[1].max() > 0.9
     with pytest.raises(ValueError, match=r"preset must be poster .* \(got 'paper'\)"):
         PatternOptions(preset="paper")
+
+
+# Means, in thousandths, of a small square in the first 17 images of each family; VERSION_OF_DRAWS 2.
+SQUARES = {
+    "noise": (485, 555, 443, 389, 441, 497, 526, 492, 238, 522, 560, 563, 629, 356, 515, 550, 502),
+    "photo": (548, 433, 362, 631, 556, 353, 518, 451, 530, 313, 466, 536, 376, 366, 597, 533, 293),
+    "atom": (447, 683, 585, 469, 372, 426, 534, 572, 525, 553, 440, 427, 623, 558, 599, 359, 422),
+}  # fmt: skip
+
+
+@EACH_FAMILY
+def test_a_seed_gives_the_images_that_it_always_gave(family):
+    """Whoever changes a draw gives the version another number, and these squares their new means."""
+    assert VERSION_OF_DRAWS == 2
+    found = [1000 * image[0, 8:12, 8:12].mean().item() for image, _ in WallpaperDataset(family, 17, size=32, seed=0)]
+    assert found == pytest.approx(SQUARES[family], abs=2)
 
 
 def test_ten_million_images_cost_nothing():

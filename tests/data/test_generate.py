@@ -15,9 +15,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from equisym.data import WallpaperDataset
-from equisym.data.generate import blocks_of, generate, shard_of_environment
+from equisym.data.generate import _provenance, blocks_of, generate, shard_of_environment
 from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset, check_file
 
 FORMATS = pytest.mark.parametrize("file_format", ["hdf5", "webdataset"])
@@ -200,6 +201,31 @@ def test_check_reports_blanks_and_anomalies(tmp_path):
     assert "1 blank (first at 3), 1 unknown labels" in str(noise)
 
 
+def test_check_refuses_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        check_file(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    for path in (tmp_path, tmp_path / "text.h5"):
+        with pytest.raises(ValueError, match="is no HDF5 file, or a damaged one"):
+            check_file(path)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["scan"] = np.zeros((4, 4))
+    with pytest.raises(ValueError, match=r"must hold groups with data and labels \(scan is none\)"):
+        check_file(tmp_path / "x.h5", progress=False)
+
+
+def test_files_name_their_photographs_not_where_they_lie(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, count in (("here", 12), ("there", 12), ("fewer", 5)):
+        (tmp_path / folder).mkdir()
+        for k in range(count):
+            pixels = rng.integers(0, 255, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{k}.png")
+    here, there, fewer = (_provenance(datasets(("photo",), photos=tmp_path / f)) for f in ("here", "there", "fewer"))
+    assert here == there != fewer
+    assert "photos" not in here["options"]
+
+
 def test_other_options_do_not_overwrite(tmp_path):
     write(tmp_path / "a.h5", "hdf5")
     with pytest.raises(ValueError, match=r"was begun with seed 5 \(now 6\): give the same options to go on"):
@@ -222,6 +248,26 @@ def test_generate_refuses_bad_arguments(tmp_path, options, message):
         generate(tmp_path, datasets(), **options)
 
 
+@FORMATS
+def test_generate_writes_over_no_other_file(tmp_path, file_format):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "other.h5").write_text("mine")
+    with pytest.raises(ValueError, match=r"out must be a folder.* \(got the file .*notes.txt\)"):
+        write(tmp_path / "notes.txt", file_format)
+    with pytest.raises(ValueError, match="is no HDF5 file|out must be a folder"):
+        write(tmp_path / "other.h5", file_format)
+    assert (tmp_path / "other.h5").read_text() == (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_goes_wrong_in_a_worker_is_one_sentence(tmp_path, workers):
+    with pytest.raises(
+        ValueError, match=r"^the label guard refused \d+ draws of p1 \w+ at size 16 with margin 2"
+    ) as caught:
+        generate(tmp_path, datasets(margin=2.0), file_format="webdataset", workers=workers, progress=False)
+    assert "\n" not in str(caught.value)
+
+
 def test_shard_comes_from_the_launcher(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
@@ -232,6 +278,9 @@ def test_shard_comes_from_the_launcher(monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert shard_of_environment() == (1, 2)
+    monkeypatch.setenv("RANK", "first")
+    with pytest.raises(ValueError, match=r"RANK and WORLD_SIZE must be numbers \(got 'first', '2'\)"):
+        shard_of_environment()
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:

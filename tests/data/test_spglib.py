@@ -30,7 +30,7 @@ def space_group(basis: np.ndarray, positions: np.ndarray, species: np.ndarray) -
     lattice[:2, :2] = basis.T
     lattice[2, 2] = 7.3 * np.sqrt(abs(np.linalg.det(basis)))
     positions = np.column_stack([positions, np.zeros(len(positions))])
-    dataset = spglib.get_symmetry_dataset((lattice, positions, species), symprec=1e-4 * np.linalg.norm(basis))
+    dataset = spglib.get_symmetry_dataset((lattice, positions, species), symprec=1e-7 * np.linalg.norm(basis))
     assert dataset is not None
     return dataset.number
 
@@ -61,12 +61,26 @@ def atoms_of_one_cell(pattern) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(positions), np.array(species), kinds
 
 
+def merged(positions: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms of several species in one place (a special position drawn twice) as one atom of another species."""
+    steps = positions[:, None] - positions
+    together = (np.abs(steps - np.round(steps)) < 1e-6).all(-1)
+    first = np.flatnonzero(~np.tril(together, -1).any(-1))
+    kinds = [tuple(sorted(species[together[k]])) for k in first]
+    return positions[first], np.array([sorted(set(kinds)).index(kind) + 1 for kind in kinds])
+
+
 @EACH_GROUP
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_atoms_of_rendered_patterns(group, seed):
     pattern = draw_pattern(group, "atom", seed, 96, PatternOptions())
     positions, species, _ = atoms_of_one_cell(pattern)
-    assert space_group(pattern.cell.basis, positions, species + 1) == SPACE_GROUPS[group.name]
+    assert space_group(pattern.cell.basis, *merged(positions, species)) == SPACE_GROUPS[group.name]
+
+
+def test_two_species_in_one_place_are_one_atom():
+    positions, species = merged(np.array([[0.0, 0.0], [0.5, 0.5], [1.0, 0.0], [0.3, 0.4]]), np.array([0, 0, 1, 2]))
+    assert (positions[:, 0].tolist(), species.tolist()) == ([0.0, 0.5, 0.3], [2, 1, 3])
 
 
 @EACH_GROUP

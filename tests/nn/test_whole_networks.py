@@ -8,14 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from equisym.groups import C, D
+from equisym.groups import C, D, irrep, trivial
 from equisym.models import build
 from equisym.nn import (
+    FieldBatchNorm2d,
     FieldType,
+    GatedNonlinearity,
     GroupBatchNorm2d,
     GroupConv2d,
     GroupPool2d,
     LiftConv2d,
+    NormNonlinearity,
+    NormPool2d,
     SteerableConv2d,
     check_sizes,
     from_plain,
@@ -103,15 +107,35 @@ def test_from_plain_refuses_what_does_not_pair():
         from_plain(LiftConv2d(1, 2, 3, group=C(4)), nn.Conv2d(1, 9, 3))
 
 
+def steerable_network():
+    image = FieldType.of((1, trivial(D(6))))
+    gate = GatedNonlinearity(FieldType.of((2, irrep(D(6), 1)), (2, trivial(D(6)))))
+    vectors = gate.field_type
+    return nn.Sequential(
+        SteerableConv2d(image, gate.in_type, 3, padding=1),
+        FieldBatchNorm2d(gate.in_type),
+        gate,
+        SteerableConv2d(vectors, vectors, 3, stride=2, padding=1),
+        NormNonlinearity(vectors),
+        NormPool2d(vectors),
+    )
+
+
+def folded(model):
+    return nn.Sequential(*(m.to_plain() if hasattr(m, "to_plain") else m for m in model)).eval()
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("folded", [False, True])
-def test_onnx_gives_the_same_answer(folded):
+@pytest.mark.parametrize(
+    "make",
+    [lambda: network(D(4)), lambda: folded(network(D(4)).eval()), lambda: network(C(6)), steerable_network],
+    ids=["exact", "folded", "off grid", "steerable"],
+)
+def test_onnx_gives_the_same_answer(make):
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
-    model = network(D(4)).eval()
-    if folded:
-        model = nn.Sequential(*(m.to_plain() if hasattr(m, "to_plain") else m for m in model)).eval()
+    model = make().eval()
     x = torch.randn(2, 1, 17, 17)
     buffer = io.BytesIO()
     torch.onnx.export(model, (x,), dynamo=True, verbose=False).save(buffer)

@@ -1,0 +1,77 @@
+"""The classical rival of symnet: logistic regression on the correlations of every operation, fitted by scikit-learn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equisym.crystal.evidence import SLOT_GROUP, Evidence
+from equisym.crystal.statistics import correlate, whitening_filters
+from equisym.models.from_evidence import FromEvidence
+from equisym.models.registry import register
+
+_FEATURES = 3 * len(SLOT_GROUP) + 2 * 17
+
+
+class Crystal(FromEvidence):
+    r"""Logits of the 17 groups, linear in the logarithms of what each operation leaves unexplained.
+
+    .. math:: x = -\log_{10}(1 - \rho)
+
+    for the correlation of each class of operations of each group, under three strengths of whitening, with the strain
+    of the lattice against each group's. The weights are those of scikit-learn's ``LogisticRegression`` on standardised
+    features; :meth:`fit` finds them.
+
+    >>> Crystal()(torch.rand(2, 1, 32, 32)).shape
+    torch.Size([2, 17])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(_FEATURES, 17)
+        self.register_buffer("mean", torch.zeros(_FEATURES))
+        self.register_buffer("spread", torch.ones(_FEATURES))
+        self.mean: Tensor
+        self.spread: Tensor
+
+    def features(self, e: Evidence) -> Tensor:
+        """What the regression reads, (B, features)."""
+        miss = 1 - correlate(e, whitening_filters(e)).value
+        left = -miss.clamp(1e-3, 2).log10().flatten(1)
+        return torch.cat((left, e.strain.clamp(max=0.3), e.admitted.to(left)), 1)
+
+    def judge(self, e: Evidence) -> Tensor:
+        """Logits, (B, 17)."""
+        return self.linear((self.features(e) - self.mean) / self.spread)
+
+    def fit(self, rows: Tensor, labels: Tensor, *, strength: float = 1.0) -> None:
+        """Fit the weights to packed evidence (B, PACKED) and labels (B,).
+
+        Args:
+            rows: what :meth:`look` returns.
+            labels: groups.
+            strength: inverse of the penalty on the weights, scikit-learn's C.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        x = self.features(Evidence.unpack(rows)).double()
+        mean, spread = x.mean(0), x.std(0).clamp(min=1e-3)
+        model = LogisticRegression(C=strength, max_iter=2000)
+        model.fit(((x - mean) / spread).numpy(), labels.numpy())
+        with torch.no_grad():
+            self.mean.copy_(mean)
+            self.spread.copy_(spread)
+            self.linear.weight.zero_()
+            self.linear.bias.fill_(-30.0)  # of groups that were not shown
+            seen = torch.from_numpy(model.classes_)
+            self.linear.weight[seen] = torch.from_numpy(model.coef_).float()
+            self.linear.bias[seen] = torch.from_numpy(model.intercept_).float()
+
+
+@register
+def crystal(*, num_classes: int = 17, in_channels: int = 1) -> Crystal:
+    """Logistic regression on hand-written features of the unit cell."""
+    if num_classes != 17:
+        raise ValueError(f"crystal answers with the 17 groups (got num_classes={num_classes})")
+    del in_channels  # the channels' mean is looked at
+    return Crystal()

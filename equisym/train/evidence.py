@@ -1,0 +1,112 @@
+"""Evidence of symmetry of a whole dataset: drawn once by several processes, kept in parts, continued after a cut."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equisym.crystal import Evidence, evidence, measure
+from equisym.data import WallpaperDataset
+
+PART = 170  # images to a file
+
+
+@dataclass(frozen=True)
+class EvidenceSet:
+    """Evidence of N images with their labels.
+
+    Attributes:
+        evidence: of the N images.
+        labels: groups, (N,).
+        lattices: the primitive lattices that were drawn, before any corruption, (N, 2, 2).
+    """
+
+    evidence: Evidence
+    labels: Tensor
+    lattices: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index) -> EvidenceSet:
+        return EvidenceSet(self.evidence[index], self.labels[index], self.lattices[index])
+
+    @classmethod
+    def cat(cls, parts: list[EvidenceSet]) -> EvidenceSet:
+        """Join sets."""
+        together = Evidence.cat([p.evidence for p in parts])
+        return cls(together, torch.cat([p.labels for p in parts]), torch.cat([p.lattices for p in parts]))
+
+    def lattice_found(self, tolerance: float = 0.15) -> Tensor:
+        """Whether the lattice found is the lattice drawn, (N,); meant for images that were not distorted."""
+        steps = torch.linalg.solve(self.lattices.double(), self.evidence.basis.double())
+        whole = steps.round()
+        same = (steps - whole).abs().amax((-2, -1)) < tolerance
+        return same & ((torch.linalg.det(whole).abs() - 1).abs() < 1e-6)
+
+
+def evidence_of(dataset: WallpaperDataset, indices: range) -> EvidenceSet:
+    """Draw and measure some images of a dataset."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found, lattices = [], []
+        for index in indices:
+            image, _ = dataset[index]
+            grey = image.mean(0)
+            found.append(evidence(measure((grey - grey.mean()) / grey.std().clamp(min=1e-12))))
+            lattices.append(dataset.pattern(index).primitive_basis)
+    finally:
+        torch.set_num_threads(threads)
+    labels = torch.tensor([index % 17 for index in indices])
+    return EvidenceSet(Evidence.cat(found), labels, torch.from_numpy(np.array(lattices)).float())
+
+
+def gather_evidence(dataset: WallpaperDataset, folder: Path, *, workers: int = 1, progress: bool = True) -> EvidenceSet:
+    """Evidence of a whole dataset from the parts kept in a folder, which is filled first.
+
+    Args:
+        dataset: what to draw.
+        folder: holds ``part-K.npz`` of 170 images each; parts that are there are not drawn again.
+        workers: processes.
+        progress: whether to show a bar.
+    """
+    from tqdm.auto import tqdm
+
+    folder.mkdir(parents=True, exist_ok=True)
+    ranges = [range(k, min(k + PART, len(dataset))) for k in range(0, len(dataset), PART)]
+    files = [folder / f"part-{k}.npz" for k in range(len(ranges))]
+    missing = [(dataset, r, file) for r, file in zip(ranges, files, strict=True) if not file.is_file()]
+    if missing:
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            bar = tqdm(total=len(dataset), initial=len(dataset) - sum(len(r) for _, r, _ in missing), unit="image")
+            bar.set_description(folder.name)
+            bar.disable = not progress
+            for count in pool.imap_unordered(_write_part, missing):
+                bar.update(count)
+            bar.close()
+    return EvidenceSet.cat(list(chain.from_iterable(_read(file) for file in files)))
+
+
+def _write_part(job: tuple[WallpaperDataset, range, Path]) -> int:
+    dataset, indices, file = job
+    part = evidence_of(dataset, indices)
+    partial = file.with_suffix(".part")
+    with partial.open("wb") as handle:
+        arrays = part.evidence.arrays()
+        np.savez_compressed(handle, labels=part.labels.numpy(), lattices=part.lattices.numpy(), **arrays)
+    partial.replace(file)
+    return len(indices)
+
+
+def _read(file: Path) -> Iterator[EvidenceSet]:
+    with np.load(file) as kept:
+        labels, lattices = torch.from_numpy(kept["labels"]), torch.from_numpy(kept["lattices"])
+        yield EvidenceSet(Evidence.from_arrays(kept), labels, lattices)
