@@ -26,17 +26,18 @@ def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Bl
             f"last {worst[1][0]} trained on {worst[1][2]} {worst[1][1]} images with {percent(worst[0])} %."
         )
     for technique in results.techniques:
-        parts = []
+        parts, seeds = [], 0
         for family in families:
             difference = _difference(results, groups, technique["with"], technique["without"], family)
             if difference is None or math.isnan(difference[1]):
                 continue
             mean, half, seeds = difference
-            verdict = "it helps" if mean - half > 0 else "it harms" if mean + half < 0 else "no difference is shown"
-            over = f"{seeds} seeds" if seeds > 1 else "one seed"
-            parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points over {over}, {verdict}")
+            better, worse = ("it helps", "it harms") if seeds > 1 else ("ahead", "behind")
+            verdict = better if mean - half > 0 else worse if mean + half < 0 else "no difference is shown"
+            parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points, {verdict}")
         if parts:
-            items.append(f"{technique['technique'].capitalize()}: {'; '.join(parts)}.")
+            over = f"over {seeds} seeds" if seeds > 1 else "one seed, over its images: another seed may differ by more"
+            items.append(f"{technique['technique']} ({over}): {'; '.join(parts)}.")
     return [Heading("Findings"), Bullets(items)]
 
 
