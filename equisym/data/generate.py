@@ -1,152 +1,23 @@
-"""Writing images to files: in blocks, each drawn anew from the seed and put in place by one renaming.
+"""Writing images to files, block by block.
 
 Killed at any moment, the next run finds whole blocks only, draws the missing ones, and ends with the same files.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import shutil
-import tarfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from equisym.data.blocks import Blocks, blocks_of, remove_partial, write_atomically
 from equisym.data.dataset import WallpaperDataset
 from equisym.data.photographs import photographs
-from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, compress, open_hdf5, pixels_of, record
+from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, open_hdf5
 from equisym.groups import WALLPAPER_GROUPS
-
-
-@dataclass(frozen=True)
-class Block:
-    """Images first..last-1 of a family, drawn and stored together."""
-
-    family: str
-    first: int
-    last: int
-
-    @property
-    def name(self) -> str:
-        """Name of its file, without the suffix; it sorts in the order of the images."""
-        return f"{self.family}-{self.first:09d}"
-
-
-def shard_of_environment() -> tuple[int, int]:
-    """(rank, world size) as torchrun or SLURM set them; (0, 1) on a machine by itself."""
-    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        found = os.environ.get(rank), os.environ.get(world)
-        if found[0] is not None and found[1] is not None:
-            if not (found[0].isdigit() and found[1].isdigit()):
-                raise ValueError(
-                    f"{rank} and {world} must be numbers (got {found[0]!r}, {found[1]!r}): give --shard i/n"
-                )
-            return int(found[0]), int(found[1])
-    return 0, 1
-
-
-def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int, int]) -> list[Block]:
-    """The blocks of one shard; over all shards they are the same blocks whatever the number of shards.
-
-    Args:
-        families: the families, ``count`` images each.
-        count: images of a family.
-        size: images of a block.
-        shard: (i, n): of each family's blocks the i-th of n runs, so that the shards one after the other are the whole.
-    """
-    starts = range(0, count, size)
-    first, last = (k * len(starts) // shard[1] for k in (shard[0], shard[0] + 1))
-    return [Block(f, k, min(k + size, count)) for f in families for k in starts[first:last]]
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside the path, and rename it when it is complete and on the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _remove_partial(folder: Path, names: set[str]) -> None:
-    """Remove what killed runs left half written of the named files; other shards' files are not among them."""
-    for partial in folder.glob(".*.partial"):
-        if partial.name[1:].rsplit(".", 2)[0] in names:
-            partial.unlink(missing_ok=True)
-
-
-class _Blocks(Dataset["int | Exception"]):
-    """Block k, drawn and written when it is asked for; its value is the number of images in it.
-
-    What goes wrong is a value too: a loader would bury it under the worker's traceback.
-    """
-
-    def __init__(self, blocks: list[Block], datasets: dict[str, WallpaperDataset], folder: Path, schema: str | None):
-        self.blocks, self.datasets, self.folder, self.schema = blocks, datasets, folder, schema
-
-    def path(self, block: Block) -> Path:
-        return self.folder / f"{block.name}.{'npz' if self.schema else 'tar'}"
-
-    def __len__(self) -> int:
-        return len(self.blocks)
-
-    def __getitem__(self, k: int) -> int | Exception:
-        block = self.blocks[k]
-        write = self._write_part if self.schema else self._write_tar
-        try:
-            write_atomically(self.path(block), lambda partial: write(block, partial))
-        except (ValueError, OSError) as error:
-            return error
-        return block.last - block.first
-
-    def _write_part(self, block: Block, path: Path) -> None:
-        assert self.schema is not None
-        dataset = self.datasets[block.family]
-        records, chunks = [], []
-        for index in range(block.first, block.last):
-            pattern = dataset.pattern(index)
-            chunks.append(compress(pixels_of(pattern.image(dataset.size))))
-            records.append(record(pattern, self.schema))
-        columns = {name: np.stack([r[name] for r in records]) for name in records[0]}
-        lengths = np.array([len(c) for c in chunks])
-        with path.open("wb") as file:
-            arrays = columns | {"chunks": np.frombuffer(b"".join(chunks), np.uint8), "lengths": lengths}
-            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - no column is named allow_pickle
-
-    def _write_tar(self, block: Block, path: Path) -> None:
-        from PIL import Image
-
-        dataset = self.datasets[block.family]
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for index in range(block.first, block.last):
-                pattern = dataset.pattern(index)
-                pixels = pixels_of(pattern.image(dataset.size))
-                picture = io.BytesIO()
-                Image.fromarray(pixels if dataset.options.colour else pixels[..., 0]).save(picture, "PNG")
-                about = {
-                    "group": pattern.group.name,
-                    "family": block.family,
-                    "index": index,
-                    "metric": pattern.cell.metric,
-                    "basis": pattern.cell.basis.tolist(),
-                    "origin": pattern.cell.origin.tolist(),
-                }
-                for suffix, data in (
-                    ("png", picture.getvalue()),
-                    ("cls", str(pattern.group.label).encode()),
-                    ("json", json.dumps(about).encode()),
-                ):
-                    entry = tarfile.TarInfo(f"{block.family}-{index:09d}.{suffix}")
-                    entry.size = len(data)
-                    tar.addfile(entry, io.BytesIO(data))
 
 
 def generate(
@@ -210,13 +81,13 @@ def generate(
         raise ValueError(f"{out} holds tar files of unknown origin: give an empty folder")
     else:
         write_atomically(manifest, lambda path: path.write_text(json.dumps(told, indent=1)))
-    work = _Blocks(blocks, datasets, folder, schema if hdf5 else None)
+    work = Blocks(blocks, datasets, folder, schema if hdf5 else None)
     missing = [b for b in blocks if not work.path(b).exists()]
     total = sum(b.last - b.first for b in blocks)
     bar = tqdm(
         total=total, initial=total - sum(b.last - b.first for b in missing), unit=" images", disable=not progress
     )
-    todo = _Blocks(missing, datasets, folder, work.schema)
+    todo = Blocks(missing, datasets, folder, work.schema)
     with bar:
         for written in DataLoader(todo, batch_size=None, num_workers=min(workers, len(missing)), in_order=False):
             if isinstance(written, Exception):
@@ -224,10 +95,10 @@ def generate(
             bar.update(int(written))
     if not hdf5:
         files = [work.path(b) for b in blocks]
-        _remove_partial(folder, {manifest.name, *(f.name for f in files)})
+        remove_partial(folder, {manifest.name, *(f.name for f in files)})
         return files
     write_atomically(target, lambda path: _assemble(path, work, origin | {"shard": list(shard)}))
-    _remove_partial(target.parent, {target.name})
+    remove_partial(target.parent, {target.name})
     shutil.rmtree(folder, ignore_errors=True)
     return [target]
 
@@ -275,7 +146,7 @@ def _hdf5_origin(path: Path) -> str:
         return str(file.attrs["provenance"])
 
 
-def _assemble(path: Path, work: _Blocks, origin: dict) -> None:
+def _assemble(path: Path, work: Blocks, origin: dict) -> None:
     """Put the parts into one file; the images' chunks are copied compressed as they are."""
     import h5py
 

@@ -16,7 +16,10 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
 tr.published td { font-style: italic; } tbody tr:hover { background: var(--soft); }
-figure { margin: 1.25rem 0; } figure svg { max-width: 100%; height: auto; background: white; border-radius: 4px; }
+figure { margin: 1.25rem 0; overflow-x: auto; }
+figure svg { max-width: 100%; min-width: 34rem; height: auto; background: white; border-radius: 4px; }
+details summary { cursor: pointer; margin: 1rem 0; }
+@media (max-width: 40rem) { th:first-child, td:first-child { white-space: normal; max-width: 8rem; } }
 figcaption { font-size: .9rem; opacity: .8; } code { font-size: .9em; overflow-wrap: anywhere; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 """
@@ -45,10 +48,17 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; those whose first cell ends in "(published)" are set in italics."""
+    """Rows of cells; those whose first cell ends in "(published)" are set in italics.
+
+    Attributes:
+        heads: of the columns.
+        rows: of cells.
+        folded: for a long table, the words that open it; empty for one that stands open.
+    """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def render_markdown(title: str, blocks: Sequence[Block], folder: Path) -> str:
                 lines += [text]
             case Bullets(items):
                 lines += [f"- {item}" for item in items]
-            case Table(heads, rows):
+            case Table(heads, rows, _):
                 lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
                 lines += ["| " + " | ".join(row) + " |" for row in rows]
             case Figure(name, svg, caption):
@@ -111,13 +121,14 @@ def _html(block: Block) -> str:
             return f"<p>{_inline(text)}</p>"
         case Bullets(items):
             return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
-        case Table(heads, rows):
+        case Table(heads, rows, folded):
             top = "".join(f"<th>{html.escape(head)}</th>" for head in heads)
             body = ""
             for row in rows:
                 kind = ' class="published"' if row and row[0].endswith("(published)") else ""
                 body += f"<tr{kind}>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n"
-            return f'<div class="table"><table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table></div>'
+            table = f'<div class="table"><table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table></div>'
+            return f"<details><summary>{_inline(folded)}</summary>{table}</details>" if folded else table
         case Figure(_, svg, caption):
             inline = svg[svg.index("<svg") :]
             return f"<figure>{inline}<figcaption>{_inline(caption)}</figcaption></figure>"

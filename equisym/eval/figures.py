@@ -44,6 +44,30 @@ def accuracy_against_images(
     return _svg(figure)
 
 
+def accuracy_by_network(points: Mapping[str, Mapping[str, tuple[float, float, float]]]) -> str:
+    """Accuracy of every network, one row each, with a mark and an interval for each family.
+
+    Args:
+        points: for each network and family, accuracy and the ends of its interval.
+    """
+    families = list(dict.fromkeys(family for own in points.values() for family in own))
+    figure = _figure(7.5, 1 + 0.27 * len(points))
+    axes = figure.subplots()
+    for number, family in enumerate(families):
+        rows = [row for row, own in enumerate(points.values()) if family in own]
+        y, low, high = 100 * np.array([own[family] for own in points.values() if family in own]).T
+        places = np.array(rows) + 0.22 * (number - (len(families) - 1) / 2)
+        ends = np.maximum(np.nan_to_num([y - low, high - y]), 0)
+        axes.errorbar(y, places, xerr=ends, fmt="osD^v"[number % 5], markersize=4, linewidth=1, label=family)
+    axes.axvline(100 / 17, color="0.6", linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(points)), list(points), fontsize=8)
+    axes.set(xlabel="accuracy in %", ylim=(len(points) - 0.4, -0.6))
+    axes.set_xlim(left=0)
+    axes.grid(axis="y", color="0.92")
+    axes.legend(fontsize=7, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    return _svg(figure)
+
+
 def trust_curves(trust: Mapping[str, Trust]) -> str:
     """Reliability diagram and abstention curve side by side.
 
@@ -101,8 +125,7 @@ def error_bars(shares: Mapping[str, Mapping[str, float]]) -> str:
         width = np.array([100 * own[kind] for own in shares.values()])
         axes.barh(list(shares), width, left=left, color=colour, label=kind)
         left += width
-    axes.invert_yaxis()
-    axes.set(xlabel="share of answers in %", xlim=(0, 100))
+    axes.set(xlabel="share of answers in %", xlim=(0, 100), ylim=(len(shares) - 0.4, -0.6))
     axes.tick_params(axis="y", labelsize=7)
     axes.legend(fontsize=7, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return _svg(figure)
@@ -155,8 +178,8 @@ def _graph_places() -> dict[int, tuple[float, float]]:
     """Columns by rotation order, heights by the number of operations of the point group."""
     places, taken = {}, {}
     for group in WALLPAPER_GROUPS:
-        column = {1: 1.0, 2: 1.4, 4: 0.0, 3: 3.6, 6: 3.2}[group.rotation_order]
         row = np.log2(group.point_group.order)
+        column = {1: 1.0, 2: 1.4 if row > 1 else 0.4, 4: 0.0, 3: 3.7, 6: 3.1}[group.rotation_order]
         number = taken.setdefault((group.rotation_order, row), 0)
         taken[group.rotation_order, row] += 1
         places[group.label] = (column + 0.62 * number - (0.3 if row > 1.5 else 0), row)

@@ -88,6 +88,20 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
     return first, second, float(binomtest(first, first + second).pvalue) if first + second else 1.0
 
 
+def paired_interval(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> float:
+    """Half width of the 95 % interval (normal) of the difference of two shares on the same images.
+
+    Args:
+        first_right: for each image, whether the first is right.
+        second_right: the same for the second.
+
+    >>> round(paired_interval(np.array([True] * 60 + [False] * 40), np.array([True] * 50 + [False] * 50)), 4)
+    0.0588
+    """
+    difference = first_right.astype(float) - second_right
+    return float(1.96 * difference.std() / np.sqrt(len(difference)))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P values corrected for their number, after Holm.
 

@@ -44,7 +44,7 @@ def orbits(generators: Sequence[Permutation], size: int) -> Permutation:
         for g in generators:
             low = np.minimum(smallest, smallest[g])
             smallest = low.copy()
-            np.minimum.at(smallest, g, low)
+            smallest[g] = np.minimum(low[g], low)
             smallest = smallest[smallest]  # follow pointers, so that long cycles close in few rounds
         if np.array_equal(before, smallest):
             return np.unique(smallest, return_inverse=True)[1]

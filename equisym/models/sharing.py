@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from equisym.groups import C, D, PointGroup, trivial
+from equisym.groups.representation import generators as group_generators
 from equisym.nn import (
     FieldType,
     GroupBatchNorm2d,
@@ -132,7 +133,7 @@ class Sharing:
         channels = fields_in if lifting else fields_in * group.order
         generators = [
             (list(range(fields_in)) if lifting else moved(fields_in, g), moved(fields_out, g), square[g])
-            for g in range(1, group.order)
+            for g in group_generators(group)
         ]
         return OrbitConv2d(
             channels,

@@ -117,6 +117,21 @@ def test_numbers_are_those_of_the_files(results):
     assert any("McNemar" in b.text for b in blocks if isinstance(b, Text))
 
 
+def test_a_single_seed_is_compared_over_its_images(results):
+    lines = results.read_text().splitlines()
+    results.write_text("\n".join([line for line in lines if "-1,noise" not in line] + [""]))
+    blocks = report(read_results([results], None), "command")
+    (row,) = [r for b in blocks if isinstance(b, Table) for r in b.rows if r[0] == "turning kernels"]
+    assert row[3].startswith("+")
+    assert 5 < float(row[3].split(" ± ")[1]) < 20
+    (findings,) = [b for b in blocks if isinstance(b, Bullets) and "best is" in b.items[0]]
+    assert any("one seed" in item and "ahead" in item for item in findings.items)
+    results.with_name("answers.npz").unlink()
+    blocks = report(read_results([results], None), "command")
+    (row,) = [r for b in blocks if isinstance(b, Table) for r in b.rows if r[0] == "turning kernels"]
+    assert " ± " not in row[3]
+
+
 def test_partial_results_are_said(results, tmp_path):
     results.with_name("answers.npz").unlink()
     results.with_name("models.csv").unlink()

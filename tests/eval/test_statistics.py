@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 
 from equisym.eval.cost import invariance_error, multiply_adds
 from equisym.eval.metrics import RELATIONS, error_shares, score
-from equisym.eval.statistics import abstention, holm, mcnemar, mean_interval, reliability
+from equisym.eval.statistics import abstention, holm, mcnemar, mean_interval, paired_interval, reliability
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models import build
 
@@ -48,6 +48,15 @@ def test_mcnemar_by_counting():
     with pytest.raises(ValueError, match="both must answer the same images .got 20 and 3."):
         mcnemar(first, first[:3])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
+
+
+def test_paired_interval_is_that_of_the_mean_difference():
+    generator = np.random.default_rng(0)
+    first, second = generator.random(5000) < 0.7, generator.random(5000) < 0.6
+    difference = first.astype(float) - second
+    low, high = scipy.stats.norm.interval(0.95, difference.mean(), scipy.stats.sem(difference))
+    assert paired_interval(first, second) == pytest.approx((high - low) / 2, rel=1e-3)
+    assert paired_interval(first, first) == 0
 
 
 def test_relations_follow_the_subgroup_graph():

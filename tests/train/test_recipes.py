@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -41,3 +43,16 @@ def test_every_published_row_has_a_recipe():
     recipes = [yaml.safe_load(r.read_text()) for r in RECIPES if r.stem.startswith("published")]
     assert rows <= {(names.get(r["arch"]), r["train_images"]) for r in recipes}
     assert all((r["optimiser"], r["lr"], r["epochs"], r["weight_decay"]) == ("adam", 1e-3, 20, 0) for r in recipes)
+
+
+def test_smoke_recipe_trains_and_evaluates(tmp_path):
+    run, report = tmp_path / "smoke", tmp_path / "report"
+    recipe = ROOT / "train" / "smoke.yaml"
+    train = ["equisym.train.command", "--config", recipe, "--out", run]
+    judge = ["equisym.eval.command", run, "--count", "34", "--out", report]
+    for module, *arguments in (train, judge):
+        subprocess.run([sys.executable, "-m", module, *arguments], check=True, capture_output=True, timeout=500)
+    summary = json.loads((run / "summary.json").read_text())
+    assert set(summary["test"]) == {"noise", "photo", "atom"}
+    with (report / "cross_dataset.csv").open() as file:
+        assert [row["test_family"] for row in csv.DictReader(file)] == ["noise", "photo", "atom"]

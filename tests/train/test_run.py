@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import pytest
 import yaml
@@ -32,7 +33,9 @@ pytestmark = [
 
 
 def test_a_run_writes_every_file(tmp_path):
+    handler = signal.getsignal(signal.SIGTERM)
     summary = train(TrainConfig(**TINY, out=str(tmp_path)))
+    assert signal.getsignal(signal.SIGTERM) is handler
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {
         "config.yaml",

@@ -1,0 +1,119 @@
+"""What the page says about one network beside another."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from equisym.eval.document import Block, Bullets, Heading, Table, Text
+from equisym.eval.results import READABLE, Results, Row, folded, percent, values_of
+from equisym.eval.statistics import holm, mcnemar, mean_interval, paired_interval
+
+
+def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
+    """Sentences that the tables below bear out, unwelcome ones included."""
+    items = []
+    for family in families:
+        scored = [(float(np.mean(values_of(own[family]))), name) for name, own in groups.items() if family in own]
+        best, worst = max(scored), min(scored)
+        items.append(
+            f"On {family}, best is {best[1][0]} trained on {best[1][2]} {best[1][1]} images with {percent(best[0])} %, "
+            f"last {worst[1][0]} trained on {worst[1][2]} {worst[1][1]} images with {percent(worst[0])} %."
+        )
+    for technique in results.techniques:
+        parts, seeds = [], 0
+        for family in families:
+            difference = _difference(results, groups, technique["with"], technique["without"], family)
+            if difference is None or math.isnan(difference[1]):
+                continue
+            mean, half, seeds = difference
+            better, worse = ("it helps", "it harms") if seeds > 1 else ("ahead", "behind")
+            verdict = better if mean - half > 0 else worse if mean + half < 0 else "no difference is shown"
+            parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points, {verdict}")
+        if parts:
+            over = f"over {seeds} seeds" if seeds > 1 else "one seed, over its images: another seed may differ by more"
+            items.append(f"{technique['technique']} ({over}): {'; '.join(parts)}.")
+    return [Heading("Findings"), Bullets(items)]
+
+
+def _difference(
+    results: Results, groups: dict, first: str, second: str, family: str
+) -> tuple[float, float, int] | None:
+    """Mean difference of accuracy between two networks on the same training set, half its interval, and the seeds.
+
+    The interval is over seeds (Student). A single seed has one over the images, where the answers were kept: that of
+    the difference of paired shares.
+    """
+    runs: dict[str, dict[tuple, Row]] = {first: {}, second: {}}
+    for (name, source, images), own in groups.items():
+        if name in runs:
+            for row in own.get(family, []):
+                seed = re.search(r"(\d+)$", Path(row["run"]).stem)
+                runs[name][source, images, seed.group(1) if seed else ""] = row
+    shared = sorted(runs[first].keys() & runs[second].keys())
+    if not shared:
+        return None
+    pairs = [(runs[first][k], runs[second][k]) for k in shared]
+    mean, half = mean_interval([float(a["accuracy"]) - float(b["accuracy"]) for a, b in pairs])
+    if len(pairs) == 1:
+        kept = [results.answers.get((row["run"], family)) for row in pairs[0]]
+        if kept[0] is not None and kept[1] is not None and np.array_equal(kept[0]["labels"], kept[1]["labels"]):
+            half = paired_interval(*(own["answers"] == own["labels"] for own in kept if own is not None))
+    return mean, half, len(pairs)
+
+
+def techniques(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
+    """The difference that each technique makes on each family."""
+    if not results.techniques:
+        return [Text("No `techniques.csv` beside the results says which networks differ by one technique.")]
+    rows = []
+    for technique in results.techniques:
+        cells = []
+        for family in families:
+            found = _difference(results, groups, technique["with"], technique["without"], family)
+            half = "" if found is None or math.isnan(found[1]) else f" ± {100 * found[1]:.1f}"
+            cells.append("not run" if found is None else f"{100 * found[0]:+.1f}{half}")
+        rows.append([technique["technique"], technique["with"], technique["without"], *cells])
+    text = (
+        "Difference of accuracy in points, seed by seed, with its 95 % interval over seeds (Student), or over the "
+        "images of a single seed; a minus goes against the technique."
+    )
+    return [Text(text), Table(["technique", "with", "without", *families], rows)]
+
+
+def pairs(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
+    """McNemar's tests between networks that have answered the same images."""
+    tests = []
+    for family in families:
+        answered = []
+        for name, own in groups.items():
+            arrays = results.answers.get((own[family][0]["run"], family)) if family in own else None
+            if arrays is not None:
+                answered.append((name, arrays))
+        named = {frozenset((t["with"], t["without"])) for t in results.techniques}
+        for (first, a), (second, b) in combinations(answered, 2):
+            # All of few; of many, those that a technique tells apart and those with the best.
+            chosen = len(answered) <= READABLE or first == answered[0][0]
+            if not chosen and frozenset((first[0], second[0])) not in named:
+                continue
+            same = len(a["labels"]) == len(b["labels"]) and np.array_equal(a["labels"], b["labels"])
+            if same and first[1:] == second[1:]:
+                result = mcnemar(a["answers"] == a["labels"], b["answers"] == b["labels"])
+                tests.append((family, first, second, *result))
+    if not tests:
+        return [Text("No two networks of the same training set have answered the same images, with answers kept.")]
+    corrected = holm([test[-1] for test in tests])
+    rows = [
+        [f, a[0], b[0], f"{a[2]} {a[1]}", str(n), str(m), f"{p:.2g}", "yes" if p < 0.05 else "no"]
+        for (f, a, b, n, m, _), p in zip(tests, corrected, strict=True)
+    ]
+    heads = ["family", "first", "second", "trained on", "only first right", "only second right", "p", "differ"]
+    text = "McNemar's exact test on the same images (first seed of each), p corrected for all tests after Holm."
+    if len(groups) > READABLE:
+        text += " Of the many pairs: those that differ by a technique, and each network beside the best."
+    return [Text(text), Table(heads, rows, folded(rows))]
