@@ -332,14 +332,17 @@ def compile_table(found: Figures, size: int) -> list[str]:
 
 
 def accuracy_table(folders: list[Path]) -> list[str]:
+    import yaml
+
     runs = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+    options = [yaml.safe_load((folder / "config.yaml").read_text())["arch_options"] for folder in folders]
     families = list(runs[0]["test"])
     lines = [
         "| conv | parameters | training images | valid % | " + " | ".join(f"{f} %" for f in families) + " |",
         "|---" * (4 + len(families)) + "|",
     ]
-    for run in runs:
-        cells = [run["arch_options"].get("conv", "regular"), f"{run['params']:,}", f"{run['train_images']:,}"]
+    for run, option in zip(runs, options, strict=True):
+        cells = [option.get("conv", "regular"), f"{run['params']:,}", f"{run['train_images']:,}"]
         cells.append(f"{100 * run['valid_accuracy']:.1f}")
         lines.append("| " + " | ".join([*cells, *(f"{100 * run['test'][f]:.1f}" for f in families)]) + " |")
     return [*lines, ""]
