@@ -38,7 +38,7 @@ def ring_frequency(like: Tensor) -> Tensor:
 def level(e: Evidence) -> Tensor:
     """Signal power of one coefficient of each ring, relative to the strongest ring, at least 1e-6; (B, RINGS)."""
     mean = e.signal.clamp(min=0) / e.count.clamp(min=1)
-    return (mean / mean.amax(-1, keepdim=True).clamp(min=TINY)).clamp(1e-6, 1)
+    return (mean / mean.amax(-1, keepdim=True).clamp(min=TINY)).clamp(min=1e-6).clamp(max=1.0)
 
 
 def whitening_filters(e: Evidence, strengths: tuple[float, ...] = (0.0, 0.35, 0.7)) -> Tensor:

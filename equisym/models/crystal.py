@@ -37,7 +37,7 @@ class Crystal(FromEvidence):
     def features(self, e: Evidence) -> Tensor:
         """What the regression reads, (B, features)."""
         miss = 1 - correlate(e, whitening_filters(e)).value
-        left = -miss.clamp(1e-3, 2).log10().flatten(1)
+        left = -miss.clamp(1e-3, 2.0).log10().flatten(1)
         return torch.cat((left, e.strain.clamp(max=0.3), e.admitted.to(left)), 1)
 
     def judge(self, e: Evidence) -> Tensor:

@@ -79,7 +79,9 @@ class SymNet(FromEvidence):
             ((q.expand_as(strong) + 4) / 2, (relative - 2) / 2, strong.log10() / 3, e.reliability * 2 - 1), -1
         )
         bend = self.shape(about).movedim(-1, 1)
-        weight = e.reliability.square()[:, None] * strong[:, None] ** -self.strength[:, None] * bend.clamp(-4, 4).exp()
+        weight = (
+            e.reliability.square()[:, None] * strong[:, None] ** -self.strength[:, None] * bend.clamp(-4.0, 4.0).exp()
+        )
         return correlate(e, weight * (e.signal > 0)[:, None])
 
     def log_odds(self, e: Evidence) -> Tensor:
@@ -90,7 +92,7 @@ class SymNet(FromEvidence):
         distance = torch.asinh(miss / 0.02) / 3
         error = (c.error + 1e-3).log10() + 1.5
         chance = (c.chance + 1e-3).log10().expand_as(error) + 1
-        kind = self.kind.expand(len(e), -1, -1)
+        kind = self.kind + torch.zeros_like(distance[..., :1])
         seen = self.head(torch.cat((distance, error, chance, kind), -1))[..., 0]
         return seen + self.slope * 4 * (1 - distance.mean(-1) * 1.5)
 
