@@ -87,8 +87,8 @@ def document(rows: list[dict[str, str]]) -> str:
     lines = ["# symnet across families", "", "`python eval/symnet_sets.py --workers 2 && python eval/symnet.py`", ""]
     lines += [
         f"256 x 256 pixels, label guard at 0.1; trained on {MATRIX_IMAGES:,} degraded images of one family, three "
-        "seeds with different images; tested on 1,700 fresh clean images of each family. Accuracy in percent: mean over "
-        "the seeds with its 95 % interval (Student). `crystal`: logistic regression on the same measurements.",
+        "seeds with different images; tested on 1,700 fresh clean images of each family. Accuracy in percent: mean "
+        "over the seeds with its 95 % interval (Student). `crystal`: logistic regression on the same measurements.",
         "",
         "## Across families",
         "",

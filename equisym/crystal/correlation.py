@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,7 +49,9 @@ class Spectrum:
 
 def ring_edges(like: Tensor) -> Tensor:
     """Edges of the rings in cycles per pixel, geometric."""
-    return torch.logspace(np.log2(LOWEST), np.log2(HIGHEST), RINGS + 1, base=2, dtype=like.dtype, device=like.device)
+    return torch.logspace(
+        math.log2(LOWEST), math.log2(HIGHEST), RINGS + 1, base=2, dtype=like.dtype, device=like.device
+    )
 
 
 def spectrum(average: CellAverage) -> Spectrum:
