@@ -107,8 +107,33 @@ class ShiftMap:
         deviation = max(np.sqrt(np.average((value - mean) ** 2, weights=weight)), 0.1 * abs(mean))
         return float(deviation * np.sqrt((weight**2).sum()) / weight.sum())
 
-    def deficit(self, finer: Array, coarser: Array) -> tuple[float, float]:
-        """By how much the shifts that only a finer lattice has correlate less than those of a coarser one.
+    def values(self, basis: Array) -> Shifts:
+        """What there is at the translations of a lattice, for :meth:`Shifts.deficit`."""
+        _, t = self.translations(basis, most=1200)
+        x, y = t[:, 0] / self.width, t[:, 1] / self.height
+        between = (np.sin(np.pi * t) ** 2).sum(-1)
+        nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(t[:, 1] ** 2))), -1)
+        return Shifts(t, np.sqrt(self.overlap(t)), self.at(t), nuisance)
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Correlations at the translations of a lattice.
+
+    Attributes:
+        t: the shifts, (n, 2).
+        weight: root of the overlap, (n,).
+        value: correlation, (n,).
+        nuisance: what else may change the correlation from shift to shift, (n, 5).
+    """
+
+    t: Array
+    weight: Array
+    value: Array
+    nuisance: Array
+
+    def deficit(self, coarser: Array) -> tuple[float, float]:
+        """By how much the shifts that only this lattice has correlate less than those of a coarser one.
 
         Single shifts also lose for other reasons: fine texture between pixels, backgrounds and defects that vary
         over the image, lines that shift as a whole. Those losses are fitted along with the difference.
@@ -117,21 +142,18 @@ class ShiftMap:
             The deficit (0 if they hold as well, 1 if they do not correlate at all) and its standard error, taken as 0
             where the plain means differ by more than such losses can explain.
         """
-        _, t = self.translations(finer, most=1200)
-        k = np.linalg.solve(coarser, t.T).T
+        t, weight = self.t, self.weight
+        k = t @ np.linalg.inv(coarser).T
         new = (np.abs(k - np.rint(k)) > 0.1).any(-1)
         if new.all() or not new.any():
             return 0.0, float("inf")
-        weight, value = np.sqrt(self.overlap(t)), self.at(t)
-        old_mean, new_mean = (np.average(value[part], weights=weight[part] ** 2) for part in (~new, new))
+        old_mean, new_mean = (np.average(self.value[part], weights=weight[part] ** 2) for part in (~new, new))
         plain = 1 - new_mean / max(old_mean, 1e-3)
         if plain > 0.4:  # more than those losses can explain
             return float(plain), 0.0
-        x, y = t[:, 0] / self.width, t[:, 1] / self.height
-        between = (np.sin(np.pi * t) ** 2).sum(-1)
-        nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(t[:, 1] ** 2))), -1)
-        design = np.column_stack((np.ones(len(t)), -new.astype(float), nuisance - nuisance.mean(0))) * weight[:, None]
-        value = value * weight
+        centred = self.nuisance - self.nuisance.mean(0)
+        design = np.column_stack((np.ones(len(t)), -new.astype(float), centred)) * weight[:, None]
+        value = self.value * weight
         # in units of shifts: keeps the nuisances out of the way where there are few shifts
         inverse = np.linalg.inv(design.T @ design + np.diag([0.0, 0.0, 0.003, 0.1, 0.1, 0.1, 0.1]))
         fitted = inverse @ (design.T @ value)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from equisym.crystal import (
     Evidence,
@@ -31,6 +32,7 @@ from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refu
 from equisym.predict.prediction import OperationResidual, Prediction
 
 Image = NDArray[Any] | Tensor | str | Path
+_WORTH_WORKERS = 8  # images; fewer are answered before processes have started
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 
 
@@ -75,18 +77,64 @@ class SymmetryClassifier:
             ValueError: if it is no image, or the file is broken.
             FileNotFoundError: if there is no such file.
         """
-        return self.predict_batch([image], pixel_size=pixel_size)[0]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # the same sums whatever the machine, alone or in a batch
+        try:
+            return self._answered(image, pixel_size)
+        finally:
+            torch.set_num_threads(threads)
+
+    def predict_batch(
+        self, images: Sequence[Image] | Tensor, *, pixel_size: float | None = None, workers: int | None = None
+    ) -> list[Prediction]:
+        """Answers for several images of any sizes, by several processes.
+
+        Args:
+            images: a list, or an array or tensor whose first axis counts them.
+            pixel_size: in nanometres, if known; that of each file by default.
+            workers: processes; by default one for each of torch's threads, and none for fewer than eight images.
+
+        Raises:
+            ValueError, FileNotFoundError: as :meth:`predict`, for the first image that is none.
+        """
+        if workers is None:
+            workers = torch.get_num_threads() if len(images) >= _WORTH_WORKERS else 0
+        jobs = _Jobs(self, images, pixel_size)
+        if workers < 2:
+            return [_raised(jobs[i]) for i in range(len(jobs))]
+        return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
 
     @torch.no_grad()
-    def predict_batch(self, images: Sequence[Image] | Tensor, *, pixel_size: float | None = None) -> list[Prediction]:
-        """Answers for several images, of any sizes: a list, or an array or tensor whose first axis counts them."""
-        found = [_inspect(image, pixel_size) for image in images]
-        answered = [i for i, f in enumerate(found) if f.refused is None]
-        results = [Prediction(f.refused, **f.about) for f in found]
-        for i in answered:  # the model sees each alone: sums over a batch round otherwise
-            e = evidence(found[i].measurement)
-            results[i] = _answer(found[i], e, self.judge.judge(e)[0].double().softmax(-1).tolist())
-        return results
+    def _answered(self, image: Image, pixel_size: float | None) -> Prediction:
+        found = _inspect(image, pixel_size)
+        if found.refused is not None:
+            return Prediction(found.refused, **found.about)
+        e = evidence(found.measurement)
+        return _answer(found, e, self.judge.judge(e)[0].double().softmax(-1).tolist())
+
+
+@dataclass(frozen=True)
+class _Jobs(Dataset[Prediction | Exception]):
+    """Images as answers; an image that is none as the error, which a worker process could not raise in one piece."""
+
+    classifier: SymmetryClassifier
+    images: Sequence[Image] | Tensor
+    pixel_size: float | None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Prediction | Exception:
+        try:
+            return self.classifier.predict(self.images[index], pixel_size=self.pixel_size)
+        except (ValueError, OSError) as error:
+            return error
+
+
+def _raised(result: Prediction | Exception) -> Prediction:
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,8 @@ def _write_part(job: tuple[WallpaperDataset, range, Path]) -> int:
     part = evidence_of(dataset, indices)
     partial = file.with_suffix(".part")
     with partial.open("wb") as handle:
-        arrays = part.evidence.arrays()
-        np.savez_compressed(handle, labels=part.labels.numpy(), lattices=part.lattices.numpy(), **arrays)
+        arrays = {"labels": part.labels.numpy(), "lattices": part.lattices.numpy()} | part.evidence.arrays()
+        np.savez_compressed(handle, **arrays)  # pyright: ignore[reportArgumentType]
     partial.replace(file)
     return len(indices)
 
