@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def _sets() -> dict[str, tuple[int, str, dict[str, Any]]]:
 SETS = _sets()
 
 
+@cache
 def evidence_set(name: str, family: str, *, workers: int = 1) -> EvidenceSet:
     """A set by name and family, drawn if it is not there yet."""
     count, split, options = SETS[name]

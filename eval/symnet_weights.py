@@ -47,6 +47,7 @@ def main() -> None:
     _, best, _, chosen = min(candidates, key=lambda c: c[0])
     classical = fit_crystal(rows, train.labels)
     WEIGHTS.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     for name, network in (("symnet", chosen), ("crystal", classical)):
         about = {"arch": name, "arch_options": {}, "num_classes": 17, "in_channels": 1, "size": SIZE}
         about |= {"train_family": "all", "train_images": len(train)}
