@@ -64,7 +64,7 @@ def test_mixing_leaves_the_label_borne_out_and_its_own_operations_alone(noise):
     after = Evidence.unpack(PseudoSymmetry(margin=0.1, chance=1.0)(before.pack(), noise.labels))
     power = before.signal.clamp(min=0).sum(-1, keepdim=True)
     was, now = (1 - e.profile.sum(-1) / power for e in (before, after))
-    own = SLOT_GROUP == noise.labels[:, None]
+    own = noise.labels[:, None] == SLOT_GROUP
     forbidden = (was > 0.1) & ~own
     assert (now[forbidden] > 0.0999).all()
     assert ((was - now)[own].abs() < 0.05).all()
