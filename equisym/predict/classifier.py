@@ -33,6 +33,7 @@ from equisym.predict.prediction import OperationResidual, Prediction
 
 Image = NDArray[Any] | Tensor | str | Path
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
+_LEAST = 0.25  # an answer less likely than this is none
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 
 
@@ -110,7 +111,14 @@ class SymmetryClassifier:
         if found.refused is not None:
             return Prediction(found.refused, **found.about)
         e = evidence(found.measurement)
-        return _answer(found, e, self.judge.judge(e)[0].double().softmax(-1).tolist())
+        probabilities = self.judge.judge(e)[0].double().softmax(-1)
+        if probabilities.max() < _LEAST:
+            likely = [
+                f"{WALLPAPER_GROUPS[int(k)].name} {100 * probabilities[k]:.0f} %" for k in probabilities.topk(3)[1]
+            ]
+            refused = f"cannot tell: no group reaches {100 * _LEAST:.0f} %; the likeliest are {', '.join(likely)}"
+            return Prediction(refused, **found.about, residuals=_residuals(e))
+        return _answer(found, e, probabilities.tolist())
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import equisym
 from equisym.data import PatternOptions, draw_pattern
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.models.from_evidence import FromEvidence
 from equisym.predict import draw_overlay, reflection_lines, rotation_centres
 
 CLASSIFIER = equisym.SymmetryClassifier.from_pretrained("crystal")
@@ -58,3 +60,33 @@ def test_elements_of_p6m():
 def test_unknown_models_are_errors():
     with pytest.raises(ValueError, match="model must be one of"):
         CLASSIFIER.from_pretrained("resnet")
+
+
+def test_an_undecided_judge_is_a_refusal_with_its_residuals():
+    class Undecided(FromEvidence):
+        def judge(self, e):
+            return torch.zeros(len(e), 17)
+
+    image = draw_pattern("p4", "noise", 5, 96, OPTIONS).image(96)
+    result = SymmetryClassifier(Undecided()).predict(image)
+    assert result.group is None
+    assert result.refused.startswith("cannot tell: no group reaches 25 %")
+    assert result.residuals["p4"] < 0.05
+    assert result.lattice is not None
+
+
+def test_stripes_are_refused_and_noise_makes_no_stripes():
+    x = torch.arange(128.0)
+    stripes = torch.cos(2 * torch.pi * x / 13).expand(128, 128)
+    assert "stripes" in CLASSIFIER.predict(stripes).refused
+    generator = torch.Generator().manual_seed(0)
+    pattern = draw_pattern("p4", "atom", 8, 160, OPTIONS).image(160)[0]
+    assert CLASSIFIER.predict(pattern + 0.3 * torch.randn(160, 160, generator=generator)).group is not None
+
+
+def test_processes_give_the_answers_of_one_and_the_first_error():
+    images = [draw_pattern(name, "noise", 5, 96, OPTIONS).image(96) for name in ("p2", "p4", "pmm")]
+    alone = [r.to_json() for r in CLASSIFIER.predict_batch(images, workers=0)]
+    assert [r.to_json() for r in CLASSIFIER.predict_batch(images, workers=2)] == alone
+    with pytest.raises(ValueError, match="give one image"):
+        CLASSIFIER.predict_batch([*images, np.zeros((2, 2, 2, 2))], workers=2)
