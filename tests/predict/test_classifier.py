@@ -68,7 +68,7 @@ def test_an_undecided_judge_is_a_refusal_with_its_residuals():
             return torch.zeros(len(e), 17)
 
     image = draw_pattern("p4", "noise", 5, 96, OPTIONS).image(96)
-    result = SymmetryClassifier(Undecided()).predict(image)
+    result = equisym.SymmetryClassifier(Undecided()).predict(image)
     assert result.group is None
     assert result.refused.startswith("cannot tell: no group reaches 25 %")
     assert result.residuals["p4"] < 0.05
