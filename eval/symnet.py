@@ -30,7 +30,7 @@ from equisym.train.symmetry import fit_crystal, fit_symnet
 
 OUT = Path(__file__).parent / "results" / "symnet"
 SEEDS = (0, 1, 2)
-SIZES = (170, 680, 1700, 5100)
+SIZES = (170, 680, 1700, 5100, 10200)
 MATRIX_IMAGES = 1700
 COLUMNS = ("arch", "preset", "train_family", "train_images", "seed", "test", "test_family", "test_images", "hits")
 FITS: dict[str, Callable[[Tensor, Tensor, int], nn.Module]] = {
