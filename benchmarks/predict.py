@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="Markdown file; printed alone if not given")
     arguments = parser.parse_args()
     classifier = SymmetryClassifier.from_pretrained()
-    large = [WallpaperDataset(family, 17, size=512, seed=1)[i][0].numpy() for family in FAMILIES for i in (3, 8, 13)]
+    large = [WallpaperDataset(family, 17, size=512, seed=1)[i][0][0].numpy() for family in FAMILIES for i in (3, 8, 13)]
     small = [WallpaperDataset("all", BATCH, size=256, seed=2)[i][0] for i in range(BATCH)]
     classifier.predict(large[0])
     seconds = []
