@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +80,10 @@ class ShiftMap:
 
     def translations(self, basis: Array, most: int = 600) -> tuple[Array, Array]:
         """Integer pairs (n, 2) of half the plane whose shifts keep the least overlap, nearest first; and the shifts."""
-        shortest = np.linalg.svd(basis, compute_uv=False)[-1]
+        square, det = (basis**2).sum(), basis[0, 0] * basis[1, 1] - basis[0, 1] * basis[1, 0]
+        shortest = np.sqrt(max((square - np.sqrt(max(square**2 - 4 * det**2, 0.0))) / 2, 0.0))  # singular value
         reach = min(int(np.ceil(np.hypot(self.width, self.height) / max(shortest, 1e-3))), 40)
-        k = np.arange(-reach, reach + 1)
-        n = np.stack(np.meshgrid(np.arange(reach + 1), k, indexing="ij"), -1).reshape(-1, 2)[reach + 1 :]
+        n = _half_plane(reach)
         t = n @ basis.T
         keep = self.overlap(t) >= self.min_overlap
         n, t = n[keep], t[keep]
@@ -110,10 +111,7 @@ class ShiftMap:
     def values(self, basis: Array) -> Shifts:
         """What there is at the translations of a lattice, for :meth:`Shifts.deficit`."""
         _, t = self.translations(basis, most=1200)
-        x, y = t[:, 0] / self.width, t[:, 1] / self.height
-        between = (np.sin(np.pi * t) ** 2).sum(-1)
-        nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(t[:, 1] ** 2))), -1)
-        return Shifts(t, np.sqrt(self.overlap(t)), self.at(t), nuisance)
+        return Shifts(t, np.sqrt(self.overlap(t)), self.at(t), (self.width, self.height))
 
 
 @dataclass(frozen=True)
@@ -124,13 +122,20 @@ class Shifts:
         t: the shifts, (n, 2).
         weight: root of the overlap, (n,).
         value: correlation, (n,).
-        nuisance: what else may change the correlation from shift to shift, (n, 5).
+        size: of the image, width and height.
     """
 
     t: Array
     weight: Array
     value: Array
-    nuisance: Array
+    size: tuple[int, int]
+
+    @cached_property
+    def nuisance(self) -> Array:
+        """What else may change the correlation from shift to shift, (n, 5)."""
+        x, y = (self.t / self.size).T
+        between = (np.sin(np.pi * self.t) ** 2).sum(-1)
+        return np.stack((between, x * x, x * y, y * y, np.exp(-(self.t[:, 1] ** 2))), -1)
 
     def deficit(self, coarser: Array) -> tuple[float, float]:
         """By how much the shifts that only this lattice has correlate less than those of a coarser one.
@@ -165,6 +170,13 @@ class Shifts:
 
 
 k3 = np.arange(-1, 2)
+
+
+@lru_cache
+def _half_plane(reach: int) -> NDArray[np.int64]:
+    """Integer pairs up to a reach, one of each pair n and -n, without 0; (n, 2)."""
+    k = np.arange(-reach, reach + 1)
+    return np.stack(np.meshgrid(np.arange(reach + 1), k, indexing="ij"), -1).reshape(-1, 2)[reach + 1 :]
 
 
 def _cubic(t: Array) -> Array:
