@@ -3,6 +3,7 @@
 from equisym.crystal.autocorrelation import autocorrelation, remove_trend
 from equisym.crystal.cell import CellAverage, average_cell
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.drift import straighten
 from equisym.crystal.evidence import Evidence, Measurement, evidence, measure
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.operations import OperationScore, operation_scores
@@ -30,5 +31,6 @@ __all__ = [
     "remove_trend",
     "residual",
     "spectrum",
+    "straighten",
     "symmetrise",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from equisym.crystal import (
     evidence,
     measure,
     operation_scores,
+    straighten,
     symmetrise,
 )
 from equisym.crystal.statistics import class_sizes, whitening_filters
@@ -33,6 +34,8 @@ from equisym.predict.prediction import OperationResidual, Prediction
 
 Image = NDArray[Any] | Tensor | str | Path
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
+_STEADY, _MANY = 0.8, 9.0  # of the image repeats, in so many cells: no drift need be looked for
+_LEAST_BEND, _LEAST_SCORE = 1.0, 0.45  # pixels; of the image repeats without the drift
 _LEAST = 0.25  # an answer less likely than this is none
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 
@@ -169,6 +172,9 @@ def _inspect(image: Image, pixel_size: float | None) -> _Found:
         about["notes"] = (f"reduced {view.scale}-fold from {grey.shape[1]} x {grey.shape[0]} pixels",)
     elif view.grey.shape != grey.shape:
         about["notes"] = (f"only the middle {LARGEST} pixels were looked at, of {grey.shape[1]} x {grey.shape[0]}",)
+    if view.bend:
+        bend = f"the lines of the scan drift by up to {view.bend:.1f} pixels, which was taken off first"
+        about["notes"] = (*about.get("notes", ()), bend)
     rest = None if m is None else take_apart(view.grey, m)
     refused = refuse_lattice(view.grey, m, rest)
     if m is not None:
@@ -179,8 +185,7 @@ def _inspect(image: Image, pixel_size: float | None) -> _Found:
 def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
     """Measure an image at the scale that shows its cell."""
     if max(grey.shape) <= LARGEST:
-        view = whole(grey)
-        return view, measure(view.grey)
+        return _straightened(whole(grey))
     view = reduced(grey)
     m = measure(view.grey)
     if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
@@ -189,6 +194,26 @@ def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
         if closer is not None and (m is None or closer.lattice.score > 0.8 * m.lattice.score):
             return near, closer
     return view, m
+
+
+def _straightened(view: View) -> tuple[View, Measurement | None]:
+    """Measure an image, without the drift of its lines if it then repeats nearly as well or better.
+
+    In a bent scan only distant parts may match, with a lattice too coarse: few repeats call for a second look as well.
+    """
+    m = measure(view.grey)
+    if m is not None and m.lattice.score >= _STEADY and m.lattice.repeats >= _MANY:
+        return view, m
+    found = straighten(view.grey)
+    if found is None or found[1] < _LEAST_BEND:
+        return view, m
+    straight = measure(found[0])
+    if straight is None or straight.lattice.score < _LEAST_SCORE:
+        return view, m
+    finer = m is None or straight.lattice.repeats > 1.5 * m.lattice.repeats
+    if not finer and m is not None and straight.lattice.score < _STEADY * m.lattice.score:
+        return view, m
+    return replace(view, grey=found[0], bend=found[1]), straight
 
 
 def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 
 import equisym
 from equisym.data import PatternOptions, draw_pattern
+from equisym.data.corruptions import unit_grid, warp
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.from_evidence import FromEvidence
 from equisym.predict import draw_overlay, reflection_lines, rotation_centres
@@ -90,3 +91,11 @@ def test_processes_give_the_answers_of_one_and_the_first_error():
     assert [r.to_json() for r in CLASSIFIER.predict_batch(images, workers=2)] == alone
     with pytest.raises(ValueError, match="give one image"):
         CLASSIFIER.predict_batch([*images, np.zeros((2, 2, 2, 2))], workers=2)
+
+
+def test_a_bent_scan_is_straightened_and_says_so():
+    image = draw_pattern("p4g", "photo", 5, 192, PatternOptions(repeats=(5, 7))).image(192)
+    u, v = unit_grid(image)
+    result = CLASSIFIER.predict(warp(image, u + 0.04 * v.square(), v - 0.04 * v.square()))
+    assert result.group == "p4g"
+    assert any("drift" in note for note in result.notes)

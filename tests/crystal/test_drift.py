@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+
+from equisym.crystal import estimate_lattice, straighten
+from equisym.data import WallpaperDataset
+from equisym.data.corruptions import unit_grid, warp
+
+
+def bent(image: torch.Tensor, x: float, y: float) -> torch.Tensor:
+    """A slow scan whose lines drift by x and y of the half side at the first and last line."""
+    u, v = unit_grid(image)
+    return warp(image, u + x * v.square(), v + y * v.square())
+
+
+@pytest.mark.parametrize("family", ["photo", "atom"])
+def test_lattices_of_bent_scans_are_found_again(family):
+    dataset = WallpaperDataset(family, 17, size=192, seed=3, repeats=(5, 8))
+    before, after, shifts = [], [], []
+    for i in range(17):
+        image, true = bent(dataset[i][0], 0.05, -0.05)[0], dataset.pattern(i).primitive_basis
+        straight, shift = straighten(image)
+        assert straight.shape == image.shape
+        for found, to in ((estimate_lattice(image), before), (estimate_lattice(straight), after)):
+            index = abs(np.linalg.det(np.rint(np.linalg.solve(true, found.basis))))
+            to.append((found.score, abs(index - 1) < 1e-6))
+        shifts.append(shift)
+    (score_before, right_before), (score, right) = np.array(before).T, np.array(after).T
+    assert right.mean() > max(0.7, right_before.mean() - 0.01)
+    assert np.median(score) > np.median(score_before) + 0.1
+    # what a line through the drift leaves of a parabola of 4.8 pixels in x and y: two thirds, at the ends
+    assert np.median(shifts) == pytest.approx(2 / 3 * np.hypot(4.8, 4.8), rel=0.35)
+
+
+def test_a_straight_scan_stays_as_it_is():
+    image = WallpaperDataset("photo", 17, size=192, seed=3, repeats=(5, 8))[10][0][0]
+    straight, shift = straighten(image)
+    assert shift < 0.5
+    assert (straight - image)[8:-8, 8:-8].abs().mean() < 0.02
+
+
+def test_nothing_is_measured_where_nothing_repeats():
+    assert straighten(torch.randn(128, 128, generator=torch.Generator().manual_seed(0))) is None
