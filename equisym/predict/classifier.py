@@ -27,14 +27,14 @@ from equisym.crystal.statistics import class_sizes, whitening_filters
 from equisym.data.readers import read_image
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.from_evidence import FromEvidence
-from equisym.predict.doubt import Background, refuse_lattice, take_apart
+from equisym.predict.doubt import FEWEST, Background, refuse_lattice, take_apart
 from equisym.predict.judge import bundled, load_judge
 from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
 from equisym.predict.prediction import OperationResidual, Prediction
 
 Image = NDArray[Any] | Tensor | str | Path
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
-_STEADY, _MANY = 0.8, 9.0  # of the image repeats, in so many cells: no drift need be looked for
+_STEADY = 0.8  # of the image repeats: no drift need be looked for
 _LEAST_BEND, _LEAST_SCORE = 1.0, 0.45  # pixels; of the image repeats without the drift
 _LEAST = 0.25  # an answer less likely than this is none
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
@@ -199,10 +199,12 @@ def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
 def _straightened(view: View) -> tuple[View, Measurement | None]:
     """Measure an image, without the drift of its lines if it then repeats nearly as well or better.
 
-    In a bent scan only distant parts may match, with a lattice too coarse: few repeats call for a second look as well.
+    In a bent scan only distant parts may match, with a lattice so coarse that it would be refused: that calls for a
+    second look as well.
     """
     m = measure(view.grey)
-    if m is not None and m.lattice.score >= _STEADY and m.lattice.repeats >= _MANY:
+    coarse = m is not None and m.lattice.repeats < FEWEST
+    if m is not None and m.lattice.score >= _STEADY and not coarse:
         return view, m
     found = straighten(view.grey)
     if found is None or found[1] < _LEAST_BEND:
@@ -210,9 +212,10 @@ def _straightened(view: View) -> tuple[View, Measurement | None]:
     straight = measure(found[0])
     if straight is None or straight.lattice.score < _LEAST_SCORE:
         return view, m
-    finer = m is None or straight.lattice.repeats > 1.5 * m.lattice.repeats
-    if not finer and m is not None and straight.lattice.score < _STEADY * m.lattice.score:
-        return view, m
+    if m is not None:
+        finer = straight.lattice.repeats / m.lattice.repeats
+        if finer < (1.5 if coarse else 0.7) or (finer < 1.5 and straight.lattice.score < _STEADY * m.lattice.score):
+            return view, m
     return replace(view, grey=found[0], bend=found[1]), straight
 
 

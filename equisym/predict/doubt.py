@@ -16,6 +16,7 @@ from equisym.crystal.shifts import ShiftMap
 from equisym.predict.prediction import tile
 
 SURE = 0.7  # an image that repeats so well needs no further proof
+FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
 _OVERLAP = 0.12
 
@@ -62,11 +63,11 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if m is None or rest is None:
         return _several_grains(image) or "not periodic: no two directions in which the image repeats"
     lattice = m.lattice
-    if lattice.repeats < 4 and lattice.score > _REPEATS:
+    if lattice.repeats < FEWEST and lattice.score > _REPEATS:
         return (
             f"fewer than two repeats along a side: {lattice.repeats:.1f} cells in the image; show more of the pattern"
         )
-    if lattice.repeats < 4:
+    if lattice.repeats < FEWEST:
         return _several_grains(image) or "not periodic: nothing in the image repeats as often as twice along a side"
     if _too_fine(m):
         return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
