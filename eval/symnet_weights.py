@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from symnet_sets import RUNS, SIZE, evidence_set
+from symnet_sets import SIZE, evidence_set
 
 import equisym.models
 from equisym.data import FAMILIES
@@ -30,10 +30,7 @@ STEPS = 8000
 
 def main() -> None:
     torch.set_num_threads(1)
-    train = EvidenceSet.cat([evidence_set("train", family) for family in FAMILIES])
-    more = [evidence_set("more", family) for family in FAMILIES if (RUNS / f"more-{family}" / "part-29.npz").is_file()]
-    if len(more) == len(FAMILIES):
-        train = EvidenceSet.cat([train, *more])
+    train = EvidenceSet.cat([evidence_set(name, family) for name in ("train", "more") for family in FAMILIES])
     valid = EvidenceSet.cat([evidence_set("valid", family) for family in FAMILIES])
     rows, valid_rows = train.evidence.pack(), valid.evidence.pack()
     candidates = []

@@ -4,7 +4,7 @@ from equisym.crystal.autocorrelation import autocorrelation, remove_trend
 from equisym.crystal.cell import CellAverage, average_cell
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift import straighten
-from equisym.crystal.evidence import Evidence, Measurement, evidence, measure
+from equisym.crystal.evidence import Evidence, Measurement, evidence, gather, measure
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
@@ -25,6 +25,7 @@ __all__ = [
     "estimate_lattice",
     "evidence",
     "fit_groups",
+    "gather",
     "information_criterion",
     "measure",
     "operation_scores",

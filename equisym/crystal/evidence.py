@@ -140,6 +140,19 @@ def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) 
     return Measurement(lattice, average, s, fit_groups(s, basis)[0])
 
 
+@torch.no_grad()
+def gather(images: Tensor) -> Evidence:
+    """Evidence of images of any brightness and contrast; the mean of their channels is looked at.
+
+    Shape:
+        ``(B, C, H, W)`` to evidence of B.
+    """
+    grey = images.mean(1)
+    grey = grey - grey.mean((-2, -1), keepdim=True)
+    grey = grey / grey.std((-2, -1), keepdim=True).clamp(min=1e-12)
+    return Evidence.cat([evidence(measure(image.contiguous())) for image in grey])
+
+
 def evidence(measurement: Measurement | None) -> Evidence:
     """The evidence of one measurement, as a batch of one; all zero without a lattice."""
     profile = torch.zeros(1, len(SLOTS), RINGS)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, fx, nn
 
-from equisym.crystal.evidence import Evidence, evidence, measure
+from equisym.crystal import Evidence, gather
 
 
 class FromEvidence(nn.Module):
@@ -22,13 +21,9 @@ class FromEvidence(nn.Module):
         """Logits of the 17 groups, (B, 17)."""
         raise NotImplementedError
 
-    @torch.no_grad()
     def look(self, images: Tensor) -> Tensor:
         """Packed evidence of images, ``(B, C, H, W)`` to ``(B, PACKED)``."""
-        grey = images.mean(1)
-        grey = grey - grey.mean((-2, -1), keepdim=True)
-        grey = grey / grey.std((-2, -1), keepdim=True).clamp(min=1e-12)
-        return Evidence.cat([evidence(measure(image.contiguous())) for image in grey]).pack().to(images)
+        return gather(images).pack().to(images)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images or packed evidence to logits."""

@@ -20,16 +20,16 @@ class SymNet(FromEvidence):
     r"""Log-probabilities of the 17 groups from the evidence of symmetry in a unit cell.
 
     .. math::
-        E(G) = \sum_{g \in G} s_\theta(\rho_\theta(g)) - \frac{\epsilon_G^2}{2 \sigma^2}, \qquad
+        E(G) = \sum_{c \in G} s_\theta(\rho_\theta(c)) - \frac{\epsilon_G^2}{2 \sigma^2}, \qquad
         p(G) = (1 - \delta_\theta)\, \mathrm{softmax}_G\, E(G) / \tau + \delta_\theta / 17
 
     Isotropic spectral filters, whose transfer function is learned from frequency, strength and reliability of each
-    ring, turn the cell into features; the features' correlation :math:`\rho` with themselves under each operation of
-    each group, at the group's best origin, is read by one small network that is the same for all operations and gives
-    the log-odds that the operation holds. An isometry commutes with isotropic filters, so the features have the
-    symmetry of the image. A group's energy adds up its operations, and pays for the strain :math:`\epsilon_G` of the
-    lattice against the group's: nothing else of the image reaches it. The doubt :math:`\delta` that the lattice is
-    wrong is read from how well its translations hold.
+    ring, turn the cell into features. Their correlation :math:`\rho` with themselves under each class c of operations
+    of each group (conjugate operations and inverses, which hold together), at the group's best origin, is read by one
+    small network that is the same for all classes and gives the log-odds that the class holds. An isometry commutes
+    with isotropic filters, so the features have the symmetry of the image. A group's energy adds up its classes, and
+    pays for the strain :math:`\epsilon_G` of the lattice against the group's: nothing else of the image reaches it. The
+    doubt :math:`\delta` that the lattice is wrong is read from how well its translations hold.
 
     Args:
         filters: number of spectral filters.

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from equisym.crystal import (
-    Evidence,
-    Measurement,
-    correlate,
-    evidence,
-    measure,
-    operation_scores,
-    straighten,
-    symmetrise,
-)
+from equisym.crystal import Evidence, Measurement, correlate, evidence, operation_scores, symmetrise
 from equisym.crystal.statistics import class_sizes, whitening_filters
-from equisym.data.readers import read_image
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.from_evidence import FromEvidence
-from equisym.predict.doubt import FEWEST, Background, refuse_lattice, take_apart
+from equisym.predict.inspection import Found, Image, inspect
 from equisym.predict.judge import bundled, load_judge
-from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
 from equisym.predict.prediction import OperationResidual, Prediction
 
-Image = NDArray[Any] | Tensor | str | Path
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
-_STEADY = 0.8  # of the image repeats: no drift need be looked for
-_LEAST_BEND, _LEAST_SCORE = 1.0, 0.45  # pixels; of the image repeats without the drift
 _LEAST = 0.25  # an answer less likely than this is none
-_FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 
 
 class SymmetryClassifier:
@@ -110,7 +93,7 @@ class SymmetryClassifier:
 
     @torch.no_grad()
     def _answered(self, image: Image, pixel_size: float | None) -> Prediction:
-        found = _inspect(image, pixel_size)
+        found = inspect(image, pixel_size)
         if found.refused is not None:
             return Prediction(found.refused, **found.about)
         e = evidence(found.measurement)
@@ -148,89 +131,7 @@ def _raised(result: Prediction | Exception) -> Prediction:
     return result
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What was found in one image before a model is asked."""
-
-    refused: str | None
-    about: dict[str, Any]
-    view: View | None = None
-    measurement: Measurement | None = None
-
-
-def _inspect(image: Image, pixel_size: float | None) -> _Found:
-    if isinstance(image, (str, Path)):
-        file = read_image(image)
-        image, pixel_size = file.pixels, pixel_size or file.pixel_size
-    grey = as_grey(image)
-    about: dict[str, Any] = {"shape": grey.shape, "pixel_size": pixel_size}
-    refused = refuse_pixels(grey)
-    if refused:
-        return _Found(refused, about)
-    view, m = _look(grey)
-    if view.scale > 1:
-        about["notes"] = (f"reduced {view.scale}-fold from {grey.shape[1]} x {grey.shape[0]} pixels",)
-    elif view.grey.shape != grey.shape:
-        about["notes"] = (f"only the middle {LARGEST} pixels were looked at, of {grey.shape[1]} x {grey.shape[0]}",)
-    if view.bend:
-        bend = f"the lines of the scan drift by up to {view.bend:.1f} pixels, which was taken off first"
-        about["notes"] = (*about.get("notes", ()), bend)
-    rest = None if m is None else take_apart(view.grey, m)
-    refused = refuse_lattice(view.grey, m, rest)
-    if m is not None:
-        about |= _about_lattice(view, m, rest)
-    return _Found(refused, about, view, m)
-
-
-def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
-    """Measure an image at the scale that shows its cell."""
-    if max(grey.shape) <= LARGEST:
-        return _straightened(whole(grey))
-    view = reduced(grey)
-    m = measure(view.grey)
-    if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
-        near = middle(grey)
-        closer = measure(near.grey)
-        if closer is not None and (m is None or closer.lattice.score > 0.8 * m.lattice.score):
-            return near, closer
-    return view, m
-
-
-def _straightened(view: View) -> tuple[View, Measurement | None]:
-    """Measure an image, without the drift of its lines if it then repeats nearly as well or better.
-
-    In a bent scan only distant parts may match, with a lattice so coarse that it would be refused: that calls for a
-    second look as well.
-    """
-    m = measure(view.grey)
-    coarse = m is not None and m.lattice.repeats < FEWEST
-    if m is not None and m.lattice.score >= _STEADY and not coarse:
-        return view, m
-    found = straighten(view.grey)
-    if found is None or found[1] < _LEAST_BEND:
-        return view, m
-    straight = measure(found[0])
-    if straight is None or straight.lattice.score < _LEAST_SCORE:
-        return view, m
-    if m is not None:
-        finer = straight.lattice.repeats / m.lattice.repeats
-        if finer < (1.5 if coarse else 0.7) or (finer < 1.5 and straight.lattice.score < _STEADY * m.lattice.score):
-            return view, m
-    return replace(view, grey=found[0], bend=found[1]), straight
-
-
-def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:
-    return {
-        "lattice": m.lattice.basis * view.scale,
-        "lattice_error": m.lattice.uncertainty * view.scale,
-        "repeats": m.lattice.repeats,
-        "explained": None if rest is None else rest.explained,
-        "average": m.average.cell[0].numpy() * view.spread + view.mean,
-        "corner": np.array(view.corner),
-    }
-
-
-def _answer(found: _Found, e: Evidence, probabilities: list[float]) -> Prediction:
+def _answer(found: Found, e: Evidence, probabilities: list[float]) -> Prediction:
     view, m = found.view, found.measurement
     assert view is not None
     assert m is not None

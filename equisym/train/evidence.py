@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equisym.crystal import Evidence, evidence, measure
+from equisym.crystal import Evidence, gather
 from equisym.data import WallpaperDataset
 
 PART = 170  # images to a file
@@ -59,9 +59,7 @@ def evidence_of(dataset: WallpaperDataset, indices: range) -> EvidenceSet:
     try:
         found, lattices = [], []
         for index in indices:
-            image, _ = dataset[index]
-            grey = image.mean(0)
-            found.append(evidence(measure((grey - grey.mean()) / grey.std().clamp(min=1e-12))))
+            found.append(gather(dataset[index][0][None]))
             lattices.append(dataset.pattern(index).primitive_basis)
     finally:
         torch.set_num_threads(threads)

@@ -15,6 +15,7 @@ from torch import nn
 
 from equisym.data import Inputs
 from equisym.models import build
+from equisym.models.from_evidence import FromEvidence
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -65,13 +66,16 @@ def make_network(
         num_classes: size of the answer.
         in_channels: channels of the image.
         inputs: names of :class:`equisym.data.Inputs`, with commas; they become channels of the architecture's input.
+
+    Raises:
+        ValueError: if the architecture measures the image itself and other channels are asked for.
     """
     stack = Inputs(inputs)
-    if stack.names != ("image",) and arch in ("symnet", "crystal"):
-        raise ValueError(f"{arch} measures the image itself: leave out --inputs (got {inputs!r})")
     network = build(arch, num_classes=num_classes, in_channels=in_channels * len(stack.names), **options)
     if stack.names == ("image",):
         return network
+    if isinstance(network, FromEvidence):
+        raise ValueError(f"{arch} measures the image itself: leave out --inputs (got {inputs!r})")
     return nn.Sequential(OrderedDict(inputs=stack, network=network))
 
 

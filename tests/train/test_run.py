@@ -7,6 +7,7 @@ import signal
 import pytest
 import yaml
 
+from equisym.data import WallpaperDataset
 from equisym.train import TrainConfig
 from equisym.train.order import EpochBatches
 from equisym.train.records import load_model
@@ -93,3 +94,20 @@ def test_order_depends_on_seed_and_epoch_alone():
 def test_loading_something_else_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="no trained model at"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("arch", ["symnet", "crystal"])
+def test_networks_that_measure_are_trained_on_what_they_measured(tmp_path, arch):
+    settings = TINY | {"arch": arch, "arch_options": {}, "size": 64, "test_images": 17, "degrade": True}
+    summary = train(TrainConfig(**settings, out=str(tmp_path)))
+    assert {p.name for p in tmp_path.iterdir()} >= {"best.ckpt", "last.ckpt", "model.safetensors", "summary.json"}
+    model, about = load_model(tmp_path)
+    assert about["arch"] == arch
+    images = WallpaperDataset("noise", 34, size=64, seed=0, split="test").in_memory(progress=False).tensors[0]
+    assert model(images[:3]).shape == (3, 17)
+    assert summary["valid_accuracy"] > 3 / 17  # of degraded images of 64 pixels, learned from 68
+
+
+def test_networks_that_measure_take_no_other_inputs(tmp_path):
+    with pytest.raises(ValueError, match="symnet measures the image itself: leave out --inputs"):
+        train(TrainConfig(**TINY | {"arch": "symnet", "arch_options": {}, "inputs": "image,fft"}, out=str(tmp_path)))
