@@ -5,6 +5,7 @@ from equisym.crystal.cell import CellAverage, average_cell
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift import straighten
 from equisym.crystal.evidence import Evidence, Measurement, evidence, gather, measure
+from equisym.crystal.field import field_of_view
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
@@ -24,6 +25,7 @@ __all__ = [
     "correlation_maps",
     "estimate_lattice",
     "evidence",
+    "field_of_view",
     "fit_groups",
     "gather",
     "information_criterion",

@@ -9,8 +9,10 @@ from torch.nn import functional
 _OUTER_RINGS = 24  # from a quarter of a cycle per pixel on
 
 
-def remove_trend(image: Tensor, order: int = 1) -> Tensor:
+def remove_trend(image: Tensor, order: int = 1, field: Tensor | None = None) -> Tensor:
     """Subtract the least-squares polynomial of a total degree in x and y: 0 the mean, 1 a plane, 2 a paraboloid.
+
+    With a field (H, W), only its pixels count, and the others become 0.
 
     Shape:
         ``(..., H, W)`` to the same.
@@ -21,6 +23,8 @@ def remove_trend(image: Tensor, order: int = 1) -> Tensor:
     """
     height, width = image.shape[-2:]
     shapes = polynomials(height, width, order, image)
+    if field is not None:
+        shapes, image = shapes * field, image * field
     basis = torch.linalg.qr(shapes.flatten(1).T)[0]
     flat = image.flatten(-2)
     return (flat - (flat @ basis) @ basis.T).reshape(image.shape)
@@ -84,7 +88,7 @@ def bring_out_texture(image: Tensor, *, longest: float = 1 / 16, strength: float
     return torch.fft.irfft2(coefficients * gain[:, ring].unflatten(1, q.shape), s=(height, width))
 
 
-def autocorrelation(image: Tensor, min_overlap: float = 0.05) -> tuple[Tensor, Tensor]:
+def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | None = None) -> tuple[Tensor, Tensor]:
     r"""The correlation coefficient of an image with itself shifted, over the pixels where both are known.
 
     .. math:: \rho(t) = \mathrm{corr}\{(f(x), f(x + t)) : x, x + t \in \text{image}\}
@@ -94,9 +98,10 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05) -> tuple[Tensor, T
     Args:
         image: real images.
         min_overlap: shifts that leave a smaller fraction of the image are given the value 0.
+        field: which pixels are known, (H, W); all if not given.
 
     Returns:
-        The map and the overlap as a fraction of the image, zero shift at index ``(H - 1, W - 1)``.
+        The map and the overlap as a fraction of the known pixels, zero shift at index ``(H - 1, W - 1)``.
 
     Shape:
         ``(B, H, W)`` to ``(B, 2H - 1, 2W - 1)`` and ``(2H - 1, 2W - 1)``.
@@ -108,18 +113,35 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05) -> tuple[Tensor, T
     """
     height, width = image.shape[-2:]
     shape = (_fast_size(2 * height - 1), _fast_size(2 * width - 1))
-    image = image - image.mean((-2, -1), keepdim=True)
-    cross = torch.fft.irfft2(torch.fft.rfft2(image, s=shape).abs().square(), s=shape)
-    cross = cross.roll((height - 1, width - 1), (-2, -1))[..., : 2 * height - 1, : 2 * width - 1]
-    rows, columns = (n - (torch.arange(2 * n - 1, device=image.device) - n + 1).abs() for n in (height, width))
-    count = torch.outer(rows, columns).to(image)
-    first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
-    variance = _overlap_sums(image.square()) - first.square() / count
-    covariance = cross - first * first.flip((-2, -1)) / count
+    area = height * width
+    if field is not None:
+        area = int(field.sum())
+        image = (image - (image * field).sum((-2, -1), keepdim=True) / area) * field
+    else:
+        image = image - image.mean((-2, -1), keepdim=True)
+
+    def correlated(a: Tensor, b: Tensor) -> Tensor:  # sum of a(x) b(x + t), from the transforms of a and b
+        full = torch.fft.irfft2(a.conj() * b, s=shape)
+        return full.roll((height - 1, width - 1), (-2, -1))[..., : 2 * height - 1, : 2 * width - 1]
+
+    spectrum = torch.fft.rfft2(image, s=shape)
+    cross = correlated(spectrum, spectrum)
+    if field is None:
+        rows, columns = (n - (torch.arange(2 * n - 1, device=image.device) - n + 1).abs() for n in (height, width))
+        count = torch.outer(rows, columns).to(image)
+        first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
+        second = _overlap_sums(image.square())
+    else:
+        known = torch.fft.rfft2(field.to(image), s=shape)
+        count = correlated(known, known).round()
+        first = correlated(known, spectrum)
+        second = correlated(known, torch.fft.rfft2(image.square(), s=shape))
+    variance = second - first.square() / count.clamp(min=1)
+    covariance = cross - first * first.flip((-2, -1)) / count.clamp(min=1)
     floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).eps ** 2
     variance = variance.clamp(min=0)
     rho = covariance / (variance * variance.flip((-2, -1)) + floor.square()).sqrt()
-    overlap = count / (height * width)
+    overlap = count / area
     return torch.where(overlap >= min_overlap, rho, torch.zeros_like(rho)), overlap
 
 

@@ -57,6 +57,7 @@ def average_cell(
     sharpen: int = 2,
     width: float = 0.45,
     trend_order: int = 2,
+    field: Tensor | None = None,
 ) -> CellAverage:
     r"""Average an image over its lattice.
 
@@ -72,6 +73,7 @@ def average_cell(
         width: standard deviation of the smoothing, in pixels; 0 for none, which is exact where the lattice vectors
             are whole multiples of the grid.
         trend_order: degree of the background polynomial; 0 for a constant.
+        field: which pixels to average, (H, W); all if not given.
 
     Shape:
         image ``(B, H, W)``, basis ``(B, 2, 2)``.
@@ -84,18 +86,19 @@ def average_cell(
     batch, height, wide = image.shape
     grid = _Grid(basis, height, wide, size, width)
     flat = image.flatten(-2)
-    flat = flat - flat.mean(-1, keepdim=True)
-    counts = grid.smooth(grid.spread(torch.ones_like(flat)))
+    weight = torch.ones_like(flat) if field is None else field.flatten().to(flat).expand_as(flat)
+    flat = flat - (flat * weight).sum(-1, keepdim=True) / weight.sum(-1, keepdim=True)
+    counts = grid.smooth(grid.spread(weight))
     least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel fell
-    shapes = polynomials(height, wide, trend_order, image)[1:]
-    shapes = torch.linalg.qr(shapes.flatten(1).T)[0]
+    shapes = polynomials(height, wide, trend_order, image)[1:].flatten(1)
+    shapes = torch.linalg.qr((shapes * weight[0]).T)[0]
     trend = torch.zeros_like(flat)
     halves = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
     for step in range(1 + sharpen):
-        residual = flat - trend - (grid.gather(halves) if step else 0)
+        residual = (flat - trend - (grid.gather(halves) if step else 0)) * weight
         halves = halves + grid.smooth(grid.spread(residual)) / torch.maximum(counts, least)
         if trend_order and step < sharpen:
-            left = flat - trend - grid.gather(halves)
+            left = (flat - trend - grid.gather(halves)) * weight
             trend = trend + (left @ shapes) @ shapes.T
     counts = counts.clamp(min=0)
     cell = (halves * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])

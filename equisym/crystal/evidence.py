@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equisym.crystal.cell import SIZE, CellAverage, average_cell
 from equisym.crystal.correlation import RINGS, Spectrum, spectrum
+from equisym.crystal.field import field_of_view
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.projection import Fit, fit_groups
 from equisym.groups import WALLPAPER_GROUPS
@@ -26,6 +27,7 @@ SLOTS: tuple[tuple[str, str], ...] = tuple(
 )
 SLOT_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in SLOTS])
 SLOT_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in SLOTS])
+_BETTER = 0.03  # so much more of the field must repeat than of the whole image
 
 
 @dataclass(frozen=True)
@@ -121,23 +123,47 @@ PACKED = sum(int(np.prod(shape)) for shape in _SHAPES.values())
 
 @dataclass(frozen=True)
 class Measurement:
-    """Everything found out about one image on the way to its evidence."""
+    """Everything found out about one image on the way to its evidence.
+
+    Attributes:
+        lattice: its lattice.
+        average: its averaged cell.
+        spectrum: the cell's waves.
+        fits: what each of the 17 groups makes of it, ``None`` where the lattice does not admit the group.
+        field: the part of the image that was looked at, (H, W); ``None`` for all of it.
+    """
 
     lattice: Lattice
     average: CellAverage
     spectrum: Spectrum
     fits: list[Fit | None]
+    field: Tensor | None = None
 
 
 def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) -> Measurement | None:
-    """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found."""
-    lattice = lattice or estimate_lattice(image)
+    """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found.
+
+    Where a part of the image is empty up to the border, that part is left out if more of the rest repeats without it.
+    """
+    field = None
+    if lattice is None:
+        lattice, field = _lattice_in_field(image)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]
-    average = average_cell(image[None], basis, size=size)
+    average = average_cell(image[None], basis, size=size, field=field)
     s = spectrum(average)
-    return Measurement(lattice, average, s, fit_groups(s, basis)[0])
+    return Measurement(lattice, average, s, fit_groups(s, basis)[0], field)
+
+
+def _lattice_in_field(image: Tensor) -> tuple[Lattice | None, Tensor | None]:
+    whole, field = estimate_lattice(image), field_of_view(image)
+    if field is None:
+        return whole, None
+    part = estimate_lattice(image, field=field)
+    if part is None or (whole is not None and part.score < whole.score + _BETTER):
+        return whole, None
+    return part, field
 
 
 @torch.no_grad()

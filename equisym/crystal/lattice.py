@@ -27,7 +27,7 @@ class Lattice:
         basis: reduced primitive vectors a and b in pixels (x right, y down), columns, shape (2, 2).
         uncertainty: standard errors of the four numbers, shape (2, 2).
         score: mean autocorrelation over all lattice translations: the part of the image that repeats, 1 without noise.
-        repeats: image area over cell area.
+        repeats: area of the image, or of the field, over cell area.
     """
 
     basis: NDArray[np.float64]
@@ -36,7 +36,7 @@ class Lattice:
     repeats: float
 
 
-def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12) -> Lattice | None:
+def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, field: Tensor | None = None) -> Lattice | None:
     """Find the lattice of translations of an image.
 
     Peaks of the autocorrelation give candidate lattices; each is refined by least squares of all its peaks. The
@@ -45,6 +45,7 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12) -> Lattice | N
     Args:
         image: grey image, shape (H, W).
         min_overlap: shifts are used while at least this fraction of the image overlaps itself.
+        field: which pixels to look at, (H, W); all if not given.
 
     Returns:
         The lattice, or ``None`` if no two independent translations stand out.
@@ -55,19 +56,30 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12) -> Lattice | N
     >>> sorted(float(length.round(1)) for length in np.linalg.norm(estimate_lattice(wave).basis, axis=0))
     [8.0, 10.5]
     """
-    flat = remove_trend(image.detach(), 1)
+    flat = remove_trend(image.detach(), 1, field)
     if flat.std() <= 1e-5 * image.std() or flat.std() <= 1e-6 * image.abs().max():
         return None  # a constant or a plane
-    rho, _ = autocorrelation(bring_out_texture(flat[None]), min_overlap / 2)
-    found = ShiftMap(rho[0].double().cpu().numpy(), min_overlap)
+    found = _autocorrelated(flat, min_overlap, field)
     candidates = candidate_lattices(found)
     if not candidates or candidates[0][1] <= 0:
         return None
     basis = choose_lattice(found, candidates)
     basis, error = refine_lattice(found, reduce_basis(basis))
     score, _ = found.mean(basis)
-    repeats = image.shape[-1] * image.shape[-2] / abs(np.linalg.det(basis))
+    area = image.numel() if field is None else int(field.sum())
+    repeats = area / abs(np.linalg.det(basis))
     return Lattice(basis, error, score, float(repeats))
+
+
+def shift_map(image: Tensor, field: Tensor | None = None, *, min_overlap: float = 0.12) -> ShiftMap:
+    """The autocorrelation in which :func:`estimate_lattice` looks: of the texture brought out of the image (H, W)."""
+    return _autocorrelated(remove_trend(image.detach(), 1, field), min_overlap, field)
+
+
+def _autocorrelated(flat: Tensor, min_overlap: float, field: Tensor | None) -> ShiftMap:
+    rho, overlap = autocorrelation(bring_out_texture(flat[None]), min_overlap / 2, field)
+    known = None if field is None else overlap.double().cpu().numpy()
+    return ShiftMap(rho[0].double().cpu().numpy(), min_overlap, known)
 
 
 def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float]]:

@@ -18,10 +18,12 @@ class ShiftMap:
     Args:
         rho: correlations, zero shift in the middle, shape (2H - 1, 2W - 1).
         min_overlap: shifts are used while at least this fraction of the image overlaps itself.
+        known: that fraction at each shift, of the same shape, where the image is not known on all of its rectangle.
     """
 
     rho: Array
     min_overlap: float
+    known: Array | None = None
 
     @property
     def height(self) -> int:
@@ -35,6 +37,11 @@ class ShiftMap:
 
     def overlap(self, t: Array) -> Array:
         """The part of the image that overlaps itself under shifts (..., 2), x first."""
+        if self.known is not None:
+            row = np.clip(np.rint(t[..., 1]).astype(int) + self.height - 1, 0, self.rho.shape[0] - 1)
+            column = np.clip(np.rint(t[..., 0]).astype(int) + self.width - 1, 0, self.rho.shape[1] - 1)
+            outside = (np.abs(t[..., 0]) >= self.width) | (np.abs(t[..., 1]) >= self.height)
+            return np.where(outside, 0.0, self.known[row, column])
         x = np.maximum(1 - np.abs(t[..., 0]) / self.width, 0)
         return x * np.maximum(1 - np.abs(t[..., 1]) / self.height, 0)
 

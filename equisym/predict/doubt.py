@@ -9,16 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, autocorrelation, estimate_lattice, remove_trend
-from equisym.crystal.autocorrelation import smooth
-from equisym.crystal.lattice import SHORTEST, Lattice
-from equisym.crystal.shifts import ShiftMap
+from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal.lattice import SHORTEST, Lattice, shift_map
 from equisym.predict.prediction import tile
 
 SURE = 0.7  # an image that repeats so well needs no further proof
 FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
-_OVERLAP = 0.12
+_FEW, _FLOOR = 4, 0.03  # translations, and their mean correlation: less shows nothing
+_ALIKE, _WORST = 4.0, 0.6  # a pattern's: mean over spread, and the worst tenth over the mean
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Background:
     """An image taken apart: what the averaged cell explains, and what it leaves.
 
     Attributes:
-        left: the image without background and averaged cell, (H, W).
-        explained: share of the variance that the cell explains, over the whole image.
-        quarters: the same within each quarter.
+        left: the image without background and averaged cell, (H, W); 0 outside of the field.
+        explained: share of the variance that the cell explains, over the whole field.
+        quarters: the same within each quarter of the image.
     """
 
     left: NDArray[np.float64]
@@ -37,14 +36,18 @@ class Background:
 
 
 def take_apart(image: Tensor, m: Measurement) -> Background:
-    """Subtract background and averaged cell from an image (H, W)."""
+    """Subtract background and averaged cell from an image (H, W), within its field."""
     flat = (image - m.average.trend[0]).double().numpy()
-    flat = flat - flat.mean()
+    field = np.ones(flat.shape, bool) if m.field is None else m.field.numpy()
+    flat = (flat - flat[field].mean()) * field
     y, x = np.indices(flat.shape)
-    left = flat - tile(m.average.cell[0].numpy(), m.lattice.basis, x, y)
+    left = (flat - tile(m.average.cell[0].numpy(), m.lattice.basis, x, y)) * field
 
     def share(part: tuple[slice, slice]) -> float:
-        return float(1 - left[part].var() / max(flat[part].var(), 1e-12))
+        seen = field[part]
+        if seen.mean() < 0.1:
+            return share((slice(None), slice(None)))
+        return float(1 - left[part][seen].var() / max(flat[part][seen].var(), 1e-12))
 
     h, w = flat.shape[0] // 2, flat.shape[1] // 2
     rows, columns = (slice(0, h), slice(h, None)), (slice(0, w), slice(w, None))
@@ -73,8 +76,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
     if _stripes(m):
         return "not periodic in two directions: stripes, the same all along their length"
-    steadiness = lattice.score if lattice.score > SURE else steady(image, lattice)
-    if not periodic(lattice, steadiness):
+    if not (lattice.score > SURE or steady(image, lattice, m.field)):
         grains = _several_grains(image)
         return grains or (
             f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
@@ -82,25 +84,19 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     return _second_lattice(image, lattice, rest)
 
 
-def periodic(lattice: Lattice, steadiness: float) -> bool:
-    """Whether the translations of a lattice hold alike, as they do in a pattern under any noise."""
-    return lattice.score > SURE or (lattice.score > 0.03 and steadiness > 2.5)
+def steady(image: Tensor, lattice: Lattice, field: Tensor | None = None) -> bool:
+    """Whether all translations of a lattice hold alike.
 
-
-def steady(image: Tensor, lattice: Lattice) -> float:
-    """Mean over spread of the autocorrelation at all translations of a lattice.
-
-    The translations of a pattern hold alike, also under noise; those of a lattice laid into chance peaks do not.
+    Those of a pattern do, also under noise; those of a lattice laid into chance peaks do not.
     """
-    rho, _ = autocorrelation(smooth(remove_trend(image, 1)[None], 0.7), _OVERLAP / 2)
-    found = ShiftMap(rho[0].double().numpy(), _OVERLAP)
+    found = shift_map(image, field)
     _, t = found.translations(lattice.basis)
-    if len(t) < 3:
-        return 0.0
+    if len(t) < _FEW:
+        return False
     value, weight = found.at(t), found.overlap(t)
-    mean = (value * weight).sum() / weight.sum()
-    spread = np.sqrt((weight * (value - mean) ** 2).sum() / weight.sum() * len(t) / (len(t) - 1))
-    return float(mean / max(spread, 1e-9))
+    mean = np.average(value, weights=weight)
+    spread = np.sqrt(np.average((value - mean) ** 2, weights=weight) * len(t) / (len(t) - 1))
+    return bool(mean > _FLOOR and mean > _ALIKE * spread and np.quantile(value, 0.1) > _WORST * mean)
 
 
 def _too_fine(m: Measurement) -> bool:

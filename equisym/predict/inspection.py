@@ -18,6 +18,7 @@ from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refu
 Image = NDArray[Any] | Tensor | str | Path
 _STEADY = 0.8  # of the image repeats: no drift need be looked for
 _LEAST_BEND, _LEAST_SCORE = 1.0, 0.45  # pixels; of the image repeats without the drift
+_GAIN = 0.03  # so much more of the image must repeat with the same lattice
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 
 
@@ -84,7 +85,7 @@ def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
 
 
 def _straightened(view: View) -> tuple[View, Measurement | None]:
-    """Measure an image, without the drift of its lines if it then repeats nearly as well or better.
+    """Measure an image, without the drift of its lines if it then repeats better.
 
     In a bent scan only distant parts may match, with a lattice so coarse that it would be refused: that calls for a
     second look as well.
@@ -101,7 +102,7 @@ def _straightened(view: View) -> tuple[View, Measurement | None]:
         return view, m
     if m is not None:
         finer = straight.lattice.repeats / m.lattice.repeats
-        if finer < (1.5 if coarse else 0.7) or (finer < 1.5 and straight.lattice.score < _STEADY * m.lattice.score):
+        if finer < (1.5 if coarse else 0.7) or (finer < 1.5 and straight.lattice.score < m.lattice.score + _GAIN):
             return view, m
     return replace(view, grey=found[0], bend=found[1]), straight
 

@@ -1,0 +1,59 @@
+"""The part of an image that shows the sample, where an aperture, a mask or a turned scan leaves the rest empty."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import binary_erosion, binary_opening, label, uniform_filter
+from scipy.spatial import ConvexHull
+from torch import Tensor
+
+_WINDOW = 5  # pixels: the contrast is looked at in squares of this side
+_EMPTY = 0.1  # of the contrast that a tenth of the squares exceed: less than that is none
+_MOST, _LEAST = 0.93, 0.05  # of the image: beyond, all of it is field; below, nothing is
+
+
+def field_of_view(image: Tensor) -> Tensor | None:
+    """Find the convex part of an image outside which nothing is seen up to the border.
+
+    Empty is what joins the border and has no contrast; the field is the convex hull of the rest, less a margin that
+    the edge may have touched. A pattern of spots on an even ground may look so as well: compare what is found with
+    the field and without.
+
+    Args:
+        image: grey image, shape (H, W).
+
+    Returns:
+        Which pixels are in the field, (H, W), or ``None`` if all of the image or next to nothing of it is.
+
+    >>> y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    >>> disc = torch.hypot(x - 40, y - 48) < 36
+    >>> found = field_of_view(disc * (2 + torch.sin(x) + torch.sin(y / 2)))
+    >>> bool(found[~disc].any()), bool((found.sum() / disc.sum()) > 0.85)
+    (False, True)
+    >>> field_of_view(2 + torch.sin(x) + torch.sin(y / 2)) is None
+    True
+    """
+    grey = image.detach().double().cpu().numpy()
+    grey = grey - grey.mean()
+    variance = uniform_filter(grey**2, _WINDOW) - uniform_filter(grey, _WINDOW) ** 2
+    contrast = np.sqrt(np.maximum(variance, 0))
+    parts, _ = label(contrast <= _EMPTY * np.quantile(contrast, 0.9))
+    border = np.concatenate((parts[0], parts[-1], parts[:, 0], parts[:, -1]))
+    seen = ~np.isin(parts, np.setdiff1d(border, 0))
+    if seen.mean() > _MOST:
+        return None
+    seen = binary_opening(seen, iterations=_WINDOW // 2)
+    points = np.argwhere(seen)
+    if len(points) < _LEAST * seen.size or (np.ptp(points, axis=0) < _WINDOW).any():
+        return None
+    edges = ConvexHull(points).equations  # normal . (row, column) + offset <= 0 inside
+    rows, columns = np.ogrid[: seen.shape[0], : seen.shape[1]]
+    # the squares reach half a window over the edge; as much again is left out on its inner side
+    inside = np.ones_like(seen)
+    for normal_y, normal_x, offset in edges:
+        inside &= normal_y * rows + normal_x * columns + offset <= 0
+    inside = binary_erosion(inside, iterations=_WINDOW, border_value=1)
+    if not _LEAST < inside.mean() < _MOST:
+        return None
+    return torch.from_numpy(inside).to(image.device)
