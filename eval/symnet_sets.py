@@ -4,7 +4,8 @@
     python eval/symnet_sets.py --only test          # the sets whose names begin so
 
 256 x 256 pixels, label guard at 0.1. ``train`` images are degraded at random (equisym.data.Degradation), of other seeds
-and, for photographs, of other sources than ``valid`` and ``test``.
+and, for photographs, of other sources than ``valid`` and ``test``. In ``test`` images, drift of the lines is sought as the
+classifier seeks it; no other image has any.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def evidence_set(name: str, family: str, *, workers: int = 1) -> EvidenceSet:
     """A set by name and family, drawn if it is not there yet."""
     count, split, options = SETS[name]
     dataset = WallpaperDataset(family, count, size=SIZE, split=split, **options)
-    return gather_evidence(dataset, RUNS / f"{name}-{family}", workers=workers)
+    return gather_evidence(dataset, RUNS / f"{name}-{family}", scans="test" in name, workers=workers)
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
 """Lattice and unit cell of an image, and how well each symmetry operation and each group holds; torch functions."""
 
 from equisym.crystal.autocorrelation import autocorrelation, remove_trend
-from equisym.crystal.cell import CellAverage, average_cell
+from equisym.crystal.cell import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift import straighten
-from equisym.crystal.evidence import Evidence, Measurement, evidence, gather, measure
+from equisym.crystal.evidence import Evidence, Measurement, Scan, evidence, gather, measure, measure_scan
 from equisym.crystal.field import field_of_view
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.operations import OperationScore, operation_scores
@@ -18,6 +18,7 @@ __all__ = [
     "Lattice",
     "Measurement",
     "OperationScore",
+    "Scan",
     "Spectrum",
     "autocorrelation",
     "average_cell",
@@ -30,10 +31,12 @@ __all__ = [
     "gather",
     "information_criterion",
     "measure",
+    "measure_scan",
     "operation_scores",
     "remove_trend",
     "residual",
     "spectrum",
     "straighten",
     "symmetrise",
+    "tile",
 ]

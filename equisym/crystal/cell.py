@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from equisym.crystal.autocorrelation import polynomials
@@ -105,6 +109,13 @@ def average_cell(
     cell = cell - cell.mean((-2, -1), keepdim=True)
     halves = halves - halves.mean((-2, -1), keepdim=True)
     return CellAverage(cell, halves, basis, trend.reshape(image.shape))
+
+
+def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: Any) -> NDArray[np.float32]:
+    """Values at pixel positions of the periodic image that a cell (row along b, column along a) makes."""
+    inverse = np.linalg.inv(lattice) * cell.shape[-1]
+    u, v = (row[0] * x + row[1] * y for row in inverse)
+    return np.asarray(map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap"), dtype=np.float32)
 
 
 class _Grid:

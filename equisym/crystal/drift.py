@@ -8,28 +8,35 @@ from torch import Tensor
 from torch.nn import functional
 
 from equisym.crystal.autocorrelation import remove_trend
-from equisym.crystal.cell import average_cell
-from equisym.crystal.lattice import estimate_lattice
+from equisym.crystal.cell import average_cell, tile
+from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.shifts import Array
 
 _WAVES, _LONGEST_INDEX = 8, 5
 _DEGREE = 3
+_BANDS = (1 / 3, 1 / 2, 1 / 4)  # of the height: the middle lines, which bend least
 _STEADY = 0.35  # of the image repeats in the middle band, or nothing is measured
 _GRID = 48
+_STRAIGHT = 1.0  # pixels: less drift is none
+_LINES, _FINER = 3, 0.1
+_ENOUGH, _MANY = 0.8, 16
+_JITTER = 1.0  # pixels: how far single lines are expected to lie off
 
 
-def straighten(image: Tensor) -> tuple[Tensor, float] | None:
+def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, float] | None:
     r"""Take the drift of the scan lines off an image of a lattice.
 
-    The middle half of the lines gives the lattice. Each of its strongest waves k is demodulated,
+    The middle lines give the lattice. Each of its strongest waves k is demodulated,
 
     .. math:: r_k(y) = \sum_x f(x, y)\, e^{-2 \pi i k \cdot B^{-1} (x, y)}, \qquad
               \arg r_k(y) = 2 \pi\, k \cdot B^{-1} D(y) + \mathrm{const}
 
-    and the phases of all of them give the drift D of each line, fitted by a cubic.
+    and the phases of all of them give the drift D of each line, fitted by a cubic; once more with the lattice of the
+    straightened image. Then each line is laid on the averaged cell, which takes off what it jitters.
 
     Args:
         image: grey image (H, W).
+        lattice: that of the whole image, if known; lines in which less repeats are not followed.
 
     Returns:
         The image with straight columns, and the greatest shift in pixels beyond what a linear distortion explains;
@@ -47,11 +54,43 @@ def straighten(image: Tensor) -> tuple[Tensor, float] | None:
     """
     height = image.shape[0]
     flat = remove_trend(image, 2)
-    first = height // 4
-    band = flat[first : height - first].contiguous()
-    lattice = estimate_lattice(band)
-    if lattice is None or lattice.score < _STEADY:
+    whole = -np.inf if lattice is None else merit(lattice)
+    found: list[tuple[float, Array]] = []
+    for part in _BANDS:
+        first = round(height * (1 - part) / 2)
+        band = flat[first : height - first].contiguous()
+        lattice = estimate_lattice(band)
+        if lattice is None or lattice.score < _STEADY or merit(lattice) - _FINER * np.log(part) < whole:
+            continue
+        drift = _bend(flat, band, lattice)
+        if drift is None:
+            continue
+        if np.hypot(*drift.T).max() < _STRAIGHT:
+            return image, 0.0
+        for _ in range(_LINES):
+            straight = _undo(flat, drift)
+            lattice = estimate_lattice(straight)
+            if lattice is None:
+                break
+            drift = drift + _jitter(flat, drift, straight, lattice)
+        lattice = estimate_lattice(_undo(flat, drift))
+        if lattice is not None:
+            found.append((merit(lattice), drift))
+            if lattice.score > _ENOUGH and lattice.repeats > _MANY:
+                break
+    if not found:
         return None
+    drift = max(found, key=lambda pair: pair[0])[1]
+    return _undo(image, drift), float(np.hypot(*drift.T).max())
+
+
+def merit(lattice: Lattice) -> float:
+    """For choosing between lattices of an image taken in several ways: how much repeats, and how often."""
+    return lattice.score + _FINER * float(np.log(lattice.repeats))
+
+
+def _bend(flat: Tensor, band: Tensor, lattice: Lattice) -> Array | None:
+    """Drift of each line beyond a linear one, which the lattice takes up, (H, 2)."""
     inverse = np.linalg.inv(lattice.basis)
     waves = _strongest(band, lattice.basis)
     if np.linalg.matrix_rank(waves) < 2:
@@ -63,12 +102,25 @@ def straighten(image: Tensor) -> tuple[Tensor, float] | None:
     right = np.einsum("ky,ki,ky->yi", weight, design, phase)
     normal = normal + 1e-6 * np.trace(normal, axis1=1, axis2=2).mean() * np.eye(2)
     drift = np.linalg.solve(normal, right[..., None])[..., 0]
-    v = np.linspace(-1, 1, height)
+    v = np.linspace(-1, 1, len(flat))
     trust = weight.sum(0) ** 0.5
     smooth = np.stack([np.polynomial.Polynomial.fit(v, d, _DEGREE, w=trust)(v) for d in drift.T], -1)
     linear = np.stack([np.polynomial.Polynomial.fit(v, d, 1)(v) for d in smooth.T], -1)
-    bend = smooth - linear  # a linear drift is a linear distortion, which the lattice takes up
-    return _undo(image, bend), float(np.hypot(*bend.T).max())
+    return smooth - linear
+
+
+def _jitter(flat: Tensor, drift: Array, straight: Tensor, lattice: Lattice) -> Array:
+    """How far along x each line lies off the averaged cell, (H, 2): one step of least squares, held back by noise."""
+    average = average_cell(straight[None], torch.from_numpy(lattice.basis).to(flat)[None])
+    cell = average.cell[0].double().numpy()
+    y, x = np.indices(flat.shape)
+    x, y = x + drift[:, :1], y + drift[:, 1:]
+    left, right = (tile(cell, lattice.basis, x + step, y) for step in (-0.5, 0.5))
+    slope = right - left
+    rest = flat.double().numpy() - tile(cell, lattice.basis, x, y)
+    rest = rest - rest.mean(1, keepdims=True)
+    shift = (rest * slope).sum(1) / ((slope**2).sum(1) + rest.var() / _JITTER**2)
+    return np.stack((shift, np.zeros_like(shift)), -1)
 
 
 def _strongest(band: Tensor, basis: Array) -> Array:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equisym.crystal.cell import SIZE, CellAverage, average_cell
 from equisym.crystal.correlation import RINGS, Spectrum, spectrum
+from equisym.crystal.drift import merit, straighten
 from equisym.crystal.field import field_of_view
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.projection import Fit, fit_groups
@@ -27,7 +28,9 @@ SLOTS: tuple[tuple[str, str], ...] = tuple(
 )
 SLOT_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in SLOTS])
 SLOT_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in SLOTS])
-_BETTER = 0.03  # so much more of the field must repeat than of the whole image
+_BETTER = 0.03  # so much more must repeat of the field, or of the straightened image
+_STEADY = 0.97  # of the image repeats: no drift need be looked for
+_LEAST = 0.4  # so much must repeat without the drift
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,21 @@ class Measurement:
     field: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Scan:
+    """An image as it was measured.
+
+    Attributes:
+        image: without the drift of its lines, (H, W).
+        shift: the greatest that was taken off, in pixels; 0 for none.
+        measurement: what was found; ``None`` without a lattice.
+    """
+
+    image: Tensor
+    shift: float
+    measurement: Measurement | None
+
+
 def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) -> Measurement | None:
     """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found.
 
@@ -166,17 +184,38 @@ def _lattice_in_field(image: Tensor) -> tuple[Lattice | None, Tensor | None]:
     return part, field
 
 
+def measure_scan(image: Tensor) -> Scan:
+    """:func:`measure` an image (H, W), without the drift of its lines if more of it then repeats.
+
+    In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
+    """
+    m = measure(image)
+    if m is not None and (m.field is not None or m.lattice.score >= _STEADY):
+        return Scan(image, 0.0, m)
+    found = straighten(image, m and m.lattice)
+    if found is None or found[1] == 0:
+        return Scan(image, 0.0, m)
+    straight = measure(found[0])
+    if straight is None or straight.lattice.score < _LEAST:
+        return Scan(image, 0.0, m)
+    if m is not None and merit(straight.lattice) < merit(m.lattice) + _BETTER:
+        return Scan(image, 0.0, m)
+    return Scan(*found, straight)
+
+
 @torch.no_grad()
-def gather(images: Tensor) -> Evidence:
+def gather(images: Tensor, *, scans: bool = False) -> Evidence:
     """Evidence of images of any brightness and contrast; the mean of their channels is looked at.
 
-    Shape:
-        ``(B, C, H, W)`` to evidence of B.
+    Args:
+        images: ``(B, C, H, W)``.
+        scans: look for drift of their lines as well.
     """
     grey = images.mean(1)
     grey = grey - grey.mean((-2, -1), keepdim=True)
     grey = grey / grey.std((-2, -1), keepdim=True).clamp(min=1e-12)
-    return Evidence.cat([evidence(measure(image.contiguous())) for image in grey])
+    look = (lambda image: measure_scan(image).measurement) if scans else measure
+    return Evidence.cat([evidence(look(image.contiguous())) for image in grey])
 
 
 def evidence(measurement: Measurement | None) -> Evidence:

@@ -22,8 +22,8 @@ class FromEvidence(nn.Module):
         raise NotImplementedError
 
     def look(self, images: Tensor) -> Tensor:
-        """Packed evidence of images, ``(B, C, H, W)`` to ``(B, PACKED)``."""
-        return gather(images).pack().to(images)
+        """Packed evidence of images, ``(B, C, H, W)`` to ``(B, PACKED)``; drift of lines is sought in evaluation only."""
+        return gather(images, scans=not self.training).pack().to(images)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images or packed evidence to logits."""

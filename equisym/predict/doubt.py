@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal import Measurement, estimate_lattice, tile
 from equisym.crystal.lattice import SHORTEST, Lattice, shift_map
-from equisym.predict.prediction import tile
 
 SURE = 0.7  # an image that repeats so well needs no further proof
 FEWEST = 4.0  # cells: two repeats along a side

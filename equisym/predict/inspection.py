@@ -10,15 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, measure, straighten
+from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
-from equisym.predict.doubt import FEWEST, Background, refuse_lattice, take_apart
+from equisym.predict.doubt import Background, refuse_lattice, take_apart
 from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
 
 Image = NDArray[Any] | Tensor | str | Path
-_STEADY = 0.8  # of the image repeats: no drift need be looked for
-_LEAST_BEND, _LEAST_SCORE = 1.0, 0.45  # pixels; of the image repeats without the drift
-_GAIN = 0.03  # so much more of the image must repeat with the same lattice
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 
 
@@ -85,26 +82,8 @@ def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
 
 
 def _straightened(view: View) -> tuple[View, Measurement | None]:
-    """Measure an image, without the drift of its lines if it then repeats better.
-
-    In a bent scan only distant parts may match, with a lattice so coarse that it would be refused: that calls for a
-    second look as well.
-    """
-    m = measure(view.grey)
-    coarse = m is not None and m.lattice.repeats < FEWEST
-    if m is not None and m.lattice.score >= _STEADY and not coarse:
-        return view, m
-    found = straighten(view.grey)
-    if found is None or found[1] < _LEAST_BEND:
-        return view, m
-    straight = measure(found[0])
-    if straight is None or straight.lattice.score < _LEAST_SCORE:
-        return view, m
-    if m is not None:
-        finer = straight.lattice.repeats / m.lattice.repeats
-        if finer < (1.5 if coarse else 0.7) or (finer < 1.5 and straight.lattice.score < m.lattice.score + _GAIN):
-            return view, m
-    return replace(view, grey=found[0], bend=found[1]), straight
+    scan = measure_scan(view.grey)
+    return replace(view, grey=scan.image, bend=scan.shift), scan.measurement
 
 
 def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:

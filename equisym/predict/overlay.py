@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path as MarkerPath
 from numpy.typing import NDArray
 
+from equisym.crystal import tile
 from equisym.predict.elements import reflection_lines, rotation_centres
 from equisym.predict.pixels import as_grey
-from equisym.predict.prediction import Prediction, tile
+from equisym.predict.prediction import Prediction
 
 MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equisym.crystal import tile
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 
 NEAR = 0.1  # a supergroup whose projection takes away less of the cell is named as pseudo-symmetry
@@ -209,15 +210,6 @@ class Prediction:
     def to_json(self) -> str:
         """:meth:`to_dict` as one line of JSON."""
         return json.dumps(self.to_dict(), allow_nan=False)
-
-
-def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: Any) -> NDArray[np.float32]:
-    """Values at pixel positions of the periodic image that a cell (row along b, column along a) makes."""
-    from scipy.ndimage import map_coordinates
-
-    inverse = np.linalg.inv(lattice) * cell.shape[-1]
-    u, v = (row[0] * x + row[1] * y for row in inverse)
-    return np.asarray(map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap"), dtype=np.float32)
 
 
 def _constants(cell: NDArray[np.float64]) -> NDArray[np.float64]:

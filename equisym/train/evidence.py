@@ -52,14 +52,14 @@ class EvidenceSet:
         return same & ((torch.linalg.det(whole).abs() - 1).abs() < 1e-6)
 
 
-def evidence_of(dataset: WallpaperDataset, indices: range) -> EvidenceSet:
-    """Draw and measure some images of a dataset."""
+def evidence_of(dataset: WallpaperDataset, indices: range, *, scans: bool = False) -> EvidenceSet:
+    """Draw and measure some images of a dataset; scans: look for drift of their lines as well."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         found, lattices = [], []
         for index in indices:
-            found.append(gather(dataset[index][0][None]))
+            found.append(gather(dataset[index][0][None], scans=scans))
             lattices.append(dataset.pattern(index).primitive_basis)
     finally:
         torch.set_num_threads(threads)
@@ -67,12 +67,15 @@ def evidence_of(dataset: WallpaperDataset, indices: range) -> EvidenceSet:
     return EvidenceSet(Evidence.cat(found), labels, torch.from_numpy(np.array(lattices)).float())
 
 
-def gather_evidence(dataset: WallpaperDataset, folder: Path, *, workers: int = 1, progress: bool = True) -> EvidenceSet:
+def gather_evidence(
+    dataset: WallpaperDataset, folder: Path, *, scans: bool = False, workers: int = 1, progress: bool = True
+) -> EvidenceSet:
     """Evidence of a whole dataset from the parts kept in a folder, which is filled first.
 
     Args:
         dataset: what to draw.
         folder: holds ``part-K.npz`` of 170 images each; parts that are there are not drawn again.
+        scans: look for drift of the images' lines as well.
         workers: processes.
         progress: whether to show a bar.
     """
@@ -81,10 +84,10 @@ def gather_evidence(dataset: WallpaperDataset, folder: Path, *, workers: int = 1
     folder.mkdir(parents=True, exist_ok=True)
     ranges = [range(k, min(k + PART, len(dataset))) for k in range(0, len(dataset), PART)]
     files = [folder / f"part-{k}.npz" for k in range(len(ranges))]
-    missing = [(dataset, r, file) for r, file in zip(ranges, files, strict=True) if not file.is_file()]
+    missing = [(dataset, r, scans, file) for r, file in zip(ranges, files, strict=True) if not file.is_file()]
     if missing:
         with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            bar = tqdm(total=len(dataset), initial=len(dataset) - sum(len(r) for _, r, _ in missing), unit="image")
+            bar = tqdm(total=len(dataset), initial=len(dataset) - sum(len(r) for _, r, _, _ in missing), unit="image")
             bar.set_description(folder.name)
             bar.disable = not progress
             for count in pool.imap_unordered(_write_part, missing):
@@ -93,9 +96,9 @@ def gather_evidence(dataset: WallpaperDataset, folder: Path, *, workers: int = 1
     return EvidenceSet.cat(list(chain.from_iterable(_read(file) for file in files)))
 
 
-def _write_part(job: tuple[WallpaperDataset, range, Path]) -> int:
-    dataset, indices, file = job
-    part = evidence_of(dataset, indices)
+def _write_part(job: tuple[WallpaperDataset, range, bool, Path]) -> int:
+    dataset, indices, scans, file = job
+    part = evidence_of(dataset, indices, scans=scans)
     partial = file.with_suffix(".part")
     with partial.open("wb") as handle:
         arrays = {"labels": part.labels.numpy(), "lattices": part.lattices.numpy()} | part.evidence.arrays()
