@@ -4,8 +4,8 @@
     python eval/symnet_sets.py --only test          # the sets whose names begin so
 
 256 x 256 pixels, label guard at 0.1. ``train`` images are degraded at random (equisym.data.Degradation), of other seeds
-and, for photographs, of other sources than ``valid`` and ``test``. In ``test`` images, drift of the lines is sought as the
-classifier seeks it; no other image has any.
+and, for photographs, of other sources than ``valid`` and ``test``. In ``test`` images, drift of the lines is
+sought as the classifier seeks it; no other image has any.
 """
 
 from __future__ import annotations

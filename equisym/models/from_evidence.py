@@ -22,7 +22,7 @@ class FromEvidence(nn.Module):
         raise NotImplementedError
 
     def look(self, images: Tensor) -> Tensor:
-        """Packed evidence of images, ``(B, C, H, W)`` to ``(B, PACKED)``; drift of lines is sought in evaluation only."""
+        """Packed evidence of images, ``(B, C, H, W)`` to ``(B, PACKED)``; in evaluation without drift of lines."""
         return gather(images, scans=not self.training).pack().to(images)
 
     def forward(self, x: Tensor) -> Tensor:
