@@ -5,7 +5,8 @@
     python eval/run_benchmark.py --scale cpu --report      # trains nothing: what is finished, tested and on the page
 
 All networks of one seed are trained and tested, then those of the next, and the page is written after each, so that a
-benchmark that was stopped has whole rows. A finished run is not repeated, a killed one continues from its last
+benchmark that was stopped has whole rows. Those of the first seed are tested on harder images as well: corruptions at
+severity 3, and cells that repeat seldom or often. A finished run is not repeated, a killed one continues from its last
 checkpoint, and one that fails is named at the end.
 Results: eval/results/benchmark-SCALE/.
 """
@@ -27,11 +28,11 @@ from typing import Any
 
 import numpy as np
 
-from equisym.data import FAMILIES
+from equisym.data import CORRUPTIONS, FAMILIES, Corruption
 from equisym.eval import evaluate
 from equisym.eval.document import Text, render_html, render_markdown
 from equisym.eval.generalisation import read_results, report
-from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, describe, write_answers, write_table
+from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, Repeats, describe, write_answers, write_table
 from equisym.train.records import write_whole
 
 HERE = Path(__file__).parent
@@ -99,6 +100,7 @@ class Scale:
         narrow: options that make the dearest networks narrower.
         images: numbers of training images.
         families: families trained on.
+        everywhere: networks that are trained on each of the three families, whatever the others are trained on.
         options: of every run.
         baseline: of the timm baselines besides.
         test_images: of each family.
@@ -109,6 +111,7 @@ class Scale:
     narrow: dict[str, dict[str, Any]]
     images: tuple[int, ...]
     families: tuple[str, ...]
+    everywhere: tuple[str, ...]
     options: dict[str, Any]
     baseline: dict[str, Any]
     test_images: int
@@ -131,6 +134,7 @@ SCALES = {
         },
         (3400,),
         ("noise",),
+        ("equivariant", "plain-same-parameters", "plain-same-computation", "resnet18"),
         {"size": 65, "epochs": 4, "batch_size": 17, "workers": 0},
         {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
         1700,
@@ -142,11 +146,14 @@ SCALES = {
         {},
         (10_000, 100_000, 1_000_000),
         ("photo", "noise"),
+        ("equivariant", "resnet50"),
         {"size": 129, "epochs": 20, "batch_size": 128, "precision": "bf16-mixed", "checkpoint_steps": 500},
         {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
         10_200,
     ),
 }
+HARDER = [*(Corruption(name, 3) for name in CORRUPTIONS), *(Repeats(number) for number in (2, 3, 4, 6, 8))]
+MEASURING = ("symnet", "crystal")  # eval/symnet.py tests these on harder images
 Job = tuple[Path, str, str, int, int]
 
 
@@ -173,8 +180,9 @@ def main() -> None:
     plans = [
         [
             (runs / f"{family}-{images}" / f"{name}-{seed}", name, family, images, seed)
-            for family in scale.families
+            for family in (*scale.families, *(f for f in FAMILIES if f not in scale.families))
             for name in chosen
+            if family in scale.families or name in scale.everywhere
         ]
         for images in scale.images
         for seed in arguments.seeds
@@ -196,6 +204,10 @@ def report_on(plans: list[list[Job]], test_images: int, runs: Path, out: Path, s
     finished = [job[0] for plan in plans for job in plan if (job[0] / "summary.json").is_file()]
     if finished:
         test_all(finished, test_images)
+        first = min(job[-1] for plan in plans for job in plan)
+        test_harder(
+            [job[0] for plan in plans for job in plan if job[-1] == first and job[1] not in MEASURING], test_images
+        )
         collect(finished, runs, out, scale.summary)
 
 
@@ -243,15 +255,31 @@ def test_all(folders: list[Path], count: int) -> None:
             print(f"{folder.name}: tested", flush=True)
 
 
+def test_harder(folders: list[Path], count: int) -> None:
+    """Test finished runs on images that are hard in one way each, a tenth as many of each kind."""
+    waiting = [f for f in folders if (f / "tested.csv").is_file() and not (f / "harder.csv").is_file()]
+    rows: list[dict[str, Any]] = []
+    for row, _ in evaluate(waiting, FAMILIES, max(count // 10, 17), conditions=HARDER):
+        folder = Path(row["run"])
+        rows.append(row | {"run": f"{folder.parent.name}/{folder.name}"})
+        if len(rows) == len(FAMILIES) * len(HARDER):
+            write_table(rows, folder / "harder.csv")
+            rows = []
+            print(f"{folder.name}: tested on harder images", flush=True)
+
+
 def collect(folders: list[Path], runs: Path, out: Path, summary: str) -> None:
     """Put the tables of all runs together and write the page."""
     out.mkdir(parents=True, exist_ok=True)
     for name, target, columns in (
         ("tested.csv", "cross_dataset.csv", COLUMNS),
         ("model.csv", "models.csv", MODEL_COLUMNS),
+        ("harder.csv", "corruptions.csv", COLUMNS),
     ):
         rows = []
         for folder in folders:
+            if not (folder / name).is_file():
+                continue
             with (folder / name).open(newline="") as file:
                 rows += list(csv.DictReader(file))
         write_table(rows, out / target, columns)

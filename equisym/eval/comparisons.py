@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,10 @@ def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Bl
             f"On {family}, best is {best[1][0]} trained on {best[1][2]} {best[1][1]} images with {percent(best[0])} %, "
             f"last {worst[1][0]} trained on {worst[1][2]} {worst[1][1]} images with {percent(worst[0])} %."
         )
-    for technique in results.techniques:
+    for technique, source in product(results.techniques, _sources(groups)):
         parts, seeds = [], 0
         for family in families:
-            difference = _difference(results, groups, technique["with"], technique["without"], family)
+            difference = _difference(results, groups, technique["with"], technique["without"], source, family)
             if difference is None or math.isnan(difference[1]):
                 continue
             mean, half, seeds = difference
@@ -37,12 +38,17 @@ def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Bl
             parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points, {verdict}")
         if parts:
             over = f"over {seeds} seeds" if seeds > 1 else "one seed, over its images: another seed may differ by more"
-            items.append(f"{technique['technique']} ({over}): {'; '.join(parts)}.")
+            items.append(f"{technique['technique']}, trained on {source} ({over}): {'; '.join(parts)}.")
     return [Heading("Findings"), Bullets(items)]
 
 
+def _sources(groups: dict) -> list[str]:
+    """The families trained on, the most usual first."""
+    return [source for source, _ in Counter(source for _, source, _ in groups).most_common()]
+
+
 def _difference(
-    results: Results, groups: dict, first: str, second: str, family: str
+    results: Results, groups: dict, first: str, second: str, source: str, family: str
 ) -> tuple[float, float, int] | None:
     """Mean difference of accuracy between two networks on the same training set, half its interval, and the seeds.
 
@@ -50,11 +56,11 @@ def _difference(
     the difference of paired shares.
     """
     runs: dict[str, dict[tuple, Row]] = {first: {}, second: {}}
-    for (name, source, images), own in groups.items():
-        if name in runs:
+    for (name, trained_on, images), own in groups.items():
+        if name in runs and trained_on == source:
             for row in own.get(family, []):
                 seed = re.search(r"(\d+)$", Path(row["run"]).stem)
-                runs[name][source, images, seed.group(1) if seed else ""] = row
+                runs[name][images, seed.group(1) if seed else ""] = row
     shared = sorted(runs[first].keys() & runs[second].keys())
     if not shared:
         return None
@@ -67,23 +73,31 @@ def _difference(
     return mean, half, len(pairs)
 
 
+def _shared(groups: dict, technique: Row, source: str) -> bool:
+    """Whether both networks of a technique were trained on a family."""
+    trained = {name for name, trained_on, _ in groups if trained_on == source}
+    return {technique["with"], technique["without"]} <= trained
+
+
 def techniques(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
     """The difference that each technique makes on each family."""
     if not results.techniques:
         return [Text("No `techniques.csv` beside the results says which networks differ by one technique.")]
     rows = []
-    for technique in results.techniques:
+    for technique, source in product(results.techniques, _sources(groups)):
+        if source != _sources(groups)[0] and not _shared(groups, technique, source):
+            continue
         cells = []
         for family in families:
-            found = _difference(results, groups, technique["with"], technique["without"], family)
+            found = _difference(results, groups, technique["with"], technique["without"], source, family)
             half = "" if found is None or math.isnan(found[1]) else f" ± {100 * found[1]:.1f}"
             cells.append("not run" if found is None else f"{100 * found[0]:+.1f}{half}")
-        rows.append([technique["technique"], technique["with"], technique["without"], *cells])
+        rows.append([technique["technique"], technique["with"], technique["without"], source, *cells])
     text = (
         "Difference of accuracy in points, seed by seed, with its 95 % interval over seeds (Student), or over the "
         "images of a single seed; a minus goes against the technique."
     )
-    return [Text(text), Table(["technique", "with", "without", *families], rows)]
+    return [Text(text), Table(["technique", "with", "without", "trained on", *families], rows)]
 
 
 def pairs(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:

@@ -62,6 +62,9 @@ def inspect(image: Image, pixel_size: float | None) -> Found:
     if view.bend:
         bend = f"the lines of the scan drift by up to {view.bend * view.scale:.1f} pixels, which was taken off first"
         about["notes"] = (*about.get("notes", ()), bend)
+    if m is not None and m.field is not None:
+        part = f"only the {100 * m.field.double().mean():.0f} % of the image that are not empty were looked at"
+        about["notes"] = (*about.get("notes", ()), part)
     rest = None if m is None else take_apart(view.grey, m)
     refused = refuse_lattice(view.grey, m, rest)
     if m is not None:

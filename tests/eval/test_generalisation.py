@@ -110,11 +110,34 @@ def test_numbers_are_those_of_the_files(results):
     (published,) = [r for r in accuracies.rows if r[0] == "ResNet50 (published)" and r[2] == "1000000"]
     assert published[accuracies.heads.index("noise")] == "93.8"
     techniques = next(t for t in tables if t.heads[0] == "technique")
-    gains = {row[0]: row[3] for row in techniques.rows}
+    gains = {row[0]: row[4] for row in techniques.rows}
     assert gains["turning kernels"].startswith("+")
     assert gains["plainness"].startswith("-")
     assert gains["magic"] == "not run"
     assert any("McNemar" in b.text for b in blocks if isinstance(b, Text))
+
+
+def test_networks_of_the_first_level_stand_apart(results):
+    from equisym.models.tree import labels_at
+
+    found = read_results([results], None)
+    level = np.array(labels_at("level1"))
+    run = next(r for r in found.rows if r["test_family"] == "atom")
+    arrays = found.answers[run["run"], "atom"]
+    expected = (level[arrays["answers"]] == level[arrays["labels"]]).mean()
+    alone = {**run, "run": "runs/level-0", "accuracy": "0.5", "level_rotation": "nan"}
+    found.rows.append(alone)
+    tables = [b for b in report(found, "command") if isinstance(b, Table)]
+    assert "level" not in [row[0] for row in tables[0].rows]
+    (table,) = [t for t in tables if "learned" in t.heads]
+    cells = {row[0]: row for row in table.rows}
+    assert cells["level"][2] == "three classes"
+    assert cells["level"][table.heads.index("atom")] == "50.0"
+    found.rows = [run, alone]  # one seed
+    tables = [b for b in report(found, "command") if isinstance(b, Table)]
+    (table,) = [t for t in tables if "learned" in t.heads]
+    (row,) = [r for r in table.rows if r[0] == "turning"]
+    assert row[table.heads.index("atom")] == f"{100 * expected:.1f}"
 
 
 def test_a_single_seed_is_compared_over_its_images(results):
@@ -122,8 +145,8 @@ def test_a_single_seed_is_compared_over_its_images(results):
     results.write_text("\n".join([line for line in lines if "-1,noise" not in line] + [""]))
     blocks = report(read_results([results], None), "command")
     (row,) = [r for b in blocks if isinstance(b, Table) for r in b.rows if r[0] == "turning kernels"]
-    assert row[3].startswith("+")
-    assert 5 < float(row[3].split(" ± ")[1]) < 20
+    assert row[4].startswith("+")
+    assert 5 < float(row[4].split(" ± ")[1]) < 20
     (findings,) = [b for b in blocks if isinstance(b, Bullets) and "best is" in b.items[0]]
     assert any("one seed" in item and "ahead" in item for item in findings.items)
     results.with_name("answers.npz").unlink()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import equisym
+from equisym.crystal import tile
 from equisym.data import PatternOptions, draw_pattern
 from equisym.data.corruptions import unit_grid, warp
 from equisym.groups import WALLPAPER_GROUPS
@@ -33,8 +34,6 @@ def test_each_group_with_its_cell_and_origin(name):
     # the symmetrised image has each operation of the group, about the origin that was given
     inside = np.random.default_rng(0).uniform(-0.5, 0.5, (40, 2))
     middle = np.floor(np.linalg.solve(result.cell, np.full(2, 64) - result.origin))
-    from equisym.predict.prediction import tile
-
     for op in result.wallpaper_group.operations:
         there = result.cell @ (op(inside) + middle).T + result.origin[:, None]
         here = result.cell @ (inside + middle).T + result.origin[:, None]

@@ -1,0 +1,61 @@
+"""The benchmark goes on where it was killed."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+SCRIPT = Path(__file__).parents[2] / "eval" / "run_benchmark.py"
+SMALL = ["size=33", "train_images=51", "epochs=4", "checkpoint_steps=1", "arch_options={group: C1, width: 4}"]
+
+
+def benchmark(folder: Path) -> list[str]:
+    names = ["plain-augmented", "hierarchical"]
+    places = ["--runs", str(folder / "runs"), "--out", str(folder / "out"), "--seeds", "0", "--test-images", "17"]
+    return [sys.executable, str(SCRIPT), "--scale", "cpu", *places, "--networks", *names, "--set", *SMALL]
+
+
+def run(folder: Path) -> str:
+    done = subprocess.run(benchmark(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "out/cross_dataset.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "images_per_second"} for row in csv.DictReader(file)]
+
+
+def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    first, second = (killed / f"runs/noise-3400/{name}-0" for name in ("plain-augmented", "hierarchical"))
+    child = subprocess.Popen(
+        benchmark(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    while not (second / "last.ckpt").is_file():
+        assert child.poll() is None, (first / "log.txt").read_text()
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    assert (first / "summary.json").is_file()
+    assert not (second / "summary.json").is_file()
+    weights = (first / "model.safetensors").stat().st_mtime_ns
+
+    printed = run(killed)
+    assert "hierarchical-0: finished" in printed
+    assert "plain-augmented-0: finished" not in printed  # it was before
+    assert (first / "model.safetensors").stat().st_mtime_ns == weights
+    run(whole)
+    assert table(killed) == table(whole)
+    assert (killed / "out/corruptions.csv").is_file()
+    for name in ("plain-augmented-0", "hierarchical-0"):
+        one, other = (load_file(f / "runs/noise-3400" / name / "model.safetensors") for f in (killed, whole))
+        for key, value in one.items():
+            np.testing.assert_array_equal(value, other[key], err_msg=key)
+    assert "Nothing.\n" not in (killed / "out/REPORT.md").read_text()  # networks were left out, which it says
