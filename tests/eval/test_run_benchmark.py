@@ -53,7 +53,6 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path):
     assert (first / "model.safetensors").stat().st_mtime_ns == weights
     run(whole)
     assert table(killed) == table(whole)
-    assert (killed / "out/corruptions.csv").is_file()
     for name in ("plain-augmented-0", "hierarchical-0"):
         one, other = (load_file(f / "runs/noise-3400" / name / "model.safetensors") for f in (killed, whole))
         for key, value in one.items():
