@@ -18,9 +18,10 @@ _BANDS = (1 / 3, 1 / 2, 1 / 4)  # of the height: the middle lines, which bend le
 _STEADY = 0.35  # of the image repeats in the middle band, or nothing is measured
 _GRID = 48
 _STRAIGHT = 1.0  # pixels: less drift is none
-_LINES, _FINER = 3, 0.1
-_ENOUGH, _MANY = 0.8, 16
+_LINES = 3  # times that all lines are laid on the averaged cell
 _JITTER = 1.0  # pixels: how far single lines are expected to lie off
+_FINER = 0.1  # e times as many cells outweigh so much less that repeats
+_ENOUGH, _MANY = 0.8, 16  # so much repeats in so many cells: no other width of the middle need be tried
 
 
 def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, float] | None:
@@ -31,16 +32,17 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     .. math:: r_k(y) = \sum_x f(x, y)\, e^{-2 \pi i k \cdot B^{-1} (x, y)}, \qquad
               \arg r_k(y) = 2 \pi\, k \cdot B^{-1} D(y) + \mathrm{const}
 
-    and the phases of all of them give the drift D of each line, fitted by a cubic; once more with the lattice of the
-    straightened image. Then each line is laid on the averaged cell, which takes off what it jitters.
+    and the phases of all of them give the drift D of each line, fitted by a cubic. Then each line is laid on the
+    averaged cell, three times, which takes off what it jitters. Of several widths of the middle, the one counts after
+    which most of the image repeats.
 
     Args:
         image: grey image (H, W).
         lattice: that of the whole image, if known; lines in which less repeats are not followed.
 
     Returns:
-        The image with straight columns, and the greatest shift in pixels beyond what a linear distortion explains;
-        ``None`` where the middle of the image shows no lattice.
+        The image with straight columns, and the greatest shift in pixels beyond what a linear distortion explains, 0 if
+        there is none to speak of; ``None`` where the middle of the image shows no lattice.
 
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
     >>> bent = x + 5 * (y / 64 - 1) ** 2
@@ -52,31 +54,24 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     Source: Hytch, Snoeck and Kilaas, Quantitative measurement of displacement and strain fields from HREM micrographs
     (1998), for lines instead of fields.
     """
-    height = image.shape[0]
     flat = remove_trend(image, 2)
-    whole = -np.inf if lattice is None else merit(lattice)
+    least = -np.inf if lattice is None else merit(lattice)
     found: list[tuple[float, Array]] = []
     for part in _BANDS:
-        first = round(height * (1 - part) / 2)
-        band = flat[first : height - first].contiguous()
-        lattice = estimate_lattice(band)
-        if lattice is None or lattice.score < _STEADY or merit(lattice) - _FINER * np.log(part) < whole:
+        first = round(len(flat) * (1 - part) / 2)
+        band = flat[first : len(flat) - first].contiguous()
+        own = estimate_lattice(band)
+        if own is None or own.score < _STEADY or merit(own) - _FINER * np.log(part) < least:
             continue
-        drift = _bend(flat, band, lattice)
+        drift = _bend(flat, band, own)
         if drift is None:
             continue
         if np.hypot(*drift.T).max() < _STRAIGHT:
             return image, 0.0
-        for _ in range(_LINES):
-            straight = _undo(flat, drift)
-            lattice = estimate_lattice(straight)
-            if lattice is None:
-                break
-            drift = drift + _jitter(flat, drift, straight, lattice)
-        lattice = estimate_lattice(_undo(flat, drift))
-        if lattice is not None:
-            found.append((merit(lattice), drift))
-            if lattice.score > _ENOUGH and lattice.repeats > _MANY:
+        drift, straight = _line_by_line(flat, drift)
+        if straight is not None:
+            found.append((merit(straight), drift))
+            if straight.score > _ENOUGH and straight.repeats > _MANY:
                 break
     if not found:
         return None
@@ -107,6 +102,17 @@ def _bend(flat: Tensor, band: Tensor, lattice: Lattice) -> Array | None:
     smooth = np.stack([np.polynomial.Polynomial.fit(v, d, _DEGREE, w=trust)(v) for d in drift.T], -1)
     linear = np.stack([np.polynomial.Polynomial.fit(v, d, 1)(v) for d in smooth.T], -1)
     return smooth - linear
+
+
+def _line_by_line(flat: Tensor, drift: Array) -> tuple[Array, Lattice | None]:
+    """The drift with each line's own, and the lattice without both."""
+    for _ in range(_LINES):
+        straight = _undo(flat, drift)
+        lattice = estimate_lattice(straight)
+        if lattice is None:
+            break
+        drift = drift + _jitter(flat, drift, straight, lattice)
+    return drift, estimate_lattice(_undo(flat, drift))
 
 
 def _jitter(flat: Tensor, drift: Array, straight: Tensor, lattice: Lattice) -> Array:
