@@ -85,7 +85,7 @@ def without_period() -> Iterator[tuple[str, list[Tensor]]]:
     for split in ("train", "valid", "test"):
         for file in photographs(None, split).files:
             grey = as_grey(read_image(file).pixels)
-            if min(grey.shape) >= SIZE:
+            for _ in range(3 if min(grey.shape) >= SIZE else 0):
                 y, x = (int(rng.integers(0, n - SIZE + 1)) for n in grey.shape)
                 crops.append(torch.from_numpy(grey[y : y + SIZE, x : x + SIZE].astype(np.float32)))
     yield "crops of the bundled photographs", crops

@@ -167,8 +167,9 @@ def document(rows: list[dict[str, str]]) -> str:
         "## The published distributions",
         "",
         f'`preset="poster"`: trained on {MATRIX_IMAGES:,}, tested on 510 of each family, one seed; the 95 % interval '
-        "is Wilson's. Not all of these labels are borne out by the pixels: eval/results/decidability.md has the "
-        "ceiling.",
+        "is Wilson's. Not all of these labels are borne out by the pixels: *decidable* is the share of images in which "
+        "no operation outside the group holds to within the margin (eval/results/decidability.md); of the others a "
+        "network can guess at the label, but not see it.",
         "",
         "| network | trained on | noise | photo | atom |",
         "|---|---|---|---|---|",
@@ -189,6 +190,8 @@ def document(rows: list[dict[str, str]]) -> str:
                     for r in match
                 ]
             lines.append(f"| {arch} | {family} | " + " | ".join(values) + " |")
+    for margin, shares in _decidable().items():
+        lines.append(f"| *decidable, margin {margin}* | | " + " | ".join(shares[f] for f in FAMILIES) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -216,6 +219,21 @@ def _on_pixels() -> list[str]:
             cells = [[100 * float(r["accuracy"]) for r in own if r["test_family"] == f] for f in FAMILIES]
             lines.append(f"| {name} | {family} | " + " | ".join(_interval(values) for values in cells) + " |")
     return lines
+
+
+def _decidable() -> dict[str, dict[str, str]]:
+    """Share of decidable labels of the published distributions, by margin and family, as eval/decidability.py found."""
+    file = OUT.parent / "decidability.md"
+    if not file.is_file():
+        return {}
+    rows = [[c.strip() for c in line.strip("| ").split("|")] for line in file.read_text().splitlines()]
+    heads = next(row for row in rows if row[0] == "group")
+    means = next(row for row in rows if row[0] == "mean")
+    found: dict[str, dict[str, str]] = {}
+    for head, mean in zip(heads[1:], means[1:], strict=True):
+        family, margin = head.split()
+        found.setdefault(margin, {})[family] = mean
+    return found
 
 
 def _wilson(row: dict[str, str]) -> tuple[float, float]:
