@@ -18,10 +18,9 @@ _BANDS = (1 / 3, 1 / 2, 1 / 4)  # of the height: the middle lines, which bend le
 _STEADY = 0.35  # of the image repeats in the middle band, or nothing is measured
 _GRID = 48
 _STRAIGHT = 1.0  # pixels: less drift is none
-_LINES = 3  # times that all lines are laid on the averaged cell
+_LINES = 2  # times that all lines are laid on the averaged cell, after the first
 _JITTER = 1.0  # pixels: how far single lines are expected to lie off
 _FINER = 0.1  # e times as many cells outweigh so much less that repeats
-_ENOUGH, _MANY = 0.8, 16  # so much repeats in so many cells: no other width of the middle need be tried
 
 
 def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, float] | None:
@@ -56,7 +55,8 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     """
     flat = remove_trend(image, 2)
     least = -np.inf if lattice is None else merit(lattice)
-    found: list[tuple[float, Array]] = []
+    found: list[tuple[Array, Lattice]] = []
+    followed: list[Array] = []
     for part in _BANDS:
         first = round(len(flat) * (1 - part) / 2)
         band = flat[first : len(flat) - first].contiguous()
@@ -64,18 +64,16 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
         if own is None or own.score < _STEADY or merit(own) - _FINER * np.log(part) < least:
             continue
         drift = _bend(flat, band, own)
-        if drift is None:
+        if drift is None or any(np.hypot(*(drift - other).T).max() < _STRAIGHT for other in followed):
             continue
         if np.hypot(*drift.T).max() < _STRAIGHT:
             return image, 0.0
-        drift, straight = _line_by_line(flat, drift)
-        if straight is not None:
-            found.append((merit(straight), drift))
-            if straight.score > _ENOUGH and straight.repeats > _MANY:
-                break
+        followed.append(drift)
+        found += _line_by_line(flat, drift, 1)
     if not found:
         return None
-    drift = max(found, key=lambda pair: pair[0])[1]
+    drift, _ = max(found, key=lambda pair: merit(pair[1]))
+    drift, _ = max(_line_by_line(flat, drift, _LINES), key=lambda pair: merit(pair[1]))
     return _undo(image, drift), float(np.hypot(*drift.T).max())
 
 
@@ -104,15 +102,18 @@ def _bend(flat: Tensor, band: Tensor, lattice: Lattice) -> Array | None:
     return smooth - linear
 
 
-def _line_by_line(flat: Tensor, drift: Array) -> tuple[Array, Lattice | None]:
-    """The drift with each line's own, and the lattice without both."""
-    for _ in range(_LINES):
+def _line_by_line(flat: Tensor, drift: Array, times: int) -> list[tuple[Array, Lattice]]:
+    """The drift with each line's own, so many times over, and each time the lattice without it."""
+    found = []
+    for step in range(times + 1):
         straight = _undo(flat, drift)
         lattice = estimate_lattice(straight)
         if lattice is None:
             break
-        drift = drift + _jitter(flat, drift, straight, lattice)
-    return drift, estimate_lattice(_undo(flat, drift))
+        found.append((drift, lattice))
+        if step < times:
+            drift = drift + _jitter(flat, drift, straight, lattice)
+    return found
 
 
 def _jitter(flat: Tensor, drift: Array, straight: Tensor, lattice: Lattice) -> Array:
