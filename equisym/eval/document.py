@@ -9,17 +9,18 @@ from pathlib import Path
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
-body { font: 16px/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem 1.25rem 4rem; }
+body { font: 16px/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem 1.25rem 4rem; }
 h1 { font-size: 1.8rem; line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 .table { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
 tr.published td { font-style: italic; } tbody tr:hover { background: var(--soft); }
 figure { margin: 1.25rem 0; overflow-x: auto; }
 figure svg { max-width: 100%; min-width: 34rem; height: auto; background: white; border-radius: 4px; }
 details summary { cursor: pointer; margin: 1rem 0; }
-@media (max-width: 40rem) { th:first-child, td:first-child { white-space: normal; max-width: 8rem; } }
+th:first-child, td:first-child { white-space: normal; min-width: 11rem; max-width: 18rem; }
+@media (max-width: 40rem) { th:first-child, td:first-child { min-width: 0; max-width: 8rem; } }
 figcaption { font-size: .9rem; opacity: .8; } code { font-size: .9em; overflow-wrap: anywhere; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 """
