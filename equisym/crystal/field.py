@@ -38,17 +38,17 @@ def field_of_view(image: Tensor) -> Tensor | None:
     grey = grey - grey.mean()
     variance = uniform_filter(grey**2, _WINDOW) - uniform_filter(grey, _WINDOW) ** 2
     contrast = np.sqrt(np.maximum(variance, 0))
-    parts, _ = label(contrast <= _EMPTY * np.quantile(contrast, 0.9))
+    parts = np.asarray(label(contrast <= _EMPTY * np.quantile(contrast, 0.9))[0])  # pyright: ignore[reportIndexIssue]
     border = np.concatenate((parts[0], parts[-1], parts[:, 0], parts[:, -1]))
     seen = ~np.isin(parts, np.setdiff1d(border, 0))
     if seen.mean() > _MOST:
         return None
-    seen = binary_opening(seen, iterations=_WINDOW // 2)
+    seen = np.asarray(binary_opening(seen, iterations=_WINDOW // 2))
     points = np.argwhere(seen)
     if len(points) < _LEAST * seen.size or (np.ptp(points, axis=0) < _WINDOW).any():
         return None
     edges = ConvexHull(points).equations  # normal . (row, column) + offset <= 0 inside
-    rows, columns = np.ogrid[: seen.shape[0], : seen.shape[1]]
+    rows, columns = np.ogrid[: grey.shape[0], : grey.shape[1]]
     # the squares reach half a window over the edge; as much again is left out on its inner side
     inside = np.ones_like(seen)
     for normal_y, normal_x, offset in edges:
