@@ -63,7 +63,8 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
         own = estimate_lattice(band)
         if own is None or own.score < _STEADY or merit(own) - _FINER * np.log(part) < least:
             continue
-        drift = _bend(flat, band, own)
+        cell = average_cell(band[None], torch.from_numpy(own.basis).to(band)[None], size=_GRID).cell[0]
+        drift = _bend(flat, own, cell)
         if drift is None or any(np.hypot(*(drift - other).T).max() < _STRAIGHT for other in followed):
             continue
         if np.hypot(*drift.T).max() < _STRAIGHT:
@@ -82,10 +83,16 @@ def merit(lattice: Lattice) -> float:
     return lattice.score + _FINER * float(np.log(lattice.repeats))
 
 
-def _bend(flat: Tensor, band: Tensor, lattice: Lattice) -> Array | None:
+def is_straight(image: Tensor, lattice: Lattice, cell: Tensor) -> bool:
+    """Whether the phases of a lattice's waves show no drift to speak of; quicker than :func:`straighten`."""
+    drift = _bend(remove_trend(image, 2), lattice, cell)
+    return drift is not None and bool(np.hypot(*drift.T).max() < _STRAIGHT)
+
+
+def _bend(flat: Tensor, lattice: Lattice, cell: Tensor) -> Array | None:
     """Drift of each line beyond a linear one, which the lattice takes up, (H, 2)."""
     inverse = np.linalg.inv(lattice.basis)
-    waves = _strongest(band, lattice.basis)
+    waves = _strongest(cell, lattice.basis)
     if np.linalg.matrix_rank(waves) < 2:
         return None
     phase, weight = _row_phases(flat.double().numpy(), waves @ inverse)
@@ -130,14 +137,13 @@ def _jitter(flat: Tensor, drift: Array, straight: Tensor, lattice: Lattice) -> A
     return np.stack((shift, np.zeros_like(shift)), -1)
 
 
-def _strongest(band: Tensor, basis: Array) -> Array:
+def _strongest(cell: Tensor, basis: Array) -> Array:
     """Indices of the strongest waves of the averaged cell, one of each pair k and -k, (waves, 2)."""
-    cell = average_cell(band[None], torch.from_numpy(basis).to(band)[None], size=_GRID).cell[0]
     power = torch.fft.fft2(cell).abs().square().numpy()
     k = np.arange(-_LONGEST_INDEX, _LONGEST_INDEX + 1)
     pairs = np.stack(np.meshgrid(k, k, indexing="ij"), -1).reshape(-1, 2)
     pairs = pairs[(pairs[:, 0] > 0) | ((pairs[:, 0] == 0) & (pairs[:, 1] > 0))]
-    strength = power[pairs[:, 1] % _GRID, pairs[:, 0] % _GRID]
+    strength = power[pairs[:, 1] % len(power), pairs[:, 0] % len(power)]
     strength = np.where(np.linalg.norm(pairs @ np.linalg.inv(basis), axis=1) < 0.2, strength, 0)
     order = np.argsort(-strength, kind="stable")[:_WAVES]
     return pairs[order[strength[order] > 0.02 * strength.max()]].astype(float)

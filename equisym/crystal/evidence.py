@@ -11,7 +11,7 @@ from torch import Tensor
 
 from equisym.crystal.cell import SIZE, CellAverage, average_cell
 from equisym.crystal.correlation import RINGS, Spectrum, spectrum
-from equisym.crystal.drift import merit, straighten
+from equisym.crystal.drift import is_straight, merit, straighten
 from equisym.crystal.field import field_of_view
 from equisym.crystal.lattice import Lattice, estimate_lattice
 from equisym.crystal.projection import Fit, fit_groups
@@ -29,7 +29,8 @@ SLOTS: tuple[tuple[str, str], ...] = tuple(
 SLOT_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in SLOTS])
 SLOT_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in SLOTS])
 _BETTER = 0.03  # so much more must repeat of the field, or of the straightened image
-_STEADY = 0.97  # of the image repeats: no drift need be looked for
+_MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the right one
+_ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: few cells, many, many whose waves show no drift
 _LEAST = 0.4  # so much must repeat without the drift
 
 
@@ -190,7 +191,7 @@ def measure_scan(image: Tensor) -> Scan:
     In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
     """
     m = measure(image)
-    if m is not None and (m.field is not None or m.lattice.score >= _STEADY):
+    if m is not None and (m.field is not None or _looks_straight(image, m)):
         return Scan(image, 0.0, m)
     found = straighten(image, m and m.lattice)
     if found is None or found[1] == 0:
@@ -201,6 +202,14 @@ def measure_scan(image: Tensor) -> Scan:
     if m is not None and merit(straight.lattice) < merit(m.lattice) + _BETTER:
         return Scan(image, 0.0, m)
     return Scan(*found, straight)
+
+
+def _looks_straight(image: Tensor, m: Measurement) -> bool:
+    """Whether there is no need to look for drift: nearly all repeats, or the waves of a fine lattice show none."""
+    lattice = m.lattice
+    if lattice.repeats < _MANY:
+        return lattice.score >= _ALL
+    return lattice.score >= _MOST or (lattice.score >= _FAIR and is_straight(image, lattice, m.average.cell[0]))
 
 
 @torch.no_grad()
