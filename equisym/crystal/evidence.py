@@ -207,9 +207,10 @@ def measure_scan(image: Tensor) -> Scan:
 def _looks_straight(image: Tensor, m: Measurement) -> bool:
     """Whether there is no need to look for drift: nearly all repeats, or the waves of a fine lattice show none."""
     lattice = m.lattice
-    if lattice.repeats < _MANY:
-        return lattice.score >= _ALL
-    return lattice.score >= _MOST or (lattice.score >= _FAIR and is_straight(image, lattice, m.average.cell[0]))
+    many = lattice.repeats >= _MANY
+    if lattice.score >= (_MOST if many else _ALL):
+        return True
+    return lattice.score >= (_FAIR if many else _MOST) and is_straight(image, lattice, m.average.cell[0])
 
 
 @torch.no_grad()

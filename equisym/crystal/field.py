@@ -10,6 +10,7 @@ from torch import Tensor
 
 _WINDOW = 5  # pixels: the contrast is looked at in squares of this side
 _EMPTY = 0.1  # of the contrast that a tenth of the squares exceed: less than that is none
+_BORDER = 0.1  # of the border without contrast from pixel to pixel: with less, nothing can be empty
 _MOST, _LEAST = 0.93, 0.05  # of the image: beyond, all of it is field; below, nothing is
 
 
@@ -36,6 +37,9 @@ def field_of_view(image: Tensor) -> Tensor | None:
     """
     grey = image.detach().double().cpu().numpy()
     grey = grey - grey.mean()
+    edge = np.concatenate([np.abs(np.diff(line)) for line in (grey[0], grey[-1], grey[:, 0], grey[:, -1])])
+    if (edge <= _EMPTY * grey.std()).mean() < _BORDER:
+        return None
     variance = uniform_filter(grey**2, _WINDOW) - uniform_filter(grey, _WINDOW) ** 2
     contrast = np.sqrt(np.maximum(variance, 0))
     parts = np.asarray(label(contrast <= _EMPTY * np.quantile(contrast, 0.9))[0])  # pyright: ignore[reportIndexIssue]
