@@ -154,7 +154,9 @@ def _row_phases(image: Array, frequencies: Array) -> tuple[Array, Array]:
     height, width = image.shape
     y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
     across = np.exp(-2j * np.pi * np.outer(x, frequencies[:, 0])) * np.hanning(width)[:, None]
-    rows = (image @ across).T * np.exp(-2j * np.pi * np.outer(frequencies[:, 1], y))
+    # by torch, whose threads a caller can limit: numpy's own stand in each other's way in several processes
+    real, imaginary = (torch.from_numpy(image) @ torch.from_numpy(part) for part in (across.real, across.imag))
+    rows = torch.complex(real, imaginary).numpy().T * np.exp(-2j * np.pi * np.outer(frequencies[:, 1], y))
     reach = height // 10
     k = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (k / (reach / 2.5)) ** 2)
