@@ -30,7 +30,7 @@ SIZE, SURE = 256, 0.9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=51, help="images of each family and corruption")
+    parser.add_argument("--count", type=int, default=34, help="images of each family and corruption")
     count = parser.parse_args().count
     classifier = SymmetryClassifier.from_pretrained()
     lines = [
