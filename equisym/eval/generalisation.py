@@ -219,14 +219,15 @@ def _best_confusion(results: Results, groups: dict, family: str) -> tuple[str, N
 def _harder(results: Results) -> list[Block]:
     """Accuracy against severity of each corruption and against repeats, one figure for each family."""
     curves: dict[str, dict[str, dict[str, dict[float, list[float]]]]] = {}
+    tested = {row["run"] for row in results.conditions}
     for row in [*results.conditions, *results.rows]:
         family, _, condition = row["test_family"].partition("+")
         kind, _, amount = condition.rpartition("-")
-        name = f"{network_of(row)[0]}, {row['train_images']}"
+        name = f"{network_of(row)[0]}, {row['train_images']} {row['train_family']}"
         if condition:
             own = curves.setdefault(family, {}).setdefault(kind, {}).setdefault(name, {})
             own.setdefault(float(amount), []).append(float(row["accuracy"]))
-        else:  # severity 0 of every corruption; these rows come last
+        elif not tested or row["run"] in tested:  # severity 0 of every corruption; these rows come last
             for kind, networks in curves.get(family, {}).items():
                 if kind != "repeats" and name in networks:
                     networks[name].setdefault(0.0, []).append(float(row["accuracy"]))
