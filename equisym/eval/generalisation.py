@@ -139,12 +139,12 @@ def _levels(results: Results, groups: dict) -> list[Block]:
     text = "Share of answers that are right at each level, and that name a supergroup of the truth, in percent."
     blocks: list[Block] = [Text(text), Table(heads, rows, folded(rows))]
     shares, confusion = {}, None
-    for (name, _, images), own in groups.items():
+    for (name, source, images), own in groups.items():
         for family, runs in own.items():
             arrays = results.answers.get((runs[0]["run"], family))
             if arrays is None or arrays["labels"].max(initial=0) < 3:
                 continue
-            shares[f"{name}, {images}: {family}"] = error_shares(arrays["answers"], arrays["labels"])
+            shares[f"{name}, {images} {source}: {family}"] = error_shares(arrays["answers"], arrays["labels"])
     if shares:
         caption = "Right answers, and errors into a supergroup, into a subgroup, and wild ones (first seed)."
         blocks.append(Figure("errors", error_bars(shares), caption))
@@ -253,12 +253,12 @@ def _trust(results: Results, groups: dict, families: Sequence[str]) -> list[Bloc
     blocks: list[Block] = []
     for family in families:
         trust = {}
-        for (name, _, images), own in groups.items():
+        for (name, source, images), own in groups.items():
             if len(trust) == READABLE:
                 break
             arrays = results.answers.get((own[family][0]["run"], family)) if family in own else None
             if arrays is not None:
-                trust[f"{name}, {images}"] = (
+                trust[f"{name}, {images} {source}"] = (
                     arrays["confidences"].astype(float),
                     arrays["answers"] == arrays["labels"],
                 )
