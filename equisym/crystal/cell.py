@@ -98,12 +98,16 @@ def average_cell(
     shapes = torch.linalg.qr((shapes * weight[0]).T)[0]
     trend = torch.zeros_like(flat)
     halves = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
+    rest = flat * weight
     for step in range(1 + sharpen):
-        residual = (flat - trend - (grid.gather(halves) if step else 0)) * weight
-        halves = halves + grid.smooth(grid.spread(residual)) / torch.maximum(counts, least)
-        if trend_order and step < sharpen:
-            left = (flat - trend - grid.gather(halves)) * weight
-            trend = trend + (left @ shapes) @ shapes.T
+        halves = halves + grid.smooth(grid.spread(rest)) / torch.maximum(counts, least)
+        if step == sharpen:
+            break
+        seen = grid.gather(halves)
+        rest = (flat - trend - seen) * weight
+        if trend_order:
+            trend = trend + (rest @ shapes) @ shapes.T
+            rest = (flat - trend - seen) * weight
     counts = counts.clamp(min=0)
     cell = (halves * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
     cell = cell - cell.mean((-2, -1), keepdim=True)
@@ -127,12 +131,13 @@ class _Grid:
         x = torch.arange(wide, dtype=basis.dtype, device=basis.device).expand(height, wide)
         points = torch.stack((x, y), -1).reshape(-1, 2)
         u = points @ torch.linalg.inv(basis).mT
-        parity = u.floor().sum(-1).remainder(2).long()
+        parity = u.floor().sum(-1).long() & 1
         u = u * size
         whole = u.floor()
         fx, fy = (u - whole).unbind(-1)
-        column, row = whole.long().remainder(size).unbind(-1)
-        right, below = ((k + 1).remainder(size) for k in (column, row))
+        # whole % size: division of integers takes several times as long
+        column, row = (whole - (whole / size).floor() * size).long().unbind(-1)
+        right, below = (torch.where(k == size - 1, 0, k + 1) for k in (column, row))
         rows, below = ((parity * size + k) * size for k in (row, below))
         self.corners = (
             (rows + column, (1 - fy) * (1 - fx)),

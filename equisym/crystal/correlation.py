@@ -117,14 +117,19 @@ def correlation_maps(s: Spectrum, weight: Tensor, which: Tensor | None = None, *
     Returns:
         (B, matrices, M, M) with M = ``refine * N``; row along b, column along a.
     """
-    size = s.full.shape[-1]
     which = torch.arange(len(finite_order_matrices())) if which is None else which
-    cross = products(s, which) * pair_weight(weight, which)
-    cross = cross.reshape(len(cross), -1, size, size)
-    if refine > 1:
-        cross = _pad(cross, size * refine)
-    grid = cross.shape[-1]
-    return torch.fft.irfft2(cross[..., : grid // 2 + 1], s=(grid, grid), norm="forward")
+    return over_translations(products(s, which) * pair_weight(weight, which), s.full.shape[-1], refine)
+
+
+def over_translations(cross: Tensor, size: int, refine: int = 2) -> Tensor:
+    """Weighted products of a size x size grid as correlations at all translations; (B, M, N*N) to (B, M, r N, r N)."""
+    grid = size * refine
+    # map by map, which stays in the cache
+    maps = [
+        torch.fft.irfft2(_padded(values, grid), s=(grid, grid), norm="forward")
+        for values in cross.unflatten(-1, (size, size)).unbind(1)
+    ]
+    return torch.stack(maps, 1)
 
 
 def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
@@ -134,14 +139,15 @@ def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
     return (flat[:, None] * flat[:, index.flatten()].reshape(len(flat), *index.shape)).sqrt()
 
 
-def _pad(values: Tensor, size: int) -> Tensor:
-    """Zero-pad a spectrum in fft order, without the coefficients at the Nyquist frequency."""
+def _padded(values: Tensor, size: int) -> Tensor:
+    """The half of a spectrum that a real transform needs, zero-padded without the coefficients at Nyquist."""
     old = values.shape[-1]
+    if size == old:
+        return values[..., : size // 2 + 1]
     h = (old - 1) // 2
-    out = values.new_zeros(*values.shape[:-2], size, size)
-    for to_y, y in ((slice(0, h + 1), slice(0, h + 1)), (slice(size - h, size), slice(old - h, old))):
-        for to_x, x in ((slice(0, h + 1), slice(0, h + 1)), (slice(size - h, size), slice(old - h, old))):
-            out[..., to_y, to_x] = values[..., y, x]
+    out = values.new_zeros(*values.shape[:-2], size, size // 2 + 1)
+    out[..., : h + 1, : h + 1] = values[..., : h + 1, : h + 1]
+    out[..., size - h :, : h + 1] = values[..., old - h :, : h + 1]
     return out
 
 

@@ -54,7 +54,7 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     (1998), for lines instead of fields.
     """
     flat = remove_trend(image, 2)
-    least = -np.inf if lattice is None else merit(lattice)
+    least = merit(lattice)
     found: list[tuple[Array, Lattice]] = []
     followed: list[Array] = []
     for part in _BANDS:
@@ -78,8 +78,10 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     return _undo(image, drift), float(np.hypot(*drift.T).max())
 
 
-def merit(lattice: Lattice) -> float:
+def merit(lattice: Lattice | None) -> float:
     """For choosing between lattices of an image taken in several ways: how much repeats, and how often."""
+    if lattice is None:
+        return -np.inf
     return lattice.score + _FINER * float(np.log(lattice.repeats))
 
 
@@ -95,7 +97,9 @@ def _bend(flat: Tensor, lattice: Lattice, cell: Tensor) -> Array | None:
     waves = _strongest(cell, lattice.basis)
     if np.linalg.matrix_rank(waves) < 2:
         return None
-    phase, weight = _row_phases(flat.double().numpy(), waves @ inverse)
+    y, x = np.indices(flat.shape)
+    model = tile(cell.double().numpy(), lattice.basis, x, y)
+    phase, weight = _row_phases(flat.double().numpy(), model.astype(float), waves @ inverse)
     # for each line the shift that explains the phases of all waves
     design = 2 * np.pi * waves @ inverse  # radians per pixel, (waves, 2)
     normal = np.einsum("ky,ki,kj->yij", weight, design, design)
@@ -149,8 +153,18 @@ def _strongest(cell: Tensor, basis: Array) -> Array:
     return pairs[order[strength[order] > 0.02 * strength.max()]].astype(float)
 
 
-def _row_phases(image: Array, frequencies: Array) -> tuple[Array, Array]:
-    """Phase of each wave along the lines, unwrapped from the middle, and its weight; (waves, H) each."""
+def _row_phases(image: Array, model: Array, frequencies: Array) -> tuple[Array, Array]:
+    """Phase of each wave along the lines against the model's, unwrapped from the middle, and its weight; (waves, H)."""
+    seen, expected = _demodulated(image, frequencies), _demodulated(model, frequencies)
+    rows = seen * expected.conj()
+    phase = np.angle(rows)
+    middle = image.shape[0] // 2
+    phase = np.concatenate([np.unwrap(phase[:, middle::-1], axis=1)[:, :0:-1], np.unwrap(phase[:, middle:], axis=1)], 1)
+    return phase - phase[:, middle : middle + 1], np.abs(rows)
+
+
+def _demodulated(image: Array, frequencies: Array) -> Array:
+    """What each line holds of each wave, smoothed over a tenth of the lines; (waves, H) complex."""
     height, width = image.shape
     y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
     across = np.exp(-2j * np.pi * np.outer(x, frequencies[:, 0])) * np.hanning(width)[:, None]
@@ -160,11 +174,7 @@ def _row_phases(image: Array, frequencies: Array) -> tuple[Array, Array]:
     reach = height // 10
     k = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (k / (reach / 2.5)) ** 2)
-    rows = np.stack([np.convolve(np.pad(r, reach, mode="edge"), kernel / kernel.sum(), "valid") for r in rows])
-    middle = height // 2
-    phase = np.angle(rows)
-    phase = np.concatenate([np.unwrap(phase[:, middle::-1], axis=1)[:, :0:-1], np.unwrap(phase[:, middle:], axis=1)], 1)
-    return phase - phase[:, middle : middle + 1], np.abs(rows) ** 2
+    return np.stack([np.convolve(np.pad(r, reach, mode="edge"), kernel / kernel.sum(), "valid") for r in rows])
 
 
 def _undo(image: Tensor, drift: Array) -> Tensor:

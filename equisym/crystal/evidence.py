@@ -14,6 +14,7 @@ from equisym.crystal.correlation import RINGS, Spectrum, spectrum
 from equisym.crystal.drift import is_straight, merit, straighten
 from equisym.crystal.field import field_of_view
 from equisym.crystal.lattice import Lattice, estimate_lattice
+from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import settings
@@ -30,7 +31,8 @@ SLOT_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in SLO
 SLOT_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in SLOTS])
 _BETTER = 0.03  # so much more must repeat of the field, or of the straightened image
 _MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the right one
-_ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: few cells, many, many whose waves show no drift
+_WITHIN = 0.45  # correlation of a coarse cell with itself shifted: a finer lattice may be bent
+_ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: with few cells, with many, if the waves show no drift
 _LEAST = 0.4  # so much must repeat without the drift
 
 
@@ -199,18 +201,20 @@ def measure_scan(image: Tensor) -> Scan:
     straight = measure(found[0])
     if straight is None or straight.lattice.score < _LEAST:
         return Scan(image, 0.0, m)
-    if m is not None and merit(straight.lattice) < merit(m.lattice) + _BETTER:
+    if merit(straight.lattice) < merit(m and m.lattice) + _BETTER:
         return Scan(image, 0.0, m)
     return Scan(*found, straight)
 
 
 def _looks_straight(image: Tensor, m: Measurement) -> bool:
-    """Whether there is no need to look for drift: nearly all repeats, or the waves of a fine lattice show none."""
+    """Whether there is no need to look for drift: nearly all repeats, or the waves of the lattice show none."""
     lattice = m.lattice
     many = lattice.repeats >= _MANY
+    if not many and repeats_within(m.spectrum)[0] > _WITHIN:
+        return False
     if lattice.score >= (_MOST if many else _ALL):
         return True
-    return lattice.score >= (_FAIR if many else _MOST) and is_straight(image, lattice, m.average.cell[0])
+    return lattice.score >= _FAIR and is_straight(image, lattice, m.average.cell[0])
 
 
 @torch.no_grad()

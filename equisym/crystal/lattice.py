@@ -129,7 +129,7 @@ def refine_lattice(found: ShiftMap, basis: Array) -> tuple[Array, Array]:
         position, height, curvature = found.peaks_near(t, 1 if size < 12 else 2)
         good = (np.linalg.norm(position - t, axis=-1) < 0.2 * size + 0.5) & (height > 0)
         weight = found.overlap(t) * np.maximum(height, 0) ** 2 * good
-        H = curvature * (weight / np.median(np.trace(curvature, axis1=1, axis2=2)))[:, None, None]
+        H = curvature * weight[:, None, None]
         # minimise sum (B n - p)^T H (B n - p) over the four numbers of B
         normal = np.einsum("ni,nj,nkl->kilj", n, n, H).reshape(4, 4)
         if not np.linalg.cond(normal) < 1e8:

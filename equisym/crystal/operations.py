@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from equisym.crystal.correlation import Spectrum, correlation_maps, matrix_index
 from equisym.crystal.projection import IDENTITY, STRAIN, search_weight
 from equisym.groups.lattice import finite_order_matrices, strain_to
 from equisym.groups.operation import Matrix, Operation
+
+_PEAK = 4  # grid points: a peak is the highest so far around
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,24 @@ def operation_scores(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> l
         scores = []
         for m, values in zip(chosen, maps[1:], strict=True):
             for kind, order, allowed in _kinds(m, values.shape[-1]):
-                at = int(values.flatten().masked_fill(~allowed, -np.inf).argmax())
+                highest, at = (v.item() for v in values.flatten().masked_fill(~allowed, -np.inf).max(0))
                 t = np.array([at % values.shape[-1], at // values.shape[-1]]) / values.shape[-1]
-                scores.append(OperationScore(m, kind, order, values.flatten()[at].item() / power, t, strains[m]))
+                scores.append(OperationScore(m, kind, order, highest / power, t, strains[m]))
         out.append(sorted(scores, key=lambda o: -o.score))
     return out
+
+
+def repeats_within(s: Spectrum, *, whitening: float = 0.5) -> Tensor:
+    """How nearly each cell has a translation of its own: the highest peak of its autocorrelation on the torus, (B,).
+
+    Near 1, the cell is a multiple of a smaller one, or of one that an image shows bent.
+    """
+    which = torch.tensor([matrix_index()[IDENTITY]])
+    maps = correlation_maps(s, search_weight(s, whitening), which, refine=1)[:, 0]
+    around = functional.max_pool2d(functional.pad(maps[:, None], (_PEAK,) * 4, mode="circular"), 2 * _PEAK + 1, 1)[:, 0]
+    peaks = torch.where(maps == around, maps, 0)
+    peaks[:, 0, 0] = 0
+    return peaks.amax((-2, -1)) / maps[:, 0, 0]
 
 
 @lru_cache

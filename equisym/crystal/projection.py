@@ -11,8 +11,8 @@ from torch import Tensor
 from equisym.crystal.correlation import (
     RINGS,
     Spectrum,
-    correlation_maps,
     matrix_index,
+    over_translations,
     pair_weight,
     products,
 )
@@ -90,9 +90,10 @@ def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fi
     needed = sorted({index[m] for t, e in zip(settings(), strains, strict=True) if e <= STRAIN for m in t.matrices})
     which = torch.tensor(needed)
     place = {m: needed.index(i) for m, i in index.items() if i in needed}
-    maps = correlation_maps(s, weight, which)[0].flatten(-2)
-    grid = round(maps.shape[-1] ** 0.5)
-    power = maps[place[IDENTITY], 0]
+    pairs = _Pairs(s, weight, which)
+    maps = pairs.maps.flatten(-2)
+    grid = pairs.maps.shape[-1]
+    power = maps[place[IDENTITY], 0].item()
     best: dict[str, tuple[float, Setting, int, float]] = {}
     for setting, strain, gather in zip(settings(), strains, _gathers(grid), strict=True):
         if strain > STRAIN:
@@ -100,11 +101,10 @@ def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fi
         total = maps.new_zeros(grid * grid)
         for op, where in zip(setting.operations[1:], gather, strict=True):
             total += maps[place[op.W]].index_select(0, where)
-        at = int(total.argmax())
-        score = (total[at] / power / max(len(setting.operations) - 1, 1)).item() - strain
+        most, at = (v.item() for v in total.max(0))
+        score = most / power / max(len(setting.operations) - 1, 1) - strain
         if setting.group.name not in best or score > best[setting.group.name][0]:
             best[setting.group.name] = (score, setting, at, strain)
-    pairs = _Pairs(s, weight, which)
     fits: list[Fit | None] = []
     for group in WALLPAPER_GROUPS:
         if group.name not in best:
@@ -131,8 +131,9 @@ class _Pairs:
         keep = half & (kx.abs() < size // 2) & (ky.abs() < size // 2) & (s.ring[0].flatten() < RINGS)
         self.k = torch.stack((kx[keep], ky[keep]), -1).to(weight)
         self.ring = s.ring[0].flatten()[keep]
-        self.cross = products(s, which)[0][:, keep]
-        self.weight = pair_weight(weight, which)[0][:, keep]
+        cross, pair = products(s, which), pair_weight(weight, which)
+        self.maps = over_translations(cross * pair, size)[0]
+        self.cross, self.weight = cross[0][:, keep], pair[0][:, keep]
         own = (s.half[0, 0] * s.half[0, 1].conj()).real.flatten()[keep]
         self.power = (own * weight.flatten()[keep]).sum()
 

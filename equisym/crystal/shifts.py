@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,8 @@ class ShiftMap:
         x, y = t[..., 0] + self.width - 1, t[..., 1] + self.height - 1
         i, j = np.floor(x), np.floor(y)
         k = np.arange(-1, 3)
-        columns = np.clip(i[..., None].astype(int) + k, 0, self.rho.shape[1] - 1)
-        rows = np.clip(j[..., None].astype(int) + k, 0, self.rho.shape[0] - 1)
+        columns = _within(i[..., None].astype(int) + k, 0, self.rho.shape[1] - 1)
+        rows = _within(j[..., None].astype(int) + k, 0, self.rho.shape[0] - 1)
         patch = self.rho[rows[..., :, None], columns[..., None, :]]
         return np.einsum("...yx,...y,...x->...", patch, _cubic(y - j), _cubic(x - i))
 
@@ -69,18 +70,18 @@ class ShiftMap:
         limit_y, limit_x = self.rho.shape[0] - 2, self.rho.shape[1] - 2
         x = np.rint(t[:, 0] + self.width - 1).astype(int)
         y = np.rint(t[:, 1] + self.height - 1).astype(int)
-        around = self.rho[np.clip(y[:, None] + dy, 1, limit_y), np.clip(x[:, None] + dx, 1, limit_x)]
+        around = self.rho[_within(y[:, None] + dy, 1, limit_y), _within(x[:, None] + dx, 1, limit_x)]
         best = around.argmax(1)
-        x, y = np.clip(x + dx[best], 1, limit_x), np.clip(y + dy[best], 1, limit_y)
+        x, y = _within(x + dx[best], 1, limit_x), _within(y + dy[best], 1, limit_y)
         v = self.rho[y[:, None, None] + k3[:, None], x[:, None, None] + k3[None, :]]  # (n, 3, 3)
         gx, gy = (v[:, 1, 2] - v[:, 1, 0]) / 2, (v[:, 2, 1] - v[:, 0, 1]) / 2
         hxx = np.maximum(2 * v[:, 1, 1] - v[:, 1, 2] - v[:, 1, 0], 1e-9)
         hyy = np.maximum(2 * v[:, 1, 1] - v[:, 2, 1] - v[:, 0, 1], 1e-9)
         limit = 0.95 * np.sqrt(hxx * hyy)
-        hxy = np.clip(-(v[:, 2, 2] + v[:, 0, 0] - v[:, 0, 2] - v[:, 2, 0]) / 4, -limit, limit)
+        hxy = _within(-(v[:, 2, 2] + v[:, 0, 0] - v[:, 0, 2] - v[:, 2, 0]) / 4, -limit, limit)
         det = hxx * hyy - hxy**2
-        sx = np.clip((hyy * gx - hxy * gy) / det, -1, 1)
-        sy = np.clip((hxx * gy - hxy * gx) / det, -1, 1)
+        sx = _within((hyy * gx - hxy * gy) / det, -1, 1)
+        sy = _within((hxx * gy - hxy * gx) / det, -1, 1)
         position = np.stack((x + sx - (self.width - 1), y + sy - (self.height - 1)), -1)
         curvature = np.stack((hxx, hxy, hxy, hyy), -1).reshape(-1, 2, 2)
         return position, v[:, 1, 1] + (gx * sx + gy * sy) / 2, curvature
@@ -189,4 +190,12 @@ def _half_plane(reach: int) -> NDArray[np.int64]:
 def _cubic(t: Array) -> Array:
     """Catmull-Rom weights of the four neighbours at fraction t, shape (..., 4)."""
     s = 1 - t
-    return np.stack((-0.5 * t * s * s, 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5), -0.5 * s * t * t), -1)
+    out = np.empty((*t.shape, 4))
+    out[..., 0], out[..., 3] = -0.5 * t * s * s, -0.5 * s * t * t
+    out[..., 1], out[..., 2] = 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5)
+    return out
+
+
+def _within(values: NDArray[Any], least: Any, most: Any) -> NDArray[Any]:
+    """``numpy.clip``, whose many kinds of arguments cost more than the few values here."""
+    return np.minimum(np.maximum(values, least), most)

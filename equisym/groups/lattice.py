@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import product
 
@@ -87,7 +88,19 @@ def strain_to(basis: NDArray[np.floating], matrices: tuple[Matrix, ...]) -> floa
     0.048
     """
     metric = np.asarray(basis).T @ basis
-    W = np.array(matrices, dtype=float)
-    mean = (W.transpose(0, 2, 1) @ metric @ W).mean(0)
-    stretch = np.sqrt(np.linalg.eigvals(np.linalg.solve(mean, metric)).real)
-    return float(abs(np.log(stretch[0] / stretch[1])) / 2)
+    aa, ab, bb = metric[0, 0], metric[0, 1], metric[1, 1]
+    xx, xy, yy = (_averaging(matrices) @ (aa, ab, bb)).tolist()
+    # the eigenvalues of the averaged metric's adjugate times the given one are as the squares of the stretches
+    p, q, r, s = yy * aa - xy * ab, yy * ab - xy * bb, xx * ab - xy * aa, xx * bb - xy * ab
+    greatest = (p + s) / 2 + math.sqrt(max((p - s) ** 2 / 4 + q * r, 0.0))
+    return abs(math.log(greatest**2 / ((aa * bb - ab * ab) * (xx * yy - xy * xy)))) / 4
+
+
+@lru_cache
+def _averaging(matrices: tuple[Matrix, ...]) -> NDArray[np.float64]:
+    """What averaging over a group makes of a metric: of its numbers aa, ab, bb, (3, 3)."""
+    rows = [
+        [(a * a, 2 * a * c, c * c), (a * b, a * d + b * c, c * d), (b * b, 2 * b * d, d * d)]
+        for (a, b), (c, d) in matrices
+    ]
+    return np.mean(rows, 0)
