@@ -63,9 +63,10 @@ def operation_scores(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> l
         scores = []
         for m, values in zip(chosen, maps[1:], strict=True):
             for kind, order, allowed in _kinds(m, values.shape[-1]):
-                highest, at = (v.item() for v in values.flatten().masked_fill(~allowed, -np.inf).max(0))
+                highest, where = values.flatten().masked_fill(~allowed, -np.inf).max(0)
+                at = int(where)
                 t = np.array([at % values.shape[-1], at // values.shape[-1]]) / values.shape[-1]
-                scores.append(OperationScore(m, kind, order, highest / power, t, strains[m]))
+                scores.append(OperationScore(m, kind, order, highest.item() / power, t, strains[m]))
         out.append(sorted(scores, key=lambda o: -o.score))
     return out
 

@@ -101,8 +101,9 @@ def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fi
         total = maps.new_zeros(grid * grid)
         for op, where in zip(setting.operations[1:], gather, strict=True):
             total += maps[place[op.W]].index_select(0, where)
-        most, at = (v.item() for v in total.max(0))
-        score = most / power / max(len(setting.operations) - 1, 1) - strain
+        most, where = total.max(0)
+        at = int(where)
+        score = most.item() / power / max(len(setting.operations) - 1, 1) - strain
         if setting.group.name not in best or score > best[setting.group.name][0]:
             best[setting.group.name] = (score, setting, at, strain)
     fits: list[Fit | None] = []

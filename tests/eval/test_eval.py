@@ -10,10 +10,11 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from equisym.data import CORRUPTIONS
-from equisym.eval import score, wilson_interval
+from equisym.eval import evaluate, score, wilson_interval
 from equisym.eval.protocol import COLUMNS
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models import build
+from equisym.models.from_evidence import FromEvidence
 from equisym.train.records import save_model
 
 
@@ -78,3 +79,18 @@ def test_command_writes_table_pictures_and_report(tmp_path):
     report = (out / "REPORT.md").read_text()
     assert "equisym-eval" in report
     assert "| rotation order |" in report
+
+
+def test_images_are_measured_once_for_all_networks_that_judge_evidence(tmp_path, monkeypatch):
+    for name in ("crystal", "symnet"):
+        about = {"arch": name, "arch_options": {}, "num_classes": 17, "in_channels": 1, "size": 65}
+        save_model(build(name), tmp_path / f"{name}.safetensors", about | {"train_family": "noise", "train_images": 17})
+    looked = []
+    look = FromEvidence.look
+    monkeypatch.setattr(FromEvidence, "look", lambda self, images: looked.append(len(images)) or look(self, images))
+    paths = [tmp_path / "crystal.safetensors", tmp_path / "symnet.safetensors"]
+    together = [scores.answers for _, scores in evaluate(paths, ["noise"], 17)]
+    assert sum(looked) == 17
+    for path, answers in zip(paths, together, strict=True):
+        ((_, alone),) = evaluate([path], ["noise"], 17)
+        np.testing.assert_array_equal(alone.answers, answers)
