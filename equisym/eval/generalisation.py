@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equisym.eval.comparisons import findings, pairs, techniques
 from equisym.eval.document import Block, Bullets, Figure, Heading, Table, Text
@@ -15,17 +14,14 @@ from equisym.eval.figures import (
     accuracy_against_images,
     accuracy_by_network,
     condition_curves,
-    confusion_on_subgroup_graph,
-    error_bars,
     trust_curves,
 )
-from equisym.eval.metrics import error_shares
+from equisym.eval.levels import answers_first_level, first_level_alone, kinds_of_errors
 from equisym.eval.results import (
     READABLE,
     Results,
     Row,
     by_network,
-    folded,
     is_number,
     network_of,
     percent,
@@ -33,7 +29,6 @@ from equisym.eval.results import (
     values_of,
 )
 from equisym.eval.statistics import mean_interval
-from equisym.models.tree import labels_at
 
 __all__ = ["read_results", "report"]
 
@@ -43,13 +38,13 @@ def report(results: Results, command: str) -> list[Block]:
     if not results.rows:
         return [Text(f"`{command}`"), Text("No results could be read."), Heading("Missing"), Bullets(results.problems)]
     families = list(dict.fromkeys(row["test_family"] for row in results.rows))
-    of_groups = [row for row in results.rows if not _answers_first_level(results, row)]
+    of_groups = [row for row in results.rows if not answers_first_level(results, row)]
     groups = by_network(of_groups)
     blocks: list[Block] = [Text(f"`{command}`"), *findings(results, groups, families)]
     blocks += [Heading("Accuracy across families"), *_accuracy(results, groups, families)]
     blocks += [Heading("Techniques with and without"), *techniques(results, groups, families)]
-    blocks += [Heading("Levels and kinds of errors"), *_levels(results, groups)]
-    blocks += [Heading("The first level alone"), *_first_level(results, families)]
+    blocks += [Heading("Levels and kinds of errors"), *kinds_of_errors(results, groups)]
+    blocks += [Heading("The first level alone"), *first_level_alone(results, families)]
     blocks += [Heading("Harder images"), *_harder(results)]
     blocks += [Heading("Trust"), *_trust(results, groups, families)]
     blocks += [Heading("Cost and invariance"), *_cost(results, groups)]
@@ -124,96 +119,6 @@ def _accuracy(results: Results, groups: dict, families: Sequence[str]) -> list[B
         caption = f"Accuracy on {family} against the number of training images; dotted: chance."
         blocks.append(Figure(f"images-{family}", accuracy_against_images(points, dashed), caption))
     return blocks
-
-
-def _levels(results: Results, groups: dict) -> list[Block]:
-    names = ("level_rotation", "level_class", "accuracy", "supergroup_errors", "ece")
-    rows = []
-    for (name, source, images), own in groups.items():
-        for family, runs in own.items():
-            means = [float(np.mean(values)) if (values := values_of(runs, n)) else math.nan for n in names]
-            cells = ["-" if math.isnan(m) else percent(m) for m in means[:-1]]
-            ece = "-" if math.isnan(means[-1]) else f"{means[-1]:.3f}"
-            rows.append([name, f"{images} {source}", family, *cells, ece])
-    heads = ["network", "trained on", "family", "rotation order", "crystal class", "group", "to a supergroup", "ECE"]
-    text = "Share of answers that are right at each level, and that name a supergroup of the truth, in percent."
-    blocks: list[Block] = [Text(text), Table(heads, rows, folded(rows))]
-    shares, confusion = {}, None
-    for (name, source, images), own in groups.items():
-        for family, runs in own.items():
-            arrays = results.answers.get((runs[0]["run"], family))
-            if arrays is None or arrays["labels"].max(initial=0) < 3:
-                continue
-            shares[f"{name}, {images} {source}: {family}"] = error_shares(arrays["answers"], arrays["labels"])
-    if shares:
-        caption = "Right answers, and errors into a supergroup, into a subgroup, and wild ones (first seed)."
-        blocks.append(Figure("errors", error_bars(shares), caption))
-    for family in dict.fromkeys(family for _, family in results.answers):
-        confusion = _best_confusion(results, groups, family)
-        if confusion is not None:
-            title, counts = confusion
-            caption = f"Errors along the subgroup graph, {title}: arrows run from the truth to the answer."
-            blocks.append(Figure(f"graph-{family}", confusion_on_subgroup_graph(counts, title), caption))
-    return blocks
-
-
-def _answers_first_level(results: Results, row: Row) -> bool:
-    """Whether a run tells only the three classes of the hierarchy's first level apart."""
-    arrays = results.answers.get((row["run"], row["test_family"]))
-    if arrays is not None:
-        return bool(arrays["labels"].max(initial=0) < 3)
-    return "level_rotation" in row and not is_number(row["level_rotation"])
-
-
-def _first_level(results: Results, families: Sequence[str]) -> list[Block]:
-    """How often each network is right about the three classes, whether it learned these alone or the 17 groups."""
-    if not any(_answers_first_level(results, row) for row in results.rows):
-        return [Text("No network was trained on the first level alone (`equisym-train --loss level1`).")]
-    rows = []
-    for (name, source, images), own in by_network(results.rows).items():
-        shares: dict[str, list[float]] = defaultdict(list)
-        learned = ""
-        for family, runs in own.items():
-            for row in runs:
-                arrays = results.answers.get((row["run"], family))
-                alone = _answers_first_level(results, row)
-                learned = "three classes" if alone else "17 groups"
-                if alone:
-                    shares[family].append(float(row["accuracy"]))
-                elif arrays is not None:
-                    level = np.array(labels_at("level1"))
-                    shares[family].append(float((level[arrays["answers"]] == level[arrays["labels"]]).mean()))
-        cells = []
-        for family in families:
-            if family not in shares:
-                cells.append("-")
-                continue
-            mean, half = mean_interval(shares[family])
-            cells.append(percent(mean) + ("" if math.isnan(half) else f" ± {100 * half:.1f}"))
-        order = np.mean([np.mean(values) for values in shares.values()]) if shares else 0.0
-        rows.append((order, [name, f"{images} {source}", learned, *cells]))
-    body = [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
-    text = (
-        "Share of right answers among the three classes without rotations, with 2- and 4-fold and with 3- and 6-fold "
-        "ones, in percent, with the 95 % interval over seeds (Student). Chance is a third or more: the classes hold "
-        "4, 8 and 5 groups."
-    )
-    return [Text(text), Table(["network", "trained on", "learned", *families], body, folded(body))]
-
-
-def _best_confusion(results: Results, groups: dict, family: str) -> tuple[str, NDArray] | None:
-    scored = [
-        (np.mean(values_of(own[family])), name, own[family][0]["run"])
-        for name, own in groups.items()
-        if family in own and (own[family][0]["run"], family) in results.answers
-    ]
-    for _, name, run in sorted(scored, reverse=True):
-        arrays = results.answers[run, family]
-        if arrays["labels"].max(initial=0) >= 3:
-            counts = np.zeros((17, 17), int)
-            np.add.at(counts, (arrays["labels"], arrays["answers"]), 1)
-            return f"{name[0]} on {family}", counts
-    return None
 
 
 def _harder(results: Results) -> list[Block]:
