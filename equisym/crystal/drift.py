@@ -29,9 +29,11 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     The middle lines give the lattice. Each of its strongest waves k is demodulated,
 
     .. math:: r_k(y) = \sum_x f(x, y)\, e^{-2 \pi i k \cdot B^{-1} (x, y)}, \qquad
-              \arg r_k(y) = 2 \pi\, k \cdot B^{-1} D(y) + \mathrm{const}
+              \arg r_k(y) / s_k(y) = 2 \pi\, k \cdot B^{-1} D(y) + \mathrm{const}
 
-    and the phases of all of them give the drift D of each line, fitted by a cubic. Then each line is laid on the
+    where s is the same of the averaged cell, tiled, which the border cuts in the same places: without drift the
+    quotient is constant however few the cells are. The phases of all waves give the drift D of each line, fitted by a
+    cubic. Then each line is laid on the
     averaged cell, three times, which takes off what it jitters. Of several widths of the middle, the one counts after
     which most of the image repeats.
 

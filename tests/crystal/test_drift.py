@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from equisym.crystal import estimate_lattice, straighten
+from equisym.crystal import Lattice, estimate_lattice, measure, straighten
+from equisym.crystal.drift import is_straight
+from equisym.crystal.operations import repeats_within
 from equisym.data import WallpaperDataset
 from equisym.data.corruptions import unit_grid, warp
 
@@ -41,3 +43,27 @@ def test_a_straight_scan_stays_as_it_is():
 
 def test_nothing_is_measured_where_nothing_repeats():
     assert straighten(torch.randn(128, 128, generator=torch.Generator().manual_seed(0))) is None
+
+
+@pytest.mark.parametrize("family", ["noise", "photo", "atom"])
+def test_few_cells_show_that_they_are_straight_or_bent(family):
+    dataset = WallpaperDataset(family, 17, size=192, seed=4, repeats=(2.6, 3.2))
+    straight, found = [], []
+    for i in range(0, 17, 2):
+        image = dataset[i][0]
+        m = measure(image[0])
+        assert m.lattice.repeats < 12
+        straight.append(is_straight(image[0], m.lattice, m.average.cell[0]))
+        found.append(is_straight(bent(image, 0.05, 0.05)[0], m.lattice, m.average.cell[0]))
+    assert np.mean(straight) > 0.85
+    assert np.mean(found) < 0.15
+
+
+def test_a_cell_of_several_repeats_within_itself():
+    y, x = torch.meshgrid(torch.arange(120.0), torch.arange(120.0), indexing="ij")
+    wave = torch.cos(2 * torch.pi * x / 12) + torch.cos(2 * torch.pi * (x + 2 * y) / 24) + torch.sin(torch.pi * x / 6)
+    m = measure(wave)
+    double = Lattice(m.lattice.basis @ np.diag([2.0, 1.0]), m.lattice.uncertainty, 1.0, m.lattice.repeats / 2)
+    once, twice = (float(repeats_within(measure(wave, lattice).spectrum)) for lattice in (m.lattice, double))
+    assert once < 0.5
+    assert twice > 0.98
