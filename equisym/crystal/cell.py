@@ -127,17 +127,12 @@ class _Grid:
 
     def __init__(self, basis: Tensor, height: int, wide: int, size: int, width: float) -> None:
         self.size = size
-        y = torch.arange(height, dtype=basis.dtype, device=basis.device)[:, None].expand(height, wide)
-        x = torch.arange(wide, dtype=basis.dtype, device=basis.device).expand(height, wide)
-        points = torch.stack((x, y), -1).reshape(-1, 2)
-        u = points @ torch.linalg.inv(basis).mT
-        parity = u.floor().sum(-1).long() & 1
-        u = u * size
-        whole = u.floor()
-        fx, fy = (u - whole).unbind(-1)
-        # whole % size: division of integers takes several times as long
-        column, row = (whole - (whole / size).floor() * size).long().unbind(-1)
-        right, below = (torch.where(k == size - 1, 0, k + 1) for k in (column, row))
+        y = torch.arange(height, dtype=basis.dtype, device=basis.device)[:, None]
+        x = torch.arange(wide, dtype=basis.dtype, device=basis.device)
+        inverse = torch.linalg.inv(basis)[..., None, None]
+        u, v = ((inverse[:, i, 0] * x + inverse[:, i, 1] * y).flatten(1) for i in (0, 1))  # along a and b
+        parity = (u.floor() + v.floor()).long() & 1
+        (column, right, fx), (row, below, fy) = (self._neighbours(t * size) for t in (u, v))
         rows, below = ((parity * size + k) * size for k in (row, below))
         self.corners = (
             (rows + column, (1 - fy) * (1 - fx)),
@@ -148,6 +143,12 @@ class _Grid:
         squared = _squared_length(basis, size)[:, None, :, : size // 2 + 1]
         self.transfer = torch.exp(-2 * (torch.pi * width) ** 2 * squared)
         self.width = width
+
+    def _neighbours(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The grid points on either side of a place, and how far beyond the first it is."""
+        whole = t.floor()
+        first = (whole - (whole / self.size).floor() * self.size).long()  # remainders of integers take longer
+        return first, torch.where(first == self.size - 1, 0, first + 1), t - whole
 
     def spread(self, values: Tensor) -> Tensor:
         """(B, pixels) to (B, 2, N, N): each pixel onto the grid of its half."""

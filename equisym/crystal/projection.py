@@ -146,11 +146,11 @@ class _Pairs:
         W = torch.tensor([op.W for op in operations]).to(self.weight)
         w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(self.weight)
         cross, weight = self.cross[chosen], self.weight[chosen]
-        slope = 2 * torch.pi * (self.k - self.k @ W)  # change of the phase with the origin, (operations, K, 2)
+        slope = 2 * torch.pi * (self.k - self.k @ W).flatten(0, 1)  # of the phase with the origin, (operations * K, 2)
         for _ in range(polish):
             turned = cross * self._phase(origin - W @ origin + w)
-            gradient = -torch.einsum("ok,oki->i", turned.imag * weight, slope)
-            curve = torch.einsum("ok,oki,okj->ij", turned.real * weight, slope, slope)
+            gradient = -(turned.imag * weight).flatten() @ slope
+            curve = (slope * (turned.real * weight).flatten()[:, None]).T @ slope
             # along some directions the origin is free, as along a mirror: leave it there
             values, vectors = torch.linalg.eigh(curve)
             usable = values > 1e-5 * values.max().clamp(min=1e-30)
