@@ -81,71 +81,66 @@ def _trained_and_tested(arch: str, preset: str, family: str, images: int, seed: 
 
 def document(rows: list[dict[str, str]]) -> str:
     """The tables as Markdown."""
-
-    def cell(**wanted: object) -> list[float]:
-        match = [r for r in rows if all(r[k] == str(v) for k, v in wanted.items())]
-        return [100 * int(r["hits"]) / int(r["test_images"]) for r in match]
-
     lines = ["# symnet across families", "", "`python eval/symnet_sets.py --workers 2 && python eval/symnet.py`", ""]
     lines += [
         f"256 x 256 pixels, label guard at 0.1; trained on {MATRIX_IMAGES:,} degraded images of one family, three "
         "seeds with different images; tested on 1,700 fresh clean images of each family. Accuracy in percent: mean "
         "over the seeds with its 95 % interval (Student). `crystal`: logistic regression on the same measurements.",
         "",
-        "## Across families",
+        *_across_families(rows),
+        *_on_pixels(),
         "",
-        "| network | trained on | noise | photo | atom |",
-        "|---|---|---|---|---|",
+        *_by_images(rows),
+        "",
+        *_harder(rows),
+        "",
+        *_published_distributions(rows),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _accuracies(rows: list[dict[str, str]], **wanted: object) -> list[float]:
+    """Percent right in the rows that have these values."""
+    match = [r for r in rows if all(r[k] == str(v) for k, v in wanted.items())]
+    return [100 * int(r["hits"]) / int(r["test_images"]) for r in match]
+
+
+def _pairs(rows: list[dict[str, str]], **wanted: object) -> list[list[float]]:
+    """The same for each family trained on with each other one tested on, where there are any."""
+    pairs = [(a, b) for a in FAMILIES for b in FAMILIES if a != b]
+    found = [_accuracies(rows, preset="ours", train_family=a, test_family=b, **wanted) for a, b in pairs]
+    return [values for values in found if values]
+
+
+def _across_families(rows: list[dict[str, str]]) -> list[str]:
+    lines = ["## Across families", "", "| network | trained on | noise | photo | atom |", "|---|---|---|---|---|"]
     for arch in FITS:
-        off = []
+        own = {"arch": arch, "train_images": MATRIX_IMAGES, "test": "test"}
         for family in FAMILIES:
-            own = {
-                "arch": arch,
-                "preset": "ours",
-                "train_family": family,
-                "train_images": MATRIX_IMAGES,
-                "test": "test",
-            }
-            found = {other: cell(**own, test_family=other) for other in ("noise", "photo", "atom")}
-            off += [np.mean(v) for other, v in found.items() if other != family and v]
-            lines.append(f"| {arch} | {family} | " + " | ".join(_interval(v) for v in found.values()) + " |")
-        lines += (
-            [f"| {arch} | *off the diagonal* | mean {np.mean(off):.2f}, least {np.min(off):.2f} | | |"] if off else []
-        )
-    lines += _on_pixels()
-    lines += ["", "## By number of training images", "", "Mean of the six cells off the diagonal, over seeds.", ""]
+            wanted = {**own, "preset": "ours", "train_family": family}
+            cells = [_interval(_accuracies(rows, **wanted, test_family=other)) for other in FAMILIES]
+            lines.append(f"| {arch} | {family} | " + " | ".join(cells) + " |")
+        means = [np.mean(values) for values in _pairs(rows, **own)]
+        if means:
+            lines.append(f"| {arch} | *off the diagonal* | mean {np.mean(means):.2f}, least {np.min(means):.2f} | | |")
+    return lines
+
+
+def _by_images(rows: list[dict[str, str]]) -> list[str]:
     sizes = sorted({int(r["train_images"]) for r in rows if r["preset"] == "ours"})
+    lines = ["## By number of training images", "", "Mean of the six cells off the diagonal, over seeds.", ""]
     lines += ["| network | " + " | ".join(f"{n:,}" for n in sizes) + " |", "|---|" + "---|" * len(sizes)]
     for arch in FITS:
-        by_size = [
-            _interval(
-                [
-                    np.mean(
-                        [
-                            x
-                            for a in FAMILIES
-                            for b in FAMILIES
-                            if a != b
-                            for x in cell(
-                                arch=arch,
-                                preset="ours",
-                                train_family=a,
-                                train_images=n,
-                                seed=seed,
-                                test="test",
-                                test_family=b,
-                            )
-                        ]
-                    )
-                    for seed in SEEDS
-                ]
-            )
-            for n in sizes
-        ]
-        lines.append(f"| {arch} | " + " | ".join(by_size) + " |")
-    lines += [
-        "",
+        cells = []
+        for n in sizes:
+            of_seeds = [_pairs(rows, arch=arch, train_images=n, seed=seed, test="test") for seed in SEEDS]
+            cells.append(_interval([float(np.mean(values)) for values in of_seeds if values]))
+        lines.append(f"| {arch} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _harder(rows: list[dict[str, str]]) -> list[str]:
+    lines = [
         "## Noise, repeats, corruptions",
         "",
         "Trained on one family, tested on the two others: mean over the six pairs and three seeds, and the least pair.",
@@ -155,15 +150,16 @@ def document(rows: list[dict[str, str]]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for test in [name for name in SETS if name.startswith("test")]:
-        values = [f"{SETS[test][0]:,}"]
+        cells = [f"{SETS[test][0]:,}"]
         for arch in FITS:
-            own = {"arch": arch, "preset": "ours", "train_images": MATRIX_IMAGES, "test": test}
-            pairs = [cell(**own, train_family=a, test_family=b) for a in FAMILIES for b in FAMILIES if a != b]
-            means = [np.mean(p) for p in pairs if p]
-            values += [f"{np.mean(means):.1f}", f"{min(means):.1f}"] if means else ["", ""]
-        lines.append(f"| {test.removeprefix('test').strip('-') or 'clean'} | " + " | ".join(values) + " |")
-    lines += [
-        "",
+            means = [np.mean(v) for v in _pairs(rows, arch=arch, train_images=MATRIX_IMAGES, test=test)]
+            cells += [f"{np.mean(means):.1f}", f"{min(means):.1f}"] if means else ["", ""]
+        lines.append(f"| {test.removeprefix('test').strip('-') or 'clean'} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _published_distributions(rows: list[dict[str, str]]) -> list[str]:
+    lines = [
         "## The published distributions",
         "",
         f'`preset="poster"`: trained on {MATRIX_IMAGES:,}, tested on 510 of each family, one seed; the 95 % interval '
@@ -174,25 +170,19 @@ def document(rows: list[dict[str, str]]) -> str:
         "| network | trained on | noise | photo | atom |",
         "|---|---|---|---|---|",
     ]
+    keys = ("arch", "preset", "train_family", "test_family")
     for arch in FITS:
         for family in FAMILIES:
-            values = []
-            for other in ("noise", "photo", "atom"):
-                match = [
-                    r
-                    for r in rows
-                    if (r["arch"], r["preset"], r["train_family"], r["test_family"]) == (arch, "poster", family, other)
-                ]
-                values += [
-                    "{:.1f} ({:.1f} to {:.1f})".format(
-                        *(100 * v for v in (int(r["hits"]) / int(r["test_images"]), *_wilson(r)))
-                    )
-                    for r in match
-                ]
-            lines.append(f"| {arch} | {family} | " + " | ".join(values) + " |")
-    for margin, shares in _decidable().items():
-        lines.append(f"| *decidable, margin {margin}* | | " + " | ".join(shares[f] for f in FAMILIES) + " |")
-    return "\n".join(lines) + "\n"
+            cells = []
+            for other in FAMILIES:
+                for row in [r for r in rows if tuple(r[k] for k in keys) == (arch, "poster", family, other)]:
+                    hits, count = int(row["hits"]), int(row["test_images"])
+                    shares = (hits / count, *wilson_interval(hits, count))
+                    cells.append("{:.1f} ({:.1f} to {:.1f})".format(*(100 * share for share in shares)))
+            lines.append(f"| {arch} | {family} | " + " | ".join(cells) + " |")
+    for margin, decidable in _decidable().items():
+        lines.append(f"| *decidable, margin {margin}* | | " + " | ".join(decidable[f] for f in FAMILIES) + " |")
+    return lines
 
 
 def _on_pixels() -> list[str]:
@@ -234,10 +224,6 @@ def _decidable() -> dict[str, dict[str, str]]:
         family, margin = head.split()
         found.setdefault(margin, {})[family] = mean
     return found
-
-
-def _wilson(row: dict[str, str]) -> tuple[float, float]:
-    return wilson_interval(int(row["hits"]), int(row["test_images"]))
 
 
 def _interval(values: list[float]) -> str:
