@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-_OUTER_RINGS = 24  # from a quarter of a cycle per pixel on
+_RINGS, _OUTER_RINGS = 29, 24  # from a quarter of a cycle per pixel on
 
 
 def remove_trend(image: Tensor, order: int = 1, field: Tensor | None = None) -> Tensor:
@@ -22,9 +24,15 @@ def remove_trend(image: Tensor, order: int = 1, field: Tensor | None = None) -> 
     True
     """
     height, width = image.shape[-2:]
-    shapes = polynomials(height, width, order, image)
-    if field is not None:
-        shapes, image = shapes * field, image * field
+    if field is None:  # products of orthonormal polynomials in x and in y are orthonormal
+        degree = torch.arange(order + 1, device=image.device)
+        y, x = (
+            torch.linalg.qr(torch.linspace(-1, 1, n, dtype=image.dtype, device=image.device)[:, None] ** degree)[0]
+            for n in (height, width)
+        )
+        inner = (y.T @ image @ x) * (degree[:, None] + degree <= order)
+        return image - y @ inner @ x.T
+    shapes, image = polynomials(height, width, order, image) * field, image * field
     basis = torch.linalg.qr(shapes.flatten(1).T)[0]
     flat = image.flatten(-2)
     return (flat - (flat @ basis) @ basis.T).reshape(image.shape)
@@ -70,15 +78,11 @@ def bring_out_texture(image: Tensor, *, longest: float = 1 / 16, strength: float
         ``(B, H, W)`` to the same.
     """
     height, width = image.shape[-2:]
-    y = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
-    x = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
-    q = torch.hypot(y, x)
+    q, ring = _frequencies(height, width, image.dtype, image.device)
     coefficients = torch.fft.rfft2(image) * -torch.expm1(-2 * (torch.pi * longest * min(height, width) * q).square())
-    edges = torch.logspace(-8, -1, 29, base=2, dtype=image.dtype, device=image.device)
-    ring = torch.bucketize(q, edges).flatten()
-    power = image.new_zeros(len(image), len(edges) + 1)
+    power = image.new_zeros(len(image), _RINGS + 1)
     power = power.index_add(1, ring, coefficients.abs().square().flatten(1))
-    count = torch.bincount(ring, minlength=len(edges) + 1)
+    count = torch.bincount(ring, minlength=_RINGS + 1)
     power = power / count.clamp(min=1)
     outer = torch.where(count > 0, power, torch.inf)[:, _OUTER_RINGS:]
     noise = torch.maximum(outer.amin(1, keepdim=True), 1e-3 * power.amax(1, keepdim=True))
@@ -86,6 +90,15 @@ def bring_out_texture(image: Tensor, *, longest: float = 1 / 16, strength: float
     gain = (signal / torch.maximum(power, 1e-12 * power.amax(1, keepdim=True)) ** (1 + strength)).sqrt()
     gain = torch.where((count > 0) & (power > 0), gain, 0)
     return torch.fft.irfft2(coefficients * gain[:, ring].unflatten(1, q.shape), s=(height, width))
+
+
+@lru_cache(maxsize=4)
+def _frequencies(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Length of each frequency of a real transform in cycles per pixel, and its ring, flat."""
+    y = torch.fft.fftfreq(height, dtype=dtype, device=device)[:, None]
+    q = torch.hypot(y, torch.fft.rfftfreq(width, dtype=dtype, device=device))
+    edges = torch.logspace(-8, -1, _RINGS, base=2, dtype=dtype, device=device)
+    return q, torch.bucketize(q, edges).flatten()
 
 
 def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -120,12 +133,20 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | No
     else:
         image = image - image.mean((-2, -1), keepdim=True)
 
-    def correlated(a: Tensor, b: Tensor) -> Tensor:  # sum of a(x) b(x + t), from the transforms of a and b
+    def correlated(a: Tensor, b: Tensor, first: int = 1 - height) -> Tensor:
+        """Sum of a(x) b(x + t) from the transforms of a and b, from a first t_y on."""
         full = torch.fft.irfft2(a.conj() * b, s=shape)
-        return full.roll((height - 1, width - 1), (-2, -1))[..., : 2 * height - 1, : 2 * width - 1]
+        across = torch.cat((full[..., 1 - width :], full[..., :width]), -1)
+        return torch.cat((across[..., first:, :], across[..., :height, :]), -2) if first else across[..., :height, :]
+
+    def below(values: Tensor) -> Tensor:  # at shifts t of half the plane; the map is symmetric
+        return values[..., height - 1 :, :]
+
+    def opposite(values: Tensor) -> Tensor:  # at -t
+        return values[..., :height, :].flip((-2, -1))
 
     spectrum = torch.fft.rfft2(image, s=shape)
-    cross = correlated(spectrum, spectrum)
+    cross = correlated(spectrum, spectrum, 0)
     if field is None:
         rows, columns = (n - (torch.arange(2 * n - 1, device=image.device) - n + 1).abs() for n in (height, width))
         count = torch.outer(rows, columns).to(image)
@@ -136,13 +157,15 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | No
         count = correlated(known, known).round()
         first = correlated(known, spectrum)
         second = correlated(known, torch.fft.rfft2(image.square(), s=shape))
-    variance = second - first.square() / count.clamp(min=1)
-    covariance = cross - first * first.flip((-2, -1)) / count.clamp(min=1)
+    pixels = below(count).clamp(min=1)
+    there, here = (half(first) for half in (below, opposite))
+    spread = (below(second) - there.square() / pixels).clamp(min=0)
+    spread = spread * (opposite(second) - here.square() / pixels).clamp(min=0)
     floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).eps ** 2
-    variance = variance.clamp(min=0)
-    rho = covariance / (variance * variance.flip((-2, -1)) + floor.square()).sqrt()
+    rho = (cross - there * here / pixels) / (spread + floor.square()).sqrt()
     overlap = count / area
-    return torch.where(overlap >= min_overlap, rho, torch.zeros_like(rho)), overlap
+    rho = rho * (below(overlap) >= min_overlap)
+    return torch.cat((rho[..., 1:, :].flip((-2, -1)), rho), -2), overlap
 
 
 def _overlap_sums(values: Tensor) -> Tensor:

@@ -25,12 +25,14 @@ class CellAverage:
         halves: the averages over the even and the odd repeats, as on a chessboard, (B, 2, N, N).
         basis: lattice vectors in pixels, columns a and b, (B, 2, 2).
         trend: the smooth background that was taken off the images, (B, H, W).
+        tiled: the average at each pixel of the images, (B, H, W).
     """
 
     cell: Tensor
     halves: Tensor
     basis: Tensor
     trend: Tensor
+    tiled: Tensor
 
     @property
     def size(self) -> int:
@@ -112,7 +114,8 @@ def average_cell(
     cell = (halves * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
     cell = cell - cell.mean((-2, -1), keepdim=True)
     halves = halves - halves.mean((-2, -1), keepdim=True)
-    return CellAverage(cell, halves, basis, trend.reshape(image.shape))
+    tiled = grid.gather(cell[:, None].expand_as(halves))
+    return CellAverage(cell, halves, basis, trend.reshape(image.shape), tiled.reshape(image.shape))
 
 
 def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: Any) -> NDArray[np.float32]:
@@ -148,7 +151,7 @@ class _Grid:
         """The grid points on either side of a place, and how far beyond the first it is."""
         whole = t.floor()
         first = (whole - (whole / self.size).floor() * self.size).long()  # remainders of integers take longer
-        return first, torch.where(first == self.size - 1, 0, first + 1), t - whole
+        return first, (first + 1).masked_fill(first == self.size - 1, 0), t - whole
 
     def spread(self, values: Tensor) -> Tensor:
         """(B, pixels) to (B, 2, N, N): each pixel onto the grid of its half."""

@@ -99,7 +99,7 @@ def products(s: Spectrum, which: Tensor) -> Tensor:
     index, own = index[which], own[which]
     flat = s.full.flatten(1)
     shared = (s.half[:, 0] * s.half[:, 1].conj()).real.flatten(1)
-    turned = flat[:, index.flatten()].reshape(len(flat), *index.shape)
+    turned = _taken(flat, index)
     return torch.where(own, shared[:, None].to(flat.dtype), flat[:, None] * turned.conj())
 
 
@@ -123,32 +123,28 @@ def correlation_maps(s: Spectrum, weight: Tensor, which: Tensor | None = None, *
 
 def over_translations(cross: Tensor, size: int, refine: int = 2) -> Tensor:
     """Weighted products of a size x size grid as correlations at all translations; (B, M, N*N) to (B, M, r N, r N)."""
-    grid = size * refine
-    # map by map, which stays in the cache
-    maps = [
-        torch.fft.irfft2(_padded(values, grid), s=(grid, grid), norm="forward")
-        for values in cross.unflatten(-1, (size, size)).unbind(1)
-    ]
-    return torch.stack(maps, 1)
+    grid, h = size * refine, (size - 1) // 2
+    cross = cross.unflatten(-1, (size, size))
+    if refine == 1:
+        return torch.fft.irfft2(cross[..., : size // 2 + 1], s=(size, size), norm="forward")
+    # zero-padded without the coefficients at Nyquist: along b first, where half of the columns are zero
+    rows = cross.new_zeros(*cross.shape[:-2], grid, h + 1)
+    rows[..., : h + 1, :] = cross[..., : h + 1, : h + 1]
+    rows[..., grid - h :, :] = cross[..., size - h :, : h + 1]
+    return torch.fft.irfft(torch.fft.ifft(rows, dim=-2, norm="forward"), n=grid, norm="forward")
 
 
 def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
     """Weight of each pair k, W^T k: the geometric mean, which favours neither; (B, N, N) to (B, M, N*N)."""
     index = transposed_frequencies(weight.shape[-1])[0][which]
     flat = weight.flatten(1)
-    return (flat[:, None] * flat[:, index.flatten()].reshape(len(flat), *index.shape)).sqrt()
+    return (flat[:, None] * _taken(flat, index)).sqrt()
 
 
-def _padded(values: Tensor, size: int) -> Tensor:
-    """The half of a spectrum that a real transform needs, zero-padded without the coefficients at Nyquist."""
-    old = values.shape[-1]
-    if size == old:
-        return values[..., : size // 2 + 1]
-    h = (old - 1) // 2
-    out = values.new_zeros(*values.shape[:-2], size, size // 2 + 1)
-    out[..., : h + 1, : h + 1] = values[..., : h + 1, : h + 1]
-    out[..., size - h :, : h + 1] = values[..., old - h :, : h + 1]
-    return out
+def _taken(flat: Tensor, index: Tensor) -> Tensor:
+    """Rows (B, N) at indices (M, N), (B, M, N); one by one, which is three times as fast as all at once."""
+    taken = [row.index_select(0, index.flatten()) for row in flat]
+    return (taken[0][None] if len(taken) == 1 else torch.stack(taken)).unflatten(1, index.shape)
 
 
 @lru_cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +66,8 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, field: Tensor 
     if not candidates or candidates[0][1] <= 0:
         return None
     basis = choose_lattice(found, candidates)
-    basis, error = refine_lattice(found, reduce_basis(basis))
-    score, _ = found.mean(basis)
+    (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
+    score = float(found.means([basis])[0][0])
     area = image.numel() if field is None else int(field.sum())
     repeats = area / abs(np.linalg.det(basis))
     return Lattice(basis, error, score, float(repeats))
@@ -82,8 +84,8 @@ def _autocorrelated(flat: Tensor, min_overlap: float, field: Tensor | None) -> S
     return ShiftMap(rho[0].double().cpu().numpy(), min_overlap, known)
 
 
-def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float]]:
-    """Refined bases with the mean correlation of their translations, best first."""
+def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float, float]]:
+    """Refined bases with the mean correlation of their translations and its standard error, best first."""
     position, height = _peaks(found)
     if len(position) < 2:
         return []
@@ -105,56 +107,79 @@ def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float]]:
     weight = weight * (weight >= found.min_overlap)
     first = (found.highest_near(t) * weight).sum(-1) / np.maximum(weight.sum(-1), 1e-9)
     kept: list[Array] = []
+    inverses: list[NDArray[np.floating]] = []
     for k in np.argsort(0.05 * first.max() * np.log(np.abs(np.linalg.det(bases))) - first, kind="stable"):
-        if not kept or not _same(np.array(kept), bases[k], 0.08).any():
+        if not kept or not _same(np.array(inverses), bases[k], 0.08).any():
             kept.append(reduce_basis(bases[k]))
+            inverses.append(np.linalg.inv(kept[-1]))
         if len(kept) == _CANDIDATE_LATTICES:
             break
-    refined = [refine_lattice(found, basis)[0] for basis in kept]
-    return sorted(((b, found.mean(b)[0]) for b in refined), key=lambda pair: -pair[1])
+    refined = list(refine_lattices(found, kept)[0])
+    mean, error = found.means(refined)
+    return [(refined[k], float(mean[k]), float(error[k])) for k in np.argsort(-mean, kind="stable")]
 
 
-def refine_lattice(found: ShiftMap, basis: Array) -> tuple[Array, Array]:
-    """Least squares of the autocorrelation's peaks, from the nearest outward; the basis and its standard errors."""
-    error = np.full((2, 2), np.nan)
-    n_all, _ = found.translations(basis)
+def refine_lattices(found: ShiftMap, bases: Sequence[Array]) -> tuple[Array, Array]:
+    """Least squares of the autocorrelation's peaks, from the nearest outward, for several lattices at once.
+
+    Returns:
+        The bases and the standard errors of their numbers, (lattices, 2, 2) each.
+    """
+    basis = np.array(bases, dtype=float)
+    error = np.full(basis.shape, np.nan)
+    n_all, _, of_all = found.of_lattices(bases)
+    whole = np.bincount(of_all, minlength=len(basis))
+    going = whole > 1
     for reach in (2.0, 3.2, 5.5, 11.0, 99.0):
-        size = np.sqrt(abs(np.linalg.det(basis)))
-        t = n_all @ basis.T
+        if not going.any():
+            break
+        size = np.sqrt(np.abs(np.linalg.det(basis)))
+        t = np.einsum("nij,nj->ni", basis[of_all], n_all)
         distance = np.linalg.norm(t, axis=-1)
-        near = distance <= max(reach * size, np.sort(distance)[:3].max(initial=0.0))
-        n, t = n_all[near], t[near]
-        if len(t) < 2:
-            break
-        position, height, curvature = found.peaks_near(t, 1 if size < 12 else 2)
-        good = (np.linalg.norm(position - t, axis=-1) < 0.2 * size + 0.5) & (height > 0)
-        weight = found.overlap(t) * np.maximum(height, 0) ** 2 * good
-        H = curvature * weight[:, None, None]
-        # minimise sum (B n - p)^T H (B n - p) over the four numbers of B
-        normal = np.einsum("ni,nj,nkl->kilj", n, n, H).reshape(4, 4)
-        if not np.linalg.cond(normal) < 1e8:
-            break
-        solution = np.linalg.solve(normal, np.einsum("ni,nkl,nl->ki", n, H, position).ravel()).reshape(2, 2)
-        left = position - n @ solution.T
-        if not np.linalg.norm(solution - basis, axis=0).max() <= 0.25 * size:
-            break
-        spread = np.einsum("nk,nkl,nl->", left, H, left) / max(2 * len(n) - 4, 1)
-        error = np.sqrt(np.maximum(np.diag(np.linalg.inv(normal)) * spread, 0)).reshape(2, 2)
-        basis = solution
-        if len(t) == len(n_all):
-            break
+        starts = np.searchsorted(of_all, np.arange(len(basis) + 1))
+        third = [np.sort(distance[i:j])[:3].max(initial=0.0) for i, j in pairwise(starts)]
+        near = going[of_all] & (distance <= np.maximum(reach * size, third)[of_all])
+        n, t, of = n_all[near], t[near], of_all[near]
+        fine = size[of] < 12
+        position, height, curvature = np.empty_like(t), np.empty(len(t)), np.empty((len(t), 2, 2))
+        for part, pixels in ((fine, 1), (~fine, 2)):
+            if part.any():
+                position[part], height[part], curvature[part] = found.peaks_near(t[part], pixels)
+        good = (np.linalg.norm(position - t, axis=-1) < 0.2 * size[of] + 0.5) & (height > 0)
+        H = curvature * (found.overlap(t) * np.maximum(height, 0) ** 2 * good)[:, None, None]
+        # minimise sum (B n - p)^T H (B n - p) over the four numbers of each B
+        which = np.flatnonzero(going)
+        first = np.searchsorted(of, which)
+        left = np.einsum("ni,nj,nkl->nkilj", n, n, H).reshape(-1, 16)
+        normal = np.add.reduceat(left, first).reshape(-1, 4, 4)
+        right = np.add.reduceat(np.einsum("ni,nkl,nl->nki", n, H, position).reshape(-1, 4), first)
+        sound = np.linalg.cond(normal) < 1e8
+        inverse = np.linalg.inv(np.where(sound[:, None, None], normal, np.eye(4)))
+        solution = basis.copy()
+        solution[which] = (inverse @ right[..., None]).reshape(-1, 2, 2)
+        moved = np.linalg.norm(solution - basis, axis=1).max(-1)[which]
+        sound &= moved <= 0.25 * size[which]
+        rest = position - np.einsum("nij,nj->ni", solution[of], n)
+        count = np.bincount(of, minlength=len(basis))[which]
+        spread = np.add.reduceat(np.einsum("nk,nkl,nl->n", rest, H, rest), first) / np.maximum(2 * count - 4, 1)
+        variance = np.diagonal(inverse, axis1=1, axis2=2) * spread[:, None]
+        kept = which[sound]
+        error[kept] = np.sqrt(np.maximum(variance[sound], 0)).reshape(-1, 2, 2)
+        basis[kept] = solution[kept]
+        going[:] = False
+        going[kept] = count[sound] < whole[kept]
     return basis, error
 
 
-def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float]]) -> Array:
+def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float, float]]) -> Array:
     """The smallest cell whose translations all hold as well as those of its sublattices."""
     # few translations may hold better than the rest by chance: at least that much, each is held to have
-    best = max(score - 2 * found.spread(basis) for basis, score in candidates)
-    good = [basis for basis, score in candidates if score >= 0.9 * best]
+    best = max(score - 2 * error for _, score, error in candidates)
+    good = [basis for basis, score, _ in candidates if score >= 0.9 * best]
     basis = min(good, key=lambda b: abs(np.linalg.det(b)))
     slack = PSEUDO + 0.15 * (1 - min(max(best, 0.0), 1.0))  # what defects and noise may take from single shifts
     for _ in range(4):
-        own = found.values(basis)
+        (own,) = found.values([basis])
         for matrix in _SUBLATTICES:  # drop translations that hold clearly less well than the rest
             coarser = reduce_basis(basis @ matrix)
             deficit, error = own.deficit(coarser)
@@ -164,11 +189,12 @@ def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float]]) -> Ar
         else:
             break
     for _ in range(4):
-        for matrix in _SUPERLATTICES:  # add translations that hold as well as the rest
-            finer = reduce_basis(basis @ matrix)
-            if np.linalg.det(finer) < SHORTEST**2 or np.linalg.norm(finer, axis=0).min() < SHORTEST:
-                continue
-            deficit, error = found.values(finer).deficit(basis)
+        every = [reduce_basis(basis @ matrix) for matrix in _SUPERLATTICES]
+        every = [b for b in every if np.linalg.det(b) >= SHORTEST**2 and np.linalg.norm(b, axis=0).min() >= SHORTEST]
+        if not every:
+            break
+        for finer, values in zip(every, found.values(every), strict=True):  # add translations that hold as well
+            deficit, error = values.deficit(basis)
             if deficit < max(slack, min(3.5 * error, 0.35)):
                 basis = finer
                 break
@@ -191,11 +217,12 @@ def _peaks(found: ShiftMap) -> tuple[Array, Array]:
     return position[order], height[order]
 
 
-def _same(lattices: Array, basis: Array, tolerance: float) -> NDArray[np.bool_]:
-    """Which of several bases (n, 2, 2) span the lattice of another."""
-    k = np.linalg.solve(lattices, np.broadcast_to(basis, lattices.shape))
+def _same(inverses: NDArray[np.floating], basis: Array, tolerance: float) -> NDArray[np.bool_]:
+    """Which of several lattices, given the inverses (n, 2, 2) of their bases, are the lattice of another basis."""
+    k = inverses @ basis
     whole = np.rint(k)
-    return (np.abs(k - whole).max((-2, -1)) < tolerance) & (np.abs(np.abs(np.linalg.det(whole)) - 1) < 1e-6)
+    det = whole[:, 0, 0] * whole[:, 1, 1] - whole[:, 0, 1] * whole[:, 1, 0]
+    return (np.abs(k - whole).max((-2, -1)) < tolerance) & (np.abs(det) == 1)
 
 
 def _hermite_forms(index: int) -> list[Array]:

@@ -79,7 +79,7 @@ def repeats_within(s: Spectrum, *, whitening: float = 0.5) -> Tensor:
     which = torch.tensor([matrix_index()[IDENTITY]])
     maps = correlation_maps(s, search_weight(s, whitening), which, refine=1)[:, 0]
     around = functional.max_pool2d(functional.pad(maps[:, None], (_PEAK,) * 4, mode="circular"), 2 * _PEAK + 1, 1)[:, 0]
-    peaks = torch.where(maps == around, maps, 0)
+    peaks = maps.masked_fill(maps != around, 0)
     peaks[:, 0, 0] = 0
     return peaks.amax((-2, -1)) / maps[:, 0, 0]
 

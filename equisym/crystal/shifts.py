@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -98,28 +100,38 @@ class ShiftMap:
         order = np.argsort((t**2).sum(-1), kind="stable")[:most]
         return n[order].astype(float), t[order]
 
-    def mean(self, basis: Array) -> tuple[float, float]:
-        """Overlap-weighted mean over all translations of a lattice, and the sum of the weights."""
-        _, t = self.translations(basis)
-        if not len(t):
-            return -1.0, 0.0
-        weight = self.overlap(t)
-        return float((self.at(t) * weight).sum() / weight.sum()), float(weight.sum())
+    def of_lattices(self, bases: Sequence[Array], most: int = 600) -> tuple[Array, Array, NDArray[np.int64]]:
+        """:meth:`translations` of several lattices, one after the other; and which lattice each is of."""
+        found = [self.translations(basis, most) for basis in bases]
+        of = np.repeat(np.arange(len(found)), [len(n) for n, _ in found])
+        return np.concatenate([n for n, _ in found]), np.concatenate([t for _, t in found]), of
 
-    def spread(self, basis: Array) -> float:
-        """Standard error of :meth:`mean` from how much the translations differ; at least a tenth of one's value."""
-        _, t = self.translations(basis)
-        if not len(t):
-            return float("inf")
+    def means(self, bases: Sequence[Array]) -> tuple[Array, Array]:
+        """Overlap-weighted mean over all translations of each of several lattices, and its standard error.
+
+        The error is taken from how much the translations differ, by at least a tenth of one's value; a lattice without
+        translations has the mean -1 and an infinite error.
+        """
+        _, t, of = self.of_lattices(bases)
         weight, value = self.overlap(t), self.at(t)
-        mean = np.average(value, weights=weight)
-        deviation = max(np.sqrt(np.average((value - mean) ** 2, weights=weight)), 0.1 * abs(mean))
-        return float(deviation * np.sqrt((weight**2).sum()) / weight.sum())
 
-    def values(self, basis: Array) -> Shifts:
-        """What there is at the translations of a lattice, for :meth:`Shifts.deficit`."""
-        _, t = self.translations(basis, most=1200)
-        return Shifts(t, np.sqrt(self.overlap(t)), self.at(t), (self.width, self.height))
+        def total(values: Array) -> Array:
+            return np.bincount(of, values, len(bases)).astype(float)
+
+        whole = total(weight)
+        some = np.maximum(whole, 1e-300)
+        mean = total(weight * value) / some
+        deviation = np.maximum(np.sqrt(total(weight * (value - mean[of]) ** 2) / some), 0.1 * np.abs(mean))
+        error = deviation * np.sqrt(total(weight**2)) / some
+        return np.where(whole > 0, mean, -1.0), np.where(whole > 0, error, np.inf)
+
+    def values(self, bases: Sequence[Array]) -> list[Shifts]:
+        """What there is at the translations of each of several lattices, for :meth:`Shifts.deficit`."""
+        _, t, of = self.of_lattices(bases, most=1200)
+        weight, value = np.sqrt(self.overlap(t)), self.at(t)
+        size = (self.width, self.height)
+        ends = np.searchsorted(of, np.arange(len(bases) + 1))
+        return [Shifts(t[i:j], weight[i:j], value[i:j], size) for i, j in pairwise(ends)]
 
 
 @dataclass(frozen=True)
@@ -139,11 +151,19 @@ class Shifts:
     size: tuple[int, int]
 
     @cached_property
-    def nuisance(self) -> Array:
-        """What else may change the correlation from shift to shift, (n, 5)."""
+    def sums(self) -> Array:
+        """Overlap of each shift, and times its correlation, (n, 2)."""
+        overlap = self.weight**2
+        return np.stack((overlap, overlap * self.value), -1)
+
+    @cached_property
+    def design(self) -> Array:
+        """What may change the correlation from shift to shift, weighted: constant, a free column, nuisances; (n, 7)."""
         x, y = (self.t / self.size).T
         between = (np.sin(np.pi * self.t) ** 2).sum(-1)
-        return np.stack((between, x * x, x * y, y * y, np.exp(-(self.t[:, 1] ** 2))), -1)
+        nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(self.t[:, 1] ** 2))), -1)
+        one = np.ones((len(self.t), 2))
+        return np.concatenate((one, nuisance - nuisance.mean(0)), 1) * self.weight[:, None]
 
     def deficit(self, coarser: Array) -> tuple[float, float]:
         """By how much the shifts that only this lattice has correlate less than those of a coarser one.
@@ -160,12 +180,13 @@ class Shifts:
         new = (np.abs(k - np.rint(k)) > 0.1).any(-1)
         if new.all() or not new.any():
             return 0.0, float("inf")
-        old_mean, new_mean = (np.average(self.value[part], weights=weight[part] ** 2) for part in (~new, new))
-        plain = 1 - new_mean / max(old_mean, 1e-3)
+        own, whole = new @ self.sums, self.sums.sum(0)
+        rest = whole - own
+        plain = float(1 - own[1] / own[0] / max(rest[1] / rest[0], 1e-3))
         if plain > 0.4:  # more than those losses can explain
-            return float(plain), 0.0
-        centred = self.nuisance - self.nuisance.mean(0)
-        design = np.column_stack((np.ones(len(t)), -new.astype(float), centred)) * weight[:, None]
+            return plain, 0.0
+        design = self.design.copy()
+        design[:, 1] *= -new.astype(float)
         value = self.value * weight
         # in units of shifts: keeps the nuisances out of the way where there are few shifts
         inverse = np.linalg.inv(design.T @ design + np.diag([0.0, 0.0, 0.003, 0.1, 0.1, 0.1, 0.1]))

@@ -45,21 +45,24 @@ def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
     array([[ 2.,  1.],
            [-2.,  2.]])
     """
-    a, b = np.asarray(basis, dtype=float).T
-    if abs(a[0] * b[1] - a[1] * b[0]) < 1e-12 * (a @ a + b @ b):
+    # by Python's own numbers: of so few, numpy's take ten times as long
+    (ax, bx), (ay, by) = np.asarray(basis, dtype=float).tolist()
+    if abs(ax * by - ay * bx) < 1e-12 * (ax * ax + ay * ay + bx * bx + by * by):
         raise ValueError(f"basis must have two independent columns (got {basis!r}): give two lattice vectors")
     while True:
-        if a @ a > b @ b:
-            a, b = b, a
-        steps = np.round(a @ b / (a @ a))
-        if steps == 0 or (b - steps * a) @ (b - steps * a) >= b @ b * (1 - 1e-12):
+        aa, bb = ax * ax + ay * ay, bx * bx + by * by
+        if aa > bb:
+            ax, ay, bx, by, aa, bb = bx, by, ax, ay, bb, aa
+        steps = round((ax * bx + ay * by) / aa)
+        cx, cy = bx - steps * ax, by - steps * ay
+        if steps == 0 or cx * cx + cy * cy >= bb * (1 - 1e-12):
             break
-        b = b - steps * a
-    if a @ b > 0:
-        b = -b
-    if a[0] * b[1] - a[1] * b[0] < 0:  # turn the plane over: (a, b) and (b, a) span the same lattice
-        a, b = b, a
-    return np.stack((a, b), -1)
+        bx, by = cx, cy
+    if ax * bx + ay * by > 0:
+        bx, by = -bx, -by
+    if ax * by - ay * bx < 0:  # turn the plane over: (a, b) and (b, a) span the same lattice
+        ax, ay, bx, by = bx, by, ax, ay
+    return np.array([[ax, bx], [ay, by]])
 
 
 def near_isometries(basis: NDArray[np.floating], strain: float = 0.1) -> tuple[Matrix, ...]:

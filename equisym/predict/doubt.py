@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, estimate_lattice, tile
+from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.lattice import SHORTEST, Lattice, shift_map
 
 SURE = 0.7  # an image that repeats so well needs no further proof
@@ -39,8 +39,7 @@ def take_apart(image: Tensor, m: Measurement) -> Background:
     flat = (image - m.average.trend[0]).double().numpy()
     field = np.ones(flat.shape, bool) if m.field is None else m.field.numpy()
     flat = (flat - flat[field].mean()) * field
-    y, x = np.indices(flat.shape)
-    left = (flat - tile(m.average.cell[0].numpy(), m.lattice.basis, x, y)) * field
+    left = (flat - m.average.tiled[0].double().numpy()) * field
 
     def share(part: tuple[slice, slice]) -> float:
         seen = field[part]

@@ -25,7 +25,7 @@ def exact_cell(label):
         w = (frame @ op.translation * SIZE).round().astype(int)
         total += values[(W[1, 0] * x + W[1, 1] * y + w[1]) % SIZE, (W[0, 0] * x + W[0, 1] * y + w[0]) % SIZE]
     cell = torch.from_numpy(np.roll(total - total.mean(), (7, 18), (0, 1)))[None]
-    return CellAverage(cell, torch.stack((cell, cell), 1), torch.from_numpy(basis)[None], torch.zeros(1, 1, 1))
+    return CellAverage(cell, torch.stack((cell, cell), 1), torch.from_numpy(basis)[None], *torch.zeros(2, 1, 1, 1))
 
 
 @pytest.mark.parametrize("group", WALLPAPER_GROUPS, ids=str)
