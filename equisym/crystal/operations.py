@@ -59,7 +59,7 @@ def operation_scores(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> l
         chosen = [m for m, strain in strains.items() if strain <= STRAIN]
         which = torch.tensor([matrix_index()[m] for m in (IDENTITY, *chosen)])
         maps = correlation_maps(s.select(i), weight[i : i + 1], which)[0]
-        power = maps[0, 0, 0].item()
+        power = maps[0, 0, 0].item() or torch.finfo(maps.dtype).tiny
         scores = []
         for m, values in zip(chosen, maps[1:], strict=True):
             for kind, order, allowed in _kinds(m, values.shape[-1]):

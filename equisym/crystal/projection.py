@@ -93,7 +93,7 @@ def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fi
     pairs = _Pairs(s, weight, which)
     maps = pairs.maps.flatten(-2)
     grid = pairs.maps.shape[-1]
-    power = maps[place[IDENTITY], 0].item()
+    power = maps[place[IDENTITY], 0].item() or torch.finfo(maps.dtype).tiny  # 0 where no wave can be relied on
     best: dict[str, tuple[float, Setting, int, float]] = {}
     for setting, strain, gather in zip(settings(), strains, _gathers(grid), strict=True):
         if strain > STRAIN:
@@ -157,7 +157,7 @@ class _Pairs:
             step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
             origin = origin + step.clamp(-0.01, 0.01)
         turned = (cross * self._phase(origin - W @ origin + w)).real
-        agreement = (turned * weight).sum() / (len(operations) * self.power)
+        agreement = ((turned * weight).sum() / (len(operations) * self.power)).nan_to_num(0.0)
         rings = turned.new_zeros(len(operations), RINGS)
         rings = 2 * rings.scatter_add(1, self.ring.expand(len(operations), -1), turned)
         classes = torch.stack([rings[[i - 1 for i in c]].mean(0) for c in setting.classes])
