@@ -89,7 +89,8 @@ class Scale:
 SCALES = {
     "cpu": Scale(
         "A benchmark for two CPU cores: every network sees the same 3,400 noise images of 65 x 65 pixels for 4 epochs "
-        "in batches of 17, 800 steps, far too few for any of them; three also learn photo and atom images. Smaller "
+        "in batches of 17, 800 steps, far too few for any of them; three also learn photo and atom images. "
+        "symnet and crystal are fitted to what they measure in the same images, degraded. Smaller "
         "members stand for the published baselines, trained with Adam at 1e-3 as those were. It compares; it does not "
         "show what networks can reach.",
         SMALLER,

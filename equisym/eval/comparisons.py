@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from itertools import combinations, product
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -26,41 +26,54 @@ def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Bl
             f"On {family}, best is {best[1][0]} trained on {best[1][2]} {best[1][1]} images with {percent(best[0])} %, "
             f"last {worst[1][0]} trained on {worst[1][2]} {worst[1][1]} images with {percent(worst[0])} %."
         )
-    for technique, source in product(results.techniques, _sources(groups)):
-        parts, seeds = [], 0
+    for technique, sources in _compared(results, groups):
+        parts, runs = [], 0
         for family in families:
-            difference = _difference(results, groups, technique["with"], technique["without"], source, family)
+            difference = _difference(results, groups, technique["with"], technique["without"], sources, family)
             if difference is None or math.isnan(difference[1]):
                 continue
-            mean, half, seeds = difference
-            better, worse = ("it helps", "it harms") if seeds > 1 else ("ahead", "behind")
+            mean, half, runs = difference
+            better, worse = ("it helps", "it harms") if runs > 1 else ("ahead", "behind")
             verdict = better if mean - half > 0 else worse if mean + half < 0 else "no difference is shown"
             parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points, {verdict}")
         if parts:
-            over = f"over {seeds} seeds" if seeds > 1 else "one seed, over its images: another seed may differ by more"
-            items.append(f"{technique['technique']}, trained on {source} ({over}): {'; '.join(parts)}.")
+            over = f"over {runs} seeds" if runs > 1 else "one seed, over its images: another seed may differ by more"
+            trained = f"trained on {sources[0]}"
+            if len(sources) > 1:
+                over, trained = f"over {runs} pairs of runs", f"trained on {', '.join(sources[:-1])} or {sources[-1]}"
+            items.append(f"{technique['technique']}, {trained} ({over}): {'; '.join(parts)}.")
     return [Heading("Findings"), Bullets(items)]
 
 
-def _sources(groups: dict) -> list[str]:
-    """The families trained on, the most usual first."""
-    return [source for source, _ in Counter(source for _, source, _ in groups).most_common()]
+def _compared(results: Results, groups: dict) -> Iterator[tuple[Row, tuple[str, ...]]]:
+    """Techniques with families trained on: the most usual one, others that both networks know, and all of these."""
+    usual = [source for source, _ in Counter(source for _, source, _ in groups).most_common()]
+    for technique in results.techniques:
+        known = [
+            {source for name, source, _ in groups if name == network}
+            for network in (technique["with"], technique["without"])
+        ]
+        shared = tuple(source for source in usual if source in known[0] & known[1])
+        yield technique, tuple(usual[:1])
+        yield from ((technique, (source,)) for source in shared if source != usual[0])
+        if len(shared) > 1:
+            yield technique, shared
 
 
 def _difference(
-    results: Results, groups: dict, first: str, second: str, source: str, family: str
+    results: Results, groups: dict, first: str, second: str, sources: Sequence[str], family: str
 ) -> tuple[float, float, int] | None:
-    """Mean difference of accuracy between two networks on the same training set, half its interval, and the seeds.
+    """Mean difference of accuracy between two networks on the same training sets, half its interval, and the pairs.
 
-    The interval is over seeds (Student). A single seed has one over the images, where the answers were kept: that of
+    The interval is over runs (Student). A single run has one over the images, where the answers were kept: that of
     the difference of paired shares.
     """
     runs: dict[str, dict[tuple, Row]] = {first: {}, second: {}}
     for (name, trained_on, images), own in groups.items():
-        if name in runs and trained_on == source:
+        if name in runs and trained_on in sources:
             for row in own.get(family, []):
                 seed = re.search(r"(\d+)$", Path(row["run"]).stem)
-                runs[name][images, seed.group(1) if seed else ""] = row
+                runs[name][trained_on, images, seed.group(1) if seed else ""] = row
     shared = sorted(runs[first].keys() & runs[second].keys())
     if not shared:
         return None
@@ -73,29 +86,21 @@ def _difference(
     return mean, half, len(pairs)
 
 
-def _shared(groups: dict, technique: Row, source: str) -> bool:
-    """Whether both networks of a technique were trained on a family."""
-    trained = {name for name, trained_on, _ in groups if trained_on == source}
-    return {technique["with"], technique["without"]} <= trained
-
-
 def techniques(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
     """The difference that each technique makes on each family."""
     if not results.techniques:
         return [Text("No `techniques.csv` beside the results says which networks differ by one technique.")]
     rows = []
-    for technique, source in product(results.techniques, _sources(groups)):
-        if source != _sources(groups)[0] and not _shared(groups, technique, source):
-            continue
+    for technique, sources in _compared(results, groups):
         cells = []
         for family in families:
-            found = _difference(results, groups, technique["with"], technique["without"], source, family)
+            found = _difference(results, groups, technique["with"], technique["without"], sources, family)
             half = "" if found is None or math.isnan(found[1]) else f" ± {100 * found[1]:.1f}"
             cells.append("not run" if found is None else f"{100 * found[0]:+.1f}{half}")
-        rows.append([technique["technique"], technique["with"], technique["without"], source, *cells])
+        rows.append([technique["technique"], technique["with"], technique["without"], ", ".join(sources), *cells])
     text = (
-        "Difference of accuracy in points, seed by seed, with its 95 % interval over seeds (Student), or over the "
-        "images of a single seed; a minus goes against the technique."
+        "Difference of accuracy in points, run by run, with its 95 % interval over runs of the same seed and images "
+        "(Student), or over the images of a single run; a minus goes against the technique."
     )
     return [Text(text), Table(["technique", "with", "without", "trained on", *families], rows)]
 
