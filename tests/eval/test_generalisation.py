@@ -187,3 +187,14 @@ def test_script_without_results_is_one_line(tmp_path):
     assert answer.returncode == 2
     assert "no results at" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_technique_is_judged_over_all_families_that_both_networks_learned(results):
+    found = read_results([results], None)
+    found.rows += [r | {"train_family": "photo", "run": r["run"] + "9"} for r in found.rows]
+    tables = [b for b in report(found, "command") if isinstance(b, Table)]
+    rows = [r for r in next(t for t in tables if t.heads[0] == "technique").rows if r[0] == "turning kernels"]
+    assert [row[3] for row in rows] == ["noise", "photo", "noise, photo"]
+    gain, half = zip(*(map(float, row[4].split(" ± ")) for row in rows), strict=True)
+    assert gain[0] == gain[1] == gain[2]  # the same differences twice
+    assert half[2] < half[0]
