@@ -143,10 +143,10 @@ def main() -> None:
             "`python eval/rivals.py --parity PYTHON`",
             "",
             f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages; narrow, a plain one of as "
-            f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of {BATCH}. "
-            f"Accuracy on {TEST:,} fresh images of each family: mean and 95 % interval over seeds (Student). Seconds "
-            "are of one thread of a machine that did other work as well. escnn and e2cnn leave out the parts of a 3 x 3 "
-            "kernel that the pixels hold badly, hence their fewer parameters.",
+            f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of "
+            f"{BATCH}. Accuracy on {TEST:,} fresh images of each family: mean and 95 % interval over seeds (Student). "
+            "Seconds are of one thread of a machine that did other work as well. escnn and e2cnn leave out the parts "
+            "of a 3 x 3 kernel that the pixels hold badly, hence their fewer parameters.",
             "",
             table(rows),
             "",
