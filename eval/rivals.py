@@ -132,7 +132,7 @@ def main() -> None:
                 rows.append({k: v for k, v in json.loads(result.read_text()).items() if k in COLUMNS})
         write_table(rows, HERE / "results" / "rivals.csv", COLUMNS)
         text = [
-            "# One network on four libraries' layers",
+            "# One network on the layers of three libraries, and a plain one",
             "",
             "`python eval/rivals.py --parity PYTHON`",
             "",
