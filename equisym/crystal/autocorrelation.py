@@ -30,7 +30,8 @@ def remove_trend(image: Tensor, order: int = 1, field: Tensor | None = None) -> 
             torch.linalg.qr(torch.linspace(-1, 1, n, dtype=image.dtype, device=image.device)[:, None] ** degree)[0]
             for n in (height, width)
         )
-        inner = (y.T @ image @ x) * (degree[:, None] + degree <= order)
+        low = (degree[:, None] + degree <= order)[: y.shape[1], : x.shape[1]]  # few pixels hold few polynomials
+        inner = (y.T @ image @ x) * low
         return image - y @ inner @ x.T
     shapes, image = polynomials(height, width, order, image) * field, image * field
     basis = torch.linalg.qr(shapes.flatten(1).T)[0]
@@ -134,9 +135,9 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | No
         image = image - image.mean((-2, -1), keepdim=True)
 
     def correlated(a: Tensor, b: Tensor, first: int = 1 - height) -> Tensor:
-        """Sum of a(x) b(x + t) from the transforms of a and b, from a first t_y on."""
+        """Sum of a(x) b(x + t) from the transforms of a and b, from a first t_y on: negative ones or 0."""
         full = torch.fft.irfft2(a.conj() * b, s=shape)
-        across = torch.cat((full[..., 1 - width :], full[..., :width]), -1)
+        across = torch.cat((full[..., shape[1] - width + 1 :], full[..., :width]), -1)
         return torch.cat((across[..., first:, :], across[..., :height, :]), -2) if first else across[..., :height, :]
 
     def below(values: Tensor) -> Tensor:  # at shifts t of half the plane; the map is symmetric

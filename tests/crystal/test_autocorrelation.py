@@ -51,3 +51,16 @@ def test_gradient_reaches_the_image():
     autocorrelation(image)[0][0, 11, 15].backward()
     assert image.grad is not None
     assert image.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (7, 4)])
+def test_images_of_few_pixels(shape):
+    image = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    everywhere = torch.ones(shape, dtype=torch.bool)
+    for order in (1, 2):
+        shapes = polynomials(*shape, order, image).flatten(1).T  # of few pixels not independent
+        fitted = shapes @ torch.linalg.pinv(shapes, rtol=1e-10) @ image.flatten()
+        assert (remove_trend(image, order).flatten() - image.flatten() + fitted).abs().max() < 1e-10
+    rho, overlap = autocorrelation(image[None], 0.0)
+    assert rho.shape[1:] == overlap.shape == (2 * shape[0] - 1, 2 * shape[1] - 1)
+    assert (rho - autocorrelation(image[None], 0.0, everywhere)[0]).abs().max() < 1e-6
