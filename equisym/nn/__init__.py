@@ -22,7 +22,7 @@ from equisym.nn.orbit_conv import OrbitConv2d
 from equisym.nn.orbit_linear import OrbitLinear, commutant_dimension
 from equisym.nn.pooling import GroupPool2d
 from equisym.nn.reparam import ReparamConv2d, ReparamLinear
-from equisym.nn.resample import BlurPool2d, NormMaxPool2d, NormPool2d, Upsample2d
+from equisym.nn.resample import BlurPool2d, FieldMagnitude2d, NormMaxPool2d, Upsample2d
 from equisym.nn.residual import GroupResidualBlock
 from equisym.nn.restriction import Restrict2d, RestrictRegular2d
 from equisym.nn.rotating_conv import RotatingConv2d
@@ -42,6 +42,7 @@ __all__ = [
     "FieldGroupNorm2d",
     "FieldInstanceNorm2d",
     "FieldLayerNorm2d",
+    "FieldMagnitude2d",
     "FieldType",
     "FourierNonlinearity",
     "GatedNonlinearity",
@@ -56,7 +57,6 @@ __all__ = [
     "LiftConv2d",
     "NormMaxPool2d",
     "NormNonlinearity",
-    "NormPool2d",
     "OrbitConv2d",
     "OrbitLinear",
     "PointwiseNonlinearity",
