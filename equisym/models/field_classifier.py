@@ -61,7 +61,14 @@ class FieldClassifier(Classifier):
     stages: nn.Sequential
 
     def finish(
-        self, sharing: Sharing, fields: Sequence[int], *, pool: str, dropout: float, num_classes: int, channels: int = 32
+        self,
+        sharing: Sharing,
+        fields: Sequence[int],
+        *,
+        pool: str,
+        dropout: float,
+        num_classes: int,
+        channels: int = 32,
     ) -> None:
         """Add the pooling and the head.
 
@@ -103,7 +110,7 @@ class FieldClassifier(Classifier):
             return self.readout(found)
         maps = self.pool(self.stages(x))
         # How much of a feature there is, and whether there is any: one 6-fold axis in the image is evidence enough.
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], 1)))
+        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
 
 
 def to_plain(model: nn.Module) -> fx.GraphModule:

@@ -56,5 +56,5 @@ class CorrelationReadout(nn.Module):
         for fields, pool, mixer in zip(stages, self.pools, self.mixers, strict=True):
             maps = pool(fields)
             for pooled in (mixer(maps), maps[:, -self.together :]):
-                features += [pooled.mean((-2, -1)), pooled.amax((-2, -1))]
+                features += [pooled.mean((-2, -1)), pooled.flatten(2).max(2).values]
         return self.linear(self.dropout(self.norm(torch.cat(features, 1))))

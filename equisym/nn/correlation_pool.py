@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -53,8 +54,8 @@ class CorrelationPool2d(ConstantModule):
     made exact and learned.
     """
 
-    to_irreps: Tensor
-    to_correlations: Tensor
+    forms: Tensor
+    combine: Tensor
 
     def __init__(self, *, group: PointGroup, eps: float = 1e-6) -> None:
         super().__init__()
@@ -63,14 +64,14 @@ class CorrelationPool2d(ConstantModule):
             raise ValueError(f"group must have an element besides the identity (got {group}): try C2, D1 or larger")
         self.group, self.eps = group, eps
         self.classes = _classes(group)
-        self._waves = (group.n - 1) // 2
-        # c(r^k) = c(r^-k), so half of the rotations are measured; then all reflections.
-        self._measured = (*range(1, group.n // 2 + 1), *range(group.n, group.order))
-        self._members = tuple(
-            tuple(sorted({self._measured.index(min(h, group.inverse(h))) for h in members})) for members in self.classes
-        )
-        self.register_constant("to_irreps", _to_irreps(group))
-        self.register_constant("to_correlations", _to_correlations(group, (0, *self._measured)))
+        # c(r^k) = c(r^-k), so half of the rotations are measured; then the reflections, those of a class side by side.
+        mirrors = [h for members in self.classes for h in members if h >= group.n]
+        self._measured = (*range(1, group.n // 2 + 1), *mirrors)
+        widths = [1] * (group.n // 2) + [len(members) for members in self.classes if members[0] >= group.n]
+        self._starts = (0, *accumulate(widths))
+        forms, combine = _squares(group, (0, *self._measured))
+        self.register_constant("forms", forms.T)
+        self.register_constant("combine", combine.T)
 
     def out_channels(self, fields: int) -> int:
         """Maps that this many fields give."""
@@ -79,15 +80,12 @@ class CorrelationPool2d(ConstantModule):
     def correlations(self, x: Tensor) -> Tensor:
         """c(h, x) of each field for all elements h, ``(B, fields * order, H, W)`` -> ``(B, fields, order, H, W)``."""
         self._check(x)
-        _, c = self._measure(x)
-        measured = (0, *self._measured)
-        order = [measured.index(h if h >= self.group.n else min(h, self.group.inverse(h))) for h in range(self.order)]
-        return c[:, :, order].unflatten(3, x.shape[-2:])
+        c = self._correlate(self._by_pixel(x)).permute(0, 3, 4, 1, 2)
+        places = [(0, *self._measured).index(h) for h in map(self._equal, range(self.group.order))]
+        return c[:, :, places]
 
-    @property
-    def order(self) -> int:
-        """Elements of the group."""
-        return self.group.order
+    def _equal(self, h: int) -> int:
+        return h if h >= self.group.n else min(h, self.group.inverse(h))
 
     def forward(self, x: Tensor) -> Tensor:
         self._check(x)
@@ -96,43 +94,34 @@ class CorrelationPool2d(ConstantModule):
             return self._pool(x.float()).to(x.dtype) if low else self._pool(x)
 
     def _check(self, x: Tensor) -> None:
-        if x.shape[1] % self.order:
+        order = self.group.order
+        if x.shape[1] % order:
             raise ValueError(
-                f"input must have a multiple of {self.order} channels, fields of {self.group} (got {x.shape[1]})"
+                f"input must have a multiple of {order} channels, fields of {self.group} (got {x.shape[1]})"
             )
 
-    def _measure(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean over the group, (B, F, 1, P), and c of the identity and the measured elements, (B, F, 1 + n, P)."""
-        y = self.to_irreps @ x.flatten(2).unflatten(1, (-1, self.order))
-        waves, ends = self._waves, 1 if self.group.n % 2 == 0 else 0
-        # Invariant part; sign of the reflections; alternating signs; cosines; sines; the last three of a, then of b.
-        if self.group.mirrors:
-            mean, sign, a_end, b_end, a_cos, a_sin, b_cos, b_sin = y.split([1, 1, ends, ends, *[waves] * 4], 2)
-            powers = a_cos * a_cos + a_sin * a_sin + (b_cos * b_cos + b_sin * b_sin)
-            real, imaginary = a_cos * b_cos - a_sin * b_sin, a_cos * b_sin + a_sin * b_cos
-            parts = [sign * sign, a_end * a_end + b_end * b_end, a_end * b_end, powers, real, imaginary]
-        else:
-            mean, a_end, a_cos, a_sin = y.split([1, ends, waves, waves], 2)
-            parts = [a_end * a_end, a_cos * a_cos + a_sin * a_sin]
-        return mean, self.to_correlations @ torch.cat(parts, 2)
+    def _by_pixel(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).unflatten(3, (-1, self.group.order))
+
+    def _correlate(self, fields: Tensor) -> Tensor:
+        """c of the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
+        return (fields @ self.forms).square() @ self.combine
 
     def _pool(self, x: Tensor) -> Tensor:
-        mean, c = self._measure(x)
-        square, rest = c.split([1, len(self._measured)], 2)
+        fields = self._by_pixel(x)
+        square, rest = self._correlate(fields).split([1, len(self._measured)], 4)
         deviation = (square + self.eps).sqrt()
-        together = rest.sum(1) / (square.sum(1) + self.eps)
-        each = torch.cat([mean / math.sqrt(self.order), deviation, *self._greatest(rest / deviation, 2)], 2)
-        return torch.cat([each.flatten(1, 2), *self._greatest(together, 1)], 1).unflatten(2, x.shape[-2:])
+        each = [fields.mean(4, keepdim=True), deviation, self._greatest(rest) / deviation]
+        together = self._greatest(rest.sum(3) / (square.sum(3) + self.eps))
+        return torch.cat([torch.cat(each, 4).flatten(3), together], 3).permute(0, 3, 1, 2)
 
-    def _greatest(self, c: Tensor, dim: int) -> list[Tensor]:
+    def _greatest(self, c: Tensor) -> Tensor:
+        """The greatest value of each class."""
         found = []
-        for members in self._members:
-            values = [c.narrow(dim, index, 1) for index in members]
-            greatest = values[0]
-            for value in values[1:]:
-                greatest = torch.maximum(greatest, value)
-            found.append(greatest)
-        return found
+        for start, end in pairwise(self._starts):
+            members = c[..., start:end]
+            found.append(members if end == start + 1 else members.max(-1, keepdim=True).values)
+        return torch.cat(found, -1)
 
     def to_plain(self) -> fx.GraphModule:
         """The same function as one graph of torch functions."""
@@ -164,34 +153,53 @@ def _classes(group: PointGroup) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-def _to_irreps(group: PointGroup) -> NDArray[np.float64]:
-    """The orthogonal matrix from a field to its Fourier coefficients, in the order that the layer splits them."""
-    n = group.n
-    angles = 2 * math.pi * np.outer(np.arange(1, (n - 1) // 2 + 1), np.arange(n)) / n
-    alternating = np.array([(-1.0) ** np.arange(n)])[: 1 if n % 2 == 0 else 0]
-    waves = [alternating / math.sqrt(n), math.sqrt(2 / n) * np.cos(angles), math.sqrt(2 / n) * np.sin(angles)]
-    one = np.ones((1, n)) / math.sqrt(group.order)
-    if not group.mirrors:
-        return np.concatenate([one, *waves])
-    end, cos, sin = waves
-    rotations = [np.pad(rows, ((0, 0), (0, n))) for rows in (end, cos, sin)]
-    mirrors = [np.pad(rows, ((0, 0), (n, 0))) for rows in (end, cos, sin)]
-    ends = [rotations[0], mirrors[0]]
-    return np.concatenate([np.hstack([one, one]), np.hstack([one, -one]), *ends, *rotations[1:], *mirrors[1:]])
+def _squares(group: PointGroup, elements: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Linear forms of a field and weights such that c(h) is the weighted sum of the forms' squares.
 
+    By the Fourier transform over the rotations, of the rotations a_i = d(r^i) and the reflections b_i = d(r^i s): the
+    c of rotations are sums of power spectra, those of reflections products of two spectra, and a product is a difference
+    of two squares.
 
-def _to_correlations(group: PointGroup, elements: Sequence[int]) -> NDArray[np.float64]:
-    """The matrix from products of Fourier coefficients to c(h), one row for each element h."""
-    n, rows = group.n, []
-    for h in elements:
-        k, mirror = h % n, h >= n
-        angles = 2 * math.pi * k * np.arange(1, (n - 1) // 2 + 1) / n
-        ends = [(-1.0) ** k] if n % 2 == 0 else []
-        none, never = [0.0] * len(angles), [0.0] * len(ends)
-        if not group.mirrors:
-            rows.append([*ends, *np.cos(angles)])
-        elif mirror:
-            rows.append([-1.0, *never, *(2 * e for e in ends), *none, *(2 * np.cos(angles)), *(2 * np.sin(angles))])
+    Args:
+        group: the point group.
+        elements: the h.
+
+    Returns:
+        Arrays (forms, order) and (elements, forms).
+    """
+    n, order = group.n, group.order
+    k, mirror = np.array(elements) % n, np.array(elements) >= n
+    forms: list[NDArray[np.float64]] = []
+    weights: list[NDArray[np.float64]] = []
+
+    def add(form: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+        forms.append(form)
+        weights.append(weight)
+
+    def pair(p: NDArray[np.float64], q: NDArray[np.float64], power: NDArray, product: NDArray) -> None:
+        """(p.a + q.b)^2 and (p.a - q.b)^2, for power (p.a)^2 + power (q.b)^2 + product (p.a) (q.b)."""
+        add(np.concatenate([p, q]), power / 2 + product / 4)
+        add(np.concatenate([p, -q]), power / 2 - product / 4)
+
+    if group.mirrors:
+        add(np.repeat([1.0, -1.0], n) / math.sqrt(order), np.where(mirror, -1.0, 1.0))
+    if n % 2 == 0:
+        signs = (-1.0) ** np.arange(n) / math.sqrt(n)
+        if group.mirrors:
+            pair(signs, signs, np.where(mirror, 0.0, (-1.0) ** k), np.where(mirror, 2 * (-1.0) ** k, 0.0))
         else:
-            rows.append([1.0, *ends, *never, *np.cos(angles), *none, *none])
-    return np.array(rows)
+            add(signs, (-1.0) ** k)
+    for m in range(1, (n - 1) // 2 + 1):
+        angles = 2 * math.pi * m * np.arange(n) / n
+        cos, sin = (math.sqrt(2 / n) * f(angles) for f in (np.cos, np.sin))
+        c, s = np.cos(2 * math.pi * m * k / n), np.sin(2 * math.pi * m * k / n)
+        if not group.mirrors:
+            add(cos, c)
+            add(sin, c)
+            continue
+        power = np.where(mirror, 0.0, c)
+        pair(cos, cos, power, np.where(mirror, 2 * c, 0.0))
+        pair(sin, sin, power, np.where(mirror, -2 * c, 0.0))
+        for p, q in ((cos, sin), (sin, cos)):
+            pair(p, q, 0 * power, np.where(mirror, 2 * s, 0.0))
+    return np.array(forms), np.array(weights).T

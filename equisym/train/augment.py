@@ -53,8 +53,8 @@ def vary_appearance(images: Tensor) -> Tensor:
     original = _standardised(images)
     smooth = [original, *(_blurred(original, sigma) for sigma in _BLURS)]
     bands = [*(fine - coarse for fine, coarse in zip(smooth[:-1], smooth[1:], strict=True)), smooth[-1]]
-    look = _standardised(sum((band * draw(-math.log(3), math.log(3)).exp() for band in bands), bands[0] * 0))
-    curved = _standardised(torch.sinh(draw(0.5, 1.3) * torch.asinh(look) + draw(-1.0, 1.0)))
+    look = _standardised(sum((band * draw(-math.log(4), math.log(4)).exp() for band in bands), bands[0] * 0))
+    curved = _standardised(torch.sinh(draw(0.5, 2.0) * torch.asinh(look) + draw(-1.5, 1.5)))
     noise = draw(-math.log(50), -math.log(4)).exp() * (draw(0, 1) < 0.5) * torch.randn_like(images)
     varied = curved * torch.where(draw(0, 1) < 0.5, 1.0, -1.0) + noise
     return torch.where(draw(0, 1) < 0.25, original, varied)
