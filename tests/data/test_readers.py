@@ -113,10 +113,12 @@ def test_changed_bytes_are_answered_or_one_sentence(row, tmp_path):
         for place in random.integers(0, min(len(whole), 1200), 4):
             changed[place] = random.integers(256)
         (tmp_path / name).write_bytes(bytes(changed))
+        said = []
         try:
             read_image(f"{tmp_path / name}{part}", max_bytes=2**24)
         except ValueError as error:
-            assert "\n" not in str(error)
+            said.append(str(error))
+        assert "\n" not in "".join(said)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int32"])
@@ -226,19 +228,19 @@ def test_what_is_no_image_file(tmp_path):
 def test_sizes_are_checked_before_reading(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("a", (150_000, 150_000), "u2", chunks=(1000, 1000))
-    np.savez_compressed(tmp_path / "a.npz", a=np.zeros((9000, 9000), np.uint8))
-    Image.new("L", (9000, 9000)).save(tmp_path / "a.png")
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((9000, 9000), np.uint8), compression="zlib")
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros((6000, 6000), np.uint8))
+    Image.new("L", (6000, 6000)).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6000, 6000), np.uint8), compression="zlib")
     start = time.perf_counter()
     for name in ("a.h5", "a.npz", "a.png", "a.tif"):
-        with pytest.raises(ValueError, match="too large: .* the limit is 64 MiB"):
-            read_image(tmp_path / name, max_bytes=2**26)
+        with pytest.raises(ValueError, match="too large: .* the limit is 16 MiB"):
+            read_image(tmp_path / name, max_bytes=2**24)
     assert time.perf_counter() - start < 5
-    assert read_image(tmp_path / "a.png").pixels.shape == (9000, 9000)
+    assert read_image(tmp_path / "a.png").pixels.shape == (6000, 6000)
 
 
 def test_a_strip_that_unpacks_to_more_than_its_pixels(tmp_path):
-    packed = zlib.compress(bytes(2**30), 1)
+    packed = zlib.compress(bytes(2**27), 1)
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((2000, 2000), np.uint8), compression="zlib", rowsperstrip=2000)
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
         tags = tif.pages[0].tags

@@ -50,8 +50,7 @@ def _image(file: Path, image: dict[str, Any]) -> Signal:
     sides = [int(n) for n in _children(data["Dimensions"], plain=True)]
     kind, place = data["DataType"], data["Data"]
     shape = tuple(sides[::-1])
-    axes = "vutzc"[max(0, 7 - len(shape)) :] + "yx" if len(shape) > 1 else "t"
-    axes = axes[-len(shape) :]
+    axes = "tzcuv"[: len(shape) - 2] + "yx" if len(shape) > 1 else "t"
     size = _size(data) if len(shape) > 1 else None
     if kind in _PACKED_COMPLEX or kind in (3, 13):
         return Signal(name, axes, shape, "c8", _no_pixels, size)

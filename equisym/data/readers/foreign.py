@@ -52,7 +52,7 @@ def _signal(found: dict[str, Any], number: int) -> Signal:
         return np.stack([image[name] for name in samples], -1) if samples else image
 
     shape = tuple(data.shape)
-    if samples:
+    if dtype.fields is not None:
         letters, shape, dtype = letters + "s", (*shape, len(samples)), dtype.fields[samples[0]][0]
     size = pixel_size(*sides) if len(sides) == 2 else None
     return Signal(title or str(number), letters, shape, dtype, load, size)

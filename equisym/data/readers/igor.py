@@ -49,7 +49,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
         return [_layer("", pixels, size)]
     names = [labels[2][i : i + _LABEL].strip(b"\0").decode("latin-1") for i in range(_LABEL, len(labels[2]), _LABEL)]
     if len(sides) > 3 or len(names) < sides[2] or len(set(names)) < len(names):
-        return [Signal("", "vz"[4 - len(sides) :] + "yx", pixels.shape, pixels.dtype, _turned(pixels), size)]
+        return [Signal("", "tz"[: len(sides) - 2] + "yx", pixels.shape, pixels.dtype, _turned(pixels), size)]
     return [_layer(name, layer, size) for name, layer in zip(names, pixels, strict=False)]
 
 

@@ -94,7 +94,7 @@ def guess_axes(shape: tuple[int, ...]) -> str:
     stack = len(shape) - (3 if colour else 2)
     if stack > len(_STACK):
         raise ReadError(f"holds an array of shape {shape}, of more dimensions than are read")
-    return _STACK[len(_STACK) - stack :] + ("yxs" if colour else "yx")
+    return _STACK[:stack] + ("yxs" if colour else "yx")
 
 
-_STACK = "vutzc"
+_STACK = "tzcuv"

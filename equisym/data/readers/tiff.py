@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equisym.data.readers.binary import map_pixels
-from equisym.data.readers.signal import MAX_BYTES, NotReadableError, ReadError, Signal
+from equisym.data.readers.signal import NotReadableError, ReadError, Signal
 from equisym.data.readers.tiff_directories import check_directories
 from equisym.data.readers.tiff_scale import scale_of
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it would print about every odd tag
 _OURS = {1, 8, 32946}  # none, deflate: read without imagecodecs
 _DEFLATE, _DEFLATE_MOST = (8, 32946), 1032  # deflate makes no more than so many bytes out of one
+_SUSPECT = 2**26  # bytes that a strip may unpack to before it is tried with care
 _PALETTE, _MOSTLY, _NEAR = 3, 0.8, 400
 
 
@@ -119,7 +120,7 @@ def _check(file: Path, pages: list[Any]) -> None:
                 f"is compressed by {getattr(key.compression, 'name', key.compression)}, which needs imagecodecs: "
                 "pip install 'equisym[microscopy]'"
             )
-        if int(key.compression) in _DEFLATE and max(page.databytecounts, default=0) * _DEFLATE_MOST > MAX_BYTES:
+        if int(key.compression) in _DEFLATE and max(page.databytecounts, default=0) * _DEFLATE_MOST > _SUSPECT:
             _check_deflate(file, page, int(np.prod(key.chunks, dtype=object)) * key.dtype.itemsize)
 
 
