@@ -24,9 +24,11 @@ from equisym.predict.preprocessing import (
     middle,
     reduced,
     refuse_pixels,
+    squared,
     whole,
 )
 from equisym.predict.rejection import Background, refuse_lattice, take_apart
+from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
@@ -50,12 +52,12 @@ class Found:
     measurement: Measurement | None = None
 
 
-def inspect(image: Image, pixel_size: float | None, mask: Any = None) -> Found:
+def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     """Find lattice, cell and group fits of one image, or a reason to refuse it.
 
     Args:
         image: what :meth:`equisym.SymmetryClassifier.predict` takes.
-        pixel_size: in nanometres, if known; that of the file by default.
+        pixel_size: in nanometres, if known, one number or (y, x); that of the file by default.
         mask: which pixels to look at, (H, W); all if not given.
 
     Raises:
@@ -65,7 +67,8 @@ def inspect(image: Image, pixel_size: float | None, mask: Any = None) -> Found:
         file = read_image(image)
         image, pixel_size = file.pixels, pixel_size or file.pixel_size
     pixels = as_pixels(image, mask)
-    about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": pixel_size}
+    pixels, side, note = squared(pixels, pixel_size)
+    about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
     part = known_part(pixels)
     refused = refuse_pixels(part)
     if refused:
@@ -81,7 +84,7 @@ def inspect(image: Image, pixel_size: float | None, mask: Any = None) -> Found:
             refused = look.refused
         elif refused:
             refused += "; there seem to be margins, axes or bars around the picture: cut it out"
-    about["notes"] = look.notes
+    about["notes"] = look.notes if note is None else (note, *look.notes)
     if look.measurement is not None:
         about |= _about_lattice(look.view, look.measurement, look.rest)
     return Found(refused, about, look.view, look.measurement)

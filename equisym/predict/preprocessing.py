@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from equisym.predict.square_pixels import PixelSize, square_pixels
+
 LARGEST = 1024  # pixels along a side that are looked at; larger images are reduced or cut
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _WEAK = 0.01  # of the variance of all channels: a component with less says nothing of its own
@@ -176,6 +178,21 @@ def _hot(channels: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[np.bool_
         if high > low and beyond.sum() <= few:
             hot |= beyond
     return hot
+
+
+def squared(pixels: Pixels, size: PixelSize) -> tuple[Pixels, float | None, str | None]:
+    """An image whose pixels are square, the side of one, and what was done (:func:`square_pixels`)."""
+    channels = pixels.channels
+    if pixels.known is not None and channels.dtype.kind != "f":
+        channels = channels.astype(np.float64)
+    if pixels.known is not None:
+        channels = np.where(pixels.known, channels, np.nan)
+    stretched, sides, notes = zip(*(square_pixels(channel, size) for channel in channels), strict=True)
+    if notes[0] is None:
+        return pixels, sides[0], None
+    values = np.stack(stretched)
+    known = np.isfinite(values).all(0)
+    return Pixels(values, None if known.all() else known), sides[0], notes[0]
 
 
 def known_part(pixels: Pixels) -> Pixels:
