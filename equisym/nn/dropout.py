@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
 
-class FieldDropout2d(nn.Module):
+class FieldDropout2d(ConstantModule):
     """Sets whole fields of a sample to zero, all pixels and components at once, and scales up the rest.
 
     Dropping single components would break the symmetry of a field; dropping fields does not.
@@ -39,7 +39,7 @@ class FieldDropout2d(nn.Module):
             raise ValueError(f"p must be at least 0 and below 1 (got {p})")
         self.field_type, self.p = field_type, p
         field_of = np.repeat(np.arange(len(field_type)), [rep.size for rep in field_type.fields])
-        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+        self.register_constant("field_of", field_of)
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)

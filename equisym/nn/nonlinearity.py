@@ -65,7 +65,7 @@ class _ByField(ConstantModule):
         self._alike = len(field_type.distinct) == 1
         sizes = [rep.size for rep in field_type.fields]
         field_of = np.repeat(np.arange(len(sizes)), sizes)
-        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+        self.register_constant("field_of", field_of)
         self.register_constant("members", (np.arange(len(sizes))[:, None] == field_of[None]).astype(float))
 
     def norms(self, x: Tensor) -> Tensor:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
+from equisym.nn.arguments import check_group
+from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
-from equisym.nn.group_conv import check_group
 
 
-class RestrictRegular2d(nn.Module):
+class RestrictRegular2d(ConstantModule):
     r"""Regular fields of a group as regular fields of a subgroup, for layers that are equivariant to less.
 
     .. math:: G = H t_1 \cup H t_2 \cup \dots, \qquad y_{c,j}(h) = x_c(h\, t_j)
@@ -51,9 +51,8 @@ class RestrictRegular2d(nn.Module):
         members = [step * (h % subgroup.n) + group.n * (h // subgroup.n) for h in range(subgroup.order)]
         cosets = group.product_table[members].T  # [t, h] = h t
         _, first = np.unique(cosets.min(1), return_index=True)
-        one = torch.from_numpy(cosets[np.sort(first)].ravel())
-        order = (torch.arange(fields)[:, None] * group.order + one).ravel()
-        self.register_buffer("order", order, persistent=False)
+        order = (np.arange(fields)[:, None] * group.order + cosets[np.sort(first)].ravel()).ravel()
+        self.register_constant("order", order)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] != len(self.order):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
-from equisym.nn.group_conv import check_group
+from equisym.nn.arguments import check_group
 from equisym.nn.kernel import GroupKernel
 
 KINDS = ("rotation", "mirror", "glide")
