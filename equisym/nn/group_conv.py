@@ -12,7 +12,6 @@ from equisym.groups import PointGroup
 from equisym.nn.arguments import Whole, check_group, whole
 from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, is_channels_last
 from equisym.nn.kernel import GroupKernel
-from equisym.nn.turned_input import convolve_turned, turning_is_cheaper
 
 
 class RegularConv2d(ExpandedConv2d):
