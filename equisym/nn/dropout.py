@@ -26,6 +26,7 @@ class FieldDropout2d(ConstantModule):
         ValueError: at construction if p is not a chance.
 
     >>> from equisym.groups import C
+    >>> import torch
     >>> FieldDropout2d(FieldType.regular(C(4), 2), 0.5).eval()(torch.ones(1, 8, 1, 1)).sum()
     tensor(8.)
     """

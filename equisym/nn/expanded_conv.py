@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Literal, TypedDict, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,28 +11,38 @@ from torch.nn import functional
 from equisym.nn.arguments import Whole, whole
 from equisym.nn.constant import ConstantModule
 
-PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
+PaddingMode = Literal["zeros", "circular", "reflect", "replicate"]
+"""What is added around a map."""
+PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
 
 
-class ConvOptions(TypedDict, total=False):
-    """The options that every convolution takes, with the meaning and the defaults of :class:`torch.nn.Conv2d`.
+class GridOptions(TypedDict, total=False):
+    """How a kernel moves over the grid, with the meaning and the defaults of :class:`torch.nn.Conv2d`.
 
     Attributes:
         stride: step; it keeps the symmetry where it divides the padded size less the kernel's extent.
         padding: pixels added on each side, or ``"same"`` or ``"valid"``; of a transposed layer, pixels cut off.
         dilation: distance between the kernel's pixels.
-        groups: equal consecutive parts of input and output that are connected only to each other.
         padding_mode: what is added: ``"zeros"``, ``"circular"``, ``"reflect"`` or ``"replicate"``.
-        bias: whether to add a learned bias that the group leaves unchanged.
-        device: where to make the weights.
-        dtype: of the weights.
     """
 
     stride: Whole
     padding: Whole | str
     dilation: Whole
+    padding_mode: PaddingMode
+
+
+class ConvOptions(GridOptions, total=False):
+    """The options that every convolution takes, with the meaning and the defaults of :class:`torch.nn.Conv2d`.
+
+    Attributes:
+        groups: equal consecutive parts of input and output that are connected only to each other.
+        bias: whether to add a learned bias that the group leaves unchanged.
+        device: where to make the weights.
+        dtype: of the weights.
+    """
+
     groups: int
-    padding_mode: str
     bias: bool
     device: torch.device | str | None
     dtype: torch.dtype | None
@@ -47,7 +57,7 @@ class ExpandedConv2d(ConstantModule):
 
     Args:
         kernel_size: side of the kernel.
-        stride: as the rest, see :class:`ConvOptions`.
+        stride: as the rest, see :class:`GridOptions`.
         padding: pixels on each side, ``"same"`` or ``"valid"``.
         dilation: distance between the kernel's pixels.
         groups: parts that are connected only to each other.
@@ -68,13 +78,13 @@ class ExpandedConv2d(ConstantModule):
         padding: Whole | str = 0,
         dilation: Whole = 1,
         groups: int = 1,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = whole("kernel_size", kernel_size), whole("stride", stride)
         self.dilation, self.groups = whole("dilation", dilation), whole("groups", groups)
         self.padding = self._pixels(padding)
-        self.padding_mode = padding_mode
+        self.padding_mode: PaddingMode = padding_mode
         if padding_mode not in PADDING_MODES:
             raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)} (got {padding_mode!r})")
         if self.transposed and padding_mode != "zeros":

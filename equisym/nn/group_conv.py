@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from equisym.groups import PointGroup
 from equisym.nn.arguments import Whole, check_group, whole
-from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, is_channels_last
+from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, PaddingMode, is_channels_last
+from equisym.nn.input_transform_conv import convolve_turned, turning_is_cheaper
 from equisym.nn.kernel import GroupKernel
 
 
@@ -31,7 +32,7 @@ class RegularConv2d(ExpandedConv2d):
         padding: Whole | str = 0,
         dilation: Whole = 1,
         groups: int = 1,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.groups import PointGroup
+from equisym.groups import Group, PointGroup
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
 from equisym.nn.steerable_kernel import circular_functions, turn_waves
@@ -139,7 +139,8 @@ class GroupKernel(ConstantModule):
         dtype = working_dtype(weight)
         if self.exact:
             index = self.index.view(order, -1)
-            return _Permuted.apply(weight.flatten(2), index, self.back, k, dtype, channels_last)
+            permuted = _Permuted if torch.compiler.is_compiling() else _PermutedForward
+            return permuted.apply(weight.flatten(2), index, self.back, k, dtype, channels_last)
         weight, basis = weight.to(dtype), self.basis.to(dtype)
         if self.lifting:
             turned = torch.einsum("oib,bgp->oigp", weight, basis)[:, :, :, None]
@@ -213,6 +214,12 @@ class _Permuted(torch.autograd.Function):
         grad = grads[0].reshape(grads[0].shape[0] // order, order, -1, size)
         return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
 
+
+class _PermutedForward(_Permuted):
+    """The same with forward-mode derivatives, which torch.compile cannot trace."""
+
+    generate_vmap_rule = True
+
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
         (index,) = ctx.saved_tensors
@@ -240,7 +247,7 @@ def working_dtype(weight: Tensor) -> torch.dtype:
     return weight.dtype
 
 
-def check_kernel_size(kernel_size: int, group: PointGroup) -> None:
+def check_kernel_size(kernel_size: int, group: Group) -> None:
     """Refuse even kernels where a rotation would take their corners off the pixels."""
     if kernel_size % 2 == 0 and not group.exact_on_grid:
         raise ValueError(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from equisym.groups import D
 from equisym.groups.orbit import check_permutation, orbits
 from equisym.nn.arguments import Whole, whole
-from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d
+from equisym.nn.expanded_conv import ExpandedConv2d, GridOptions
 
 Generator = tuple[Sequence[int] | NDArray[Any], Sequence[int] | NDArray[Any], int]
 
@@ -65,11 +65,9 @@ class OrbitConv2d(ExpandedConv2d):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        **options: Unpack[ConvOptions],
+        **options: Unpack[GridOptions],
     ) -> None:
         super().__init__(kernel_size, **options)
-        if self.groups != 1:
-            raise ValueError(f"groups must be 1 (got {self.groups}): state the sharing by the generators")
         kernel_size = self.kernel_size
         self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
         moves, outer = [], []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.nn.arguments import Whole, whole
-from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d
+from equisym.nn.expanded_conv import ExpandedConv2d, GridOptions
 from equisym.nn.orbit_linear import OrbitLinear
 
 
@@ -141,12 +141,10 @@ class ReparamConv2d(ExpandedConv2d):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        **options: Unpack[ConvOptions],
+        **options: Unpack[GridOptions],
     ) -> None:
         super().__init__(kernel_size, **options)
         self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
-        if self.groups != 1:
-            raise ValueError(f"groups must be 1 (got {self.groups}): the symmetry mixes all channels")
 
         def empty(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))

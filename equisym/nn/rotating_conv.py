@@ -42,6 +42,7 @@ class RotatingConv2d(LiftConv2d):
         ValueError: at construction for kernels that cannot turn so or an unknown reduction; at the call for a wrong
             number of channels.
 
+    >>> import torch
     >>> RotatingConv2d(1, 8, 3, rotations=4, reduce="max", padding=1)(torch.zeros(2, 1, 9, 9)).shape
     torch.Size([2, 8, 9, 9])
 

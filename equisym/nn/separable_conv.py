@@ -9,7 +9,7 @@ from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.nn.arguments import Whole, whole
-from equisym.nn.expanded_conv import ConvOptions
+from equisym.nn.expanded_conv import GridOptions
 from equisym.nn.group_conv import GroupConv2d, RegularConv2d
 
 
@@ -26,8 +26,10 @@ class GroupDepthwiseConv2d(RegularConv2d):
         fields: regular fields of input and output.
         kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
-        options: ``stride``, ``padding``, ``dilation``, ``padding_mode``, ``bias``, ``device`` and ``dtype``, as
-            :class:`GroupConv2d` takes them.
+        bias: whether to add one learned number per field.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
 
     Shape:
         ``(B, fields * order, H, W)`` -> ``(B, fields * order, H', W')``, the group element fastest.
@@ -44,9 +46,19 @@ class GroupDepthwiseConv2d(RegularConv2d):
     gain = 1.0
     printed = tuple(name for name in RegularConv2d.printed if name != "groups")
 
-    def __init__(self, fields: int, kernel_size: Whole, *, group: PointGroup, **options: Unpack[ConvOptions]) -> None:
-        fields = whole("fields", fields)
-        super().__init__(fields, fields, kernel_size, group=group, groups=fields, **options)
+    def __init__(
+        self,
+        fields: int,
+        kernel_size: Whole,
+        *,
+        group: PointGroup,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[GridOptions],
+    ) -> None:
+        fields, own = whole("fields", fields), {"groups": fields, "bias": bias, "device": device, "dtype": dtype}
+        super().__init__(fields, fields, kernel_size, group=group, **own, **options)
         self.fields = fields
         self.groups = fields * group.order  # of the plain convolution
 
@@ -101,7 +113,7 @@ class SeparableGroupConv2d(nn.Sequential):
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        **options: Unpack[ConvOptions],
+        **options: Unpack[GridOptions],
     ) -> None:
         place = {"group": group, "device": device, "dtype": dtype}
         super().__init__(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equisym.nn.arguments import Whole, whole
-from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d
+from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, GridOptions
 from equisym.nn.field_type import FieldType, check_types
 from equisym.nn.kernel import check_kernel_size
 from equisym.nn.steerable_kernel import steerable_basis
@@ -47,13 +47,14 @@ class _SteerableConv(ExpandedConv2d):
         out_type: FieldType,
         kernel_size: Whole,
         *,
+        groups: int = 1,
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        **options: Unpack[ConvOptions],
+        **options: Unpack[GridOptions],
     ) -> None:
         check_types((in_type, out_type))
-        super().__init__(kernel_size, **options)
+        super().__init__(kernel_size, groups=groups, **options)
         check_kernel_size(self.kernel_size, in_type.group)
         self.in_type, self.out_type = in_type, out_type
         place = {"device": device, "dtype": dtype}
@@ -155,11 +156,11 @@ class SteerableConv2d(_SteerableConv):
         in_type: fields of the input.
         out_type: fields of the output, of the same group.
         kernel_size: side of the kernel; even only for C_n and D_n with n dividing 4.
+        groups: equal consecutive parts of both types that are connected only to each other.
         bias: whether to add a learned vector that the group leaves unchanged.
         device: where to make the weights.
         dtype: of the weights.
-        options: ``stride``, ``padding``, ``dilation``, ``groups`` and ``padding_mode``, as :class:`GroupConv2d` takes
-            them.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
 
     Shape:
         ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')``.

@@ -64,6 +64,10 @@ class SymmetryFilter2d(nn.Module):
         super().__init__()
         if min(in_channels, out_channels) < 1:
             raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size must be odd (got {kernel_size}): every pixel is a centre; use {kernel_size + 1}"
+            )
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)} (got {kind!r})")
         if order < 2:

@@ -64,8 +64,8 @@ fields = FieldType.regular(C(4), 1)
 @pytest.mark.parametrize("name", REGULAR)
 def test_regular_convolutions(name):
     make = REGULAR[name]
-    with pytest.raises(ValueError, match=r"odd for D4 \(got 4\).*use 3 or 5"):
-        make(group=D(4), kernel_size=4)
+    with pytest.raises(ValueError, match=r"odd for D3 \(got 4\).*use 3 or 5"):
+        make(group=D(3), kernel_size=4)
     with pytest.raises(TypeError, match=r"PointGroup such as D\(4\) \(got 'p4'\)"):
         make(group="p4")
     with pytest.raises(TypeError, match="PointGroup"):
@@ -107,15 +107,15 @@ def test_an_unknown_group_is_named(make):
         (lambda: fields + FieldType.of((1, trivial(D(4)))), "representation of C4 .got trivial.D.4.. of D4"),
         (lambda: FieldType.of((1, trivial(C(4))), (1, irrep(C(8), 1))), "of C4 .got irrep.C.8., 1. of C8"),
         (lambda: RotatingConv2d(1, 1, 3, rotations=0), "at least 1 .got 0"),
-        (lambda: RotatingConv2d(1, 1, 4, rotations=4), "odd for C4 .got 4"),
+        (lambda: RotatingConv2d(1, 1, 4, rotations=8), "odd for C8 .got 4"),
         (lambda: RotatingConv2d(1, 1, 3, rotations=4, reduce="sum"), "none, max, mean .got 'sum'"),
         (lambda: RotatingConv2d(2, 1, 3, rotations=4)(torch.zeros(1, 3, 5, 5)), "2 channels, an image .got 3"),
         (lambda: NormMaxPool2d(fields, 0), "positive .got 0"),
         (lambda: NormMaxPool2d(fields, 2, 0), "positive .got 2 and 0"),
-        (lambda: OrbitConv2d(1, 1, 3, generators=[], stride=0), "got 0 and 0"),
+        (lambda: OrbitConv2d(1, 1, 3, generators=[], stride=0), "stride must be at least 1 .got 0"),
         (lambda: FourierNonlinearity(SO2, 0, max_frequency=1, samples=4), "got 0 and 1"),
         (lambda: SymmetryFilter2d(0, 1, 3), "got 0 in and 1 out"),
-        (lambda: SymmetryFilter2d(1, 1, 4), "odd for C2 .got 4"),
+        (lambda: SymmetryFilter2d(1, 1, 4), "odd .got 4.: every pixel"),
         (lambda: SymmetryFilter2d(2, 1, 3)(torch.zeros(1, 1, 5, 5)), "2 channels .got 1"),
         (lambda: SymmetryCorrelation2d(group=C(4))(torch.zeros(1, 1, 5, 7)), "square maps .got 5 x 7"),
         (lambda: WallpaperConv2d(0, 1, 3, group="p4", cell=4), "got 0 in and 1 out"),
