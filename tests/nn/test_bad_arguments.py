@@ -54,7 +54,7 @@ TYPED = [
     PointwiseNonlinearity,
     lambda t: FieldGroupNorm2d(1, t),
     lambda t: NormMaxPool2d(t, 3),
-    lambda t: Restrict2d(t, C(2)),
+    lambda t: Restrict2d(t, to=C(2)),
     lambda t: SteerableConv2d(t, t, 3),
     lambda t: SteerableConvTranspose2d(t, t, 3),
 ]
@@ -90,9 +90,9 @@ def test_fields_must_be_a_type(layer):
         lambda g: GroupBatchNorm2d(2, group=g),
         lambda g: GroupPool2d(group=g),
         lambda g: GroupResidualBlock(2, 2, group=g),
-        lambda g: RestrictRegular2d(1, g, C(2)),
+        lambda g: RestrictRegular2d(1, group=g, to=C(2)),
         lambda g: SymmetryCorrelation2d(group=g),
-        lambda g: FourierNonlinearity(g, 1, max_frequency=1),
+        lambda g: FourierNonlinearity(1, group=g, max_frequency=1),
     ],
 )
 def test_an_unknown_group_is_named(make):
@@ -113,14 +113,14 @@ def test_an_unknown_group_is_named(make):
         (lambda: NormMaxPool2d(fields, 0), "positive .got 0"),
         (lambda: NormMaxPool2d(fields, 2, 0), "positive .got 2 and 0"),
         (lambda: OrbitConv2d(1, 1, 3, generators=[], stride=0), "stride must be at least 1 .got 0"),
-        (lambda: FourierNonlinearity(SO2, 0, max_frequency=1, samples=4), "got 0 and 1"),
+        (lambda: FourierNonlinearity(0, group=SO2, max_frequency=1, samples=4), "got 0 and 1"),
         (lambda: SymmetryFilter2d(0, 1, 3), "got 0 in and 1 out"),
         (lambda: SymmetryFilter2d(1, 1, 4), "odd .got 4.: every pixel"),
         (lambda: SymmetryFilter2d(2, 1, 3)(torch.zeros(1, 1, 5, 5)), "2 channels .got 1"),
         (lambda: SymmetryCorrelation2d(group=C(4))(torch.zeros(1, 1, 5, 7)), "square maps .got 5 x 7"),
         (lambda: WallpaperConv2d(0, 1, 3, group="p4", cell=4), "got 0 in and 1 out"),
-        (lambda: RestrictRegular2d(1, D(4), C(2))(torch.zeros(1, 9, 3, 3)), "8 channels .got 9"),
-        (lambda: RestrictRegular2d(0, D(4), C(2)), "at least 1 .got 0"),
+        (lambda: RestrictRegular2d(1, group=D(4), to=C(2))(torch.zeros(1, 9, 3, 3)), "8 channels .got 9"),
+        (lambda: RestrictRegular2d(0, group=D(4), to=C(2)), "at least 1 .got 0"),
     ],
 )
 def test_what_came_and_what_was_needed(make, message):
