@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup
+from equisym.nn.arguments import check_group
 from equisym.nn.constant import ConstantModule
-from equisym.nn.group_conv import check_group
 
 
 class CorrelationPool2d(ConstantModule):
@@ -104,7 +104,7 @@ class CorrelationPool2d(ConstantModule):
         return x.permute(0, 2, 3, 1).unflatten(3, (-1, self.group.order))
 
     def _correlate(self, fields: Tensor) -> Tensor:
-        """c of the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
+        """Correlations under the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
         return (fields @ self.forms).square() @ self.combine
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -156,9 +156,8 @@ def _classes(group: PointGroup) -> tuple[tuple[int, ...], ...]:
 def _squares(group: PointGroup, elements: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Linear forms of a field and weights such that c(h) is the weighted sum of the forms' squares.
 
-    By the Fourier transform over the rotations, of the rotations a_i = d(r^i) and the reflections b_i = d(r^i s): the
-    c of rotations are sums of power spectra, those of reflections products of two spectra, and a product is a difference
-    of two squares.
+    Fourier transforms over the rotations, of a_i = d(r^i) and b_i = d(r^i s): the c of rotations are sums of power
+    spectra, those of reflections products of two spectra, and a product is a difference of two squares.
 
     Args:
         group: the point group.

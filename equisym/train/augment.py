@@ -1,8 +1,9 @@
-"""Augmentation of training images, on their own device: moves and looks under which a wallpaper group keeps its name."""
+"""Augmentation of training images on their device: moves and looks under which a wallpaper group keeps its name."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ def vary_appearance(images: Tensor) -> Tensor:
 
     original = _standardised(images)
     smooth = [original, *(_blurred(original, sigma) for sigma in _BLURS)]
-    bands = [*(fine - coarse for fine, coarse in zip(smooth[:-1], smooth[1:], strict=True)), smooth[-1]]
+    bands = [*(fine - coarse for fine, coarse in pairwise(smooth)), smooth[-1]]
     look = _standardised(sum((band * draw(-math.log(4), math.log(4)).exp() for band in bands), bands[0] * 0))
     curved = _standardised(torch.sinh(draw(0.5, 2.0) * torch.asinh(look) + draw(-1.5, 1.5)))
     noise = draw(-math.log(50), -math.log(4)).exp() * (draw(0, 1) < 0.5) * torch.randn_like(images)

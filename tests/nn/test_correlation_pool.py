@@ -1,4 +1,4 @@
-"""Correlation pooling: the definition summed element by element, the classes, the gradients, what it says of an image."""
+"""Correlation pooling: its definition summed element by element, classes, gradients, what it says of an image."""
 
 import pytest
 import torch
