@@ -104,7 +104,7 @@ class CorrelationPool2d(ConstantModule):
         return x.permute(0, 2, 3, 1).unflatten(3, (-1, self.group.order))
 
     def _correlate(self, fields: Tensor) -> Tensor:
-        """Correlations under the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
+        """Those of the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
         return (fields @ self.forms).square() @ self.combine
 
     def _pool(self, x: Tensor) -> Tensor:
