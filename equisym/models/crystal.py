@@ -48,7 +48,7 @@ class Crystal(FromEvidence):
         """Fit the weights to packed evidence (B, PACKED) and labels (B,).
 
         Args:
-            rows: what :meth:`look` returns.
+            rows: what ``look`` returns.
             labels: groups.
             strength: inverse of the penalty on the weights, scikit-learn's C.
         """
