@@ -32,7 +32,7 @@ from equisym.train import TrainConfig, order, run
 
 PLAIN = "timm/resnet18"
 PAIRS = (("waiting", "whole"), ("images", "whole"), ("images", "processor"))
-OTHERWISE = ("crystal", "symnet")  # fitted to evidence that is gathered once, not to images in every step
+OTHERWISE = ("crystal", "symnet")  # fitted to features that are extracted once, not to images in every step
 CONFIG = TrainConfig(size=129, train_images=272, batch_size=34, epochs=1, test_images=0, logger="none", workers=1)
 
 

@@ -10,7 +10,7 @@ _CHOICES = {
     "logger": ("tensorboard", "wandb", "mlflow", "none"),
     "optimiser": ("adamw", "adam"),
     "schedule": ("onecycle", "cosine", "constant"),
-    "loss": ("flat", "hierarchical", "level1"),
+    "loss": ("flat", "hierarchical", "rotation_family"),
 }
 
 
@@ -32,8 +32,8 @@ class TrainConfig:
         optimiser: adamw or adam.
         schedule: onecycle, cosine or constant.
         weight_decay: of the optimiser; norms and biases are spared.
-        loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or level1 (three
-            classes: without rotations, 2- and 4-fold, 3- and 6-fold).
+        loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or rotation_family
+            (three classes: without rotations, 2- and 4-fold, 3- and 6-fold).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
         degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
         augment: turn and flip the training images at random.
@@ -116,7 +116,7 @@ class TrainConfig:
     @property
     def num_classes(self) -> int:
         """Size of the network's answer."""
-        return 3 if self.loss == "level1" else 17
+        return 3 if self.loss == "rotation_family" else 17
 
     @property
     def model_options(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from equisym.models.tree import LEVELS, labels_at, log_sums
 
-LOSSES = ("flat", "hierarchical", "level1")
+LOSSES = ("flat", "hierarchical", "rotation_family")
 
 
 class HierarchicalLoss(nn.Module):

@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from equisym.models.tree import labels_at
 from equisym.train.augment import turn_and_flip
 from equisym.train.losses import HierarchicalLoss
-from equisym.train.order import rank_and_world
+from equisym.train.samplers import rank_and_world
 
 Batch = tuple[Tensor, Tensor]
 OPTIMISERS = ("adamw", "adam")
@@ -47,7 +47,7 @@ class ClassifierModule(L.LightningModule):
         weight_decay: of the optimiser; norms, biases and other vectors are spared.
         optimiser: ``"adamw"`` or ``"adam"``.
         schedule: ``"onecycle"``, ``"cosine"`` (after a warm-up of a twentieth), or ``"constant"``.
-        loss: ``"flat"``, ``"hierarchical"`` or ``"level1"`` (labels become the three classes of the first level).
+        loss: ``"flat"``, ``"hierarchical"`` or ``"rotation_family"`` (three classes).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine.
         augment: whether to turn and flip the images.
         seed: of dropout and augmentation.
@@ -71,7 +71,7 @@ class ClassifierModule(L.LightningModule):
         self.model, self.lr, self.weight_decay = model, lr, weight_decay
         self.optimiser, self.schedule, self.augment, self.seed = optimiser, schedule, augment, seed
         self.loss = HierarchicalLoss(curriculum=curriculum) if loss == "hierarchical" else nn.CrossEntropyLoss()
-        self.level1 = labels_at("level1") if loss == "level1" else None
+        self.rotation_family = labels_at("rotation_family") if loss == "rotation_family" else None
         for part in ("train", "valid"):
             self.add_module(f"{part}_accuracy", MulticlassAccuracy(num_classes, average="micro"))
             self.add_module(f"{part}_loss", MeanMetric())
@@ -130,7 +130,7 @@ class ClassifierModule(L.LightningModule):
     def prepare(self, batch: Batch) -> Batch:
         """The batch with the labels of the level that is trained."""
         images, labels = batch
-        return images, labels if self.level1 is None else labels.new_tensor(self.level1)[labels]
+        return images, labels if self.rotation_family is None else labels.new_tensor(self.rotation_family)[labels]
 
     def _log(self, part: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         for name, values in (("accuracy", (logits, labels)), ("loss", (loss.detach(), len(labels)))):

@@ -26,17 +26,17 @@ from tqdm.auto import tqdm
 from equisym.data import FAMILIES, Degradation, PatternOptions, WallpaperDataset
 from equisym.data.dataset import worker_count
 from equisym.models import Crystal, SymNet
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.tree import labels_at
+from equisym.train.artifacts import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.checkpoints import Checkpoints, ExponentialAverage, Preempted, model_weights
 from equisym.train.config import TrainConfig
+from equisym.train.determinism import repeatable
+from equisym.train.feature_training import SymmetryModule
 from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
-from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.plots import plot_confusion, plot_curves
-from equisym.train.records import MetricsTable, load_model, make_network, save_model, write_whole
-from equisym.train.repeatable import repeatable
-from equisym.train.symmetry import SymmetryModule
+from equisym.train.samplers import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.synchronise import synchronise_norms
 
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
@@ -71,7 +71,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     several = config.devices * config.nodes > 1
     if several:
         synchronise_norms(model)
-    measured = model if isinstance(model, FromEvidence) else None
+    measured = model if isinstance(model, FeatureClassifier) else None
     train_loader, valid_loader = _train_loader(config, measured), _valid_loader(config, measured)
     fitted = isinstance(model, Crystal)
     if fitted:  # at once, by scikit-learn; an epoch at rate 0 then measures it
@@ -148,8 +148,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
     confusion = {}
     for family in FAMILIES if config.test_images else ():
         logits, labels = classify(load_model(out)[0], _dataset(config, family, config.test_images, "test"))
-        if config.loss == "level1":
-            labels = labels.new_tensor(labels_at("level1"))[labels]
+        if config.loss == "rotation_family":
+            labels = labels.new_tensor(labels_at("rotation_family"))[labels]
         confusion[family] = multiclass_confusion_matrix(logits, labels, config.num_classes).numpy()
     if confusion:
         plot_confusion(confusion, out / "confusion.png")
@@ -183,10 +183,10 @@ def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, 
     return WallpaperDataset(families, length, size=config.size, seed=config.seed, split=split, options=options)
 
 
-def _kept(config: TrainConfig, split: str, measured: FromEvidence | None) -> tuple[Dataset, int]:
+def _kept(config: TrainConfig, split: str, measured: FeatureClassifier | None) -> tuple[Dataset, int]:
     """The images of a split, in memory if they fit, and the worker processes that then draw them.
 
-    Of a network that judges evidence, what it measured is kept.
+    Of a network that reads symmetry features, what it measured is kept.
     """
     length = config.train_images if split == "train" else config.valid_images
     dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
@@ -195,19 +195,19 @@ def _kept(config: TrainConfig, split: str, measured: FromEvidence | None) -> tup
     if measured is not None:
         images, labels = dataset.in_memory(workers=workers, progress=_is_first_process()).tensors
         bar = tqdm(images.split(17), desc="measuring", disable=not _is_first_process())
-        return TensorDataset(torch.cat([measured.look(batch) for batch in bar]), labels), 0
+        return TensorDataset(torch.cat([measured.extract(batch) for batch in bar]), labels), 0
     if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
         return dataset.in_memory(workers=workers, progress=_is_first_process()), 0
     return dataset, workers
 
 
-def _train_loader(config: TrainConfig, measured: FromEvidence | None) -> ResumableLoader:
+def _train_loader(config: TrainConfig, measured: FeatureClassifier | None) -> ResumableLoader:
     dataset, workers = _kept(config, "train", measured)
     order = EpochBatches(config.train_images, config.batch_size, seed=config.seed)
     return ResumableLoader(dataset, order, num_workers=workers, persistent_workers=workers > 0)
 
 
-def _valid_loader(config: TrainConfig, measured: FromEvidence | None) -> DataLoader:
+def _valid_loader(config: TrainConfig, measured: FeatureClassifier | None) -> DataLoader:
     dataset, workers = _kept(config, "valid", measured)
     share = ShardedSequence(config.valid_images)
     return DataLoader(dataset, config.batch_size, sampler=share, num_workers=workers, persistent_workers=workers > 0)
