@@ -48,11 +48,7 @@ class Crystal(FeatureClassifier):
         """Fit the weights to packed features (B, PACKED) and labels (B,).
 
         Args:
-<<<<<<< HEAD:equisym/models/crystal.py
-            rows: what ``look`` returns.
-=======
-            rows: what :meth:`extract` returns.
->>>>>>> main:equisym/models/crystal_regression.py
+            rows: what ``extract`` returns.
             labels: groups.
             strength: inverse of the penalty on the weights, scikit-learn's C.
         """
