@@ -54,6 +54,7 @@ sphinx_gallery_conf = {
     "examples_dirs": [f"gallery_src/{area}" for area in _areas],
     "gallery_dirs": [f"gallery/{area}" for area in _areas],
     "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
