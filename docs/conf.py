@@ -13,6 +13,8 @@ os.environ["MPLBACKEND"] = "agg"
 import matplotlib as mpl
 
 mpl.use("agg")
+from sphinx.pycode import ModuleAnalyzer
+
 import equisym
 
 DOCS = Path(__file__).parent
@@ -69,7 +71,10 @@ _elsewhere = "|".join(
     ["torch", "numpy", "np", "matplotlib", "lightning", "timm", "sklearn", "skimage", "h5py", "jsonargparse"]
 )
 _standard_library = "|".join(sys.stdlib_module_names)
-nitpick_ignore_regex = [(r"py:.*", rf"({_elsewhere}|{_standard_library})\..*"), (r"py:class", r"equisym\..*\.Config")]
+nitpick_ignore_regex = [
+    (r"py:.*", rf"({_elsewhere}|{_standard_library})(\..*)?"),
+    (r"py:class", r"equisym\..*\.Config"),
+]
 _for_type_checkers = ("Axes", "NDArray", "Path", "TensorDataset")  # imported under TYPE_CHECKING alone
 nitpick_ignore = [("py:class", name) for name in _for_type_checkers]
 
@@ -87,28 +92,43 @@ def directive(kind: str, argument: str, *lines: str) -> str:
 
 def public_page(module) -> str:
     """What a module exports. An object that another page describes already is named, and leads there."""
-    name, members, others = module.__name__, list(getattr(module, "__all__", [])), []
-    for member in list(members):
+    name, members, others = module.__name__, [], []
+    for member in getattr(module, "__all__", []):
         value = getattr(module, member)
-        described = documented_as.setdefault(f"{getattr(value, '__module__', name)}.{member}", f"{name}.{member}")
-        if described != f"{name}.{member}":
-            members.remove(member)
+        if getattr(value, "__module__", "").startswith("equisym.") and hasattr(value, "__qualname__"):
+            described = documented_as.setdefault(f"{value.__module__}.{member}", f"{name}.{member}")
+            if described == f"{name}.{member}":
+                members.append(member)
+                continue
             documented_as[f"{name}.{member}"] = described
-            kind, role = ("py:class", "class") if isinstance(value, type) else ("py:function", "func")
-            others.append(directive(kind, f"{name}.{member}", "", f"The same as :{role}:`{described}`."))
+            kind, role = ("class", "class") if isinstance(value, type) else ("function", "func")
+            text = f"The same as :{role}:`{described}`."
+        else:  # a constant, whose docstring stands below it in the source
+            defined, text = constant_docstring(module, member)
+            documented_as[f"{defined}.{member}"], kind = f"{name}.{member}", "data"
+        others.append(directive(f"py:{kind}", member, f":module: {name}", "", *text.splitlines()))
     options = [f":members: {', '.join(members)}"] + [":imported-members:"] * bool(members)
     return f"# {name}\n\n" + "\n".join([directive("automodule", name, *options), *others])
+
+
+def constant_docstring(package, name: str) -> tuple[str, str]:
+    """The module of a package that assigns a constant, and what is written below the assignment."""
+    for inside in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        documented = ModuleAnalyzer.for_module(inside.name).find_attr_docs()
+        if ("", name) in documented:
+            return inside.name, "\n".join(documented["", name]).strip()
+    raise ValueError(f"{package.__name__}.{name} is public and has no docstring below its assignment")
 
 
 def modules_page(module) -> str:
     """What is in a package and not exported, one section for each of its modules."""
     name = module.__name__
     sections = [f"# {name}, module by module\n\n[{name}]({name}.md) has what is exported; what is here may change.\n"]
-    for inside in (f"{name}.{m.name}" for m in pkgutil.iter_modules(module.__path__)):
+    for inside in (m.name for m in pkgutil.walk_packages(module.__path__, f"{name}.")):
         exported = [full.split(".")[-1] for full in documented_as if full.rpartition(".")[0] == inside]
         options = [":members:", f":exclude-members: {', '.join(exported)}"]
         options += [":no-index:"] * (inside in documented_as.values())  # a function of the module's name has the index
-        sections.append(f"## {inside.split('.')[-1]}\n\n" + directive("automodule", inside, *options))
+        sections.append(f"## {inside.removeprefix(name)[1:]}\n\n" + directive("automodule", inside, *options))
     return "\n".join(sections)
 
 
@@ -130,13 +150,13 @@ for name, page in pages.items():
 
 def find_documented(app, env, node, contnode):
     """Lead a reference to an object, from where it was defined or by its name alone, to where it is documented."""
-    target = node["reftarget"]
+    if node.get("refdomain") != "py":
+        return None
+    domain, target = env.get_domain("py"), node["reftarget"]
     known = documented_as | {full.split(".")[-1]: name for full, name in documented_as.items()}
-    for prefix in (target, target.rpartition(".")[0]):  # a method, after its class
-        if node.get("refdomain") == "py" and prefix in known:
-            name = known[prefix] + target.removeprefix(prefix)
-            return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, contnode)
-    return None
+    names = [known[p] + target.removeprefix(p) for p in (target, target.rpartition(".")[0]) if p in known]
+    names += [name for name in domain.objects if name.split(".")[-1] == target.split(".")[-1]]
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", names[0], node, contnode) if names else None
 
 
 def keep_colons(_app, what, _name, _obj, _options, lines):

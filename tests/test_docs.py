@@ -18,9 +18,20 @@ PACKAGES = ["equisym", *(f"equisym.{module.name}" for module in pkgutil.iter_mod
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """The built pages; the build stops at nothing, and every warning is an error: a reference that leads nowhere too."""
+    """The built pages. Every warning is an error, and a reference that leads nowhere is a warning."""
     pages = tmp_path_factory.mktemp("docs")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", pages.with_name("doctrees"), DOCS, pages]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-d",
+        pages.with_name("doctrees"),
+        DOCS,
+        pages,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return pages

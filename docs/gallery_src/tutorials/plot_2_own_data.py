@@ -10,9 +10,9 @@ of images, upright ones only, and then reads digits that lie on their side.
 # A folder of images
 # ------------------
 #
-# One folder for each class, as torchvision's ``ImageFolder`` expects. The digits come with scikit-learn. Choose the group
-# that the labels allow: a 6 turned by 180 degrees is a 9, so 9 is left out; a mirrored 2 is no digit, so the group is
-# :math:`C_4`, four rotations without mirrors.
+# One folder for each class, as torchvision's ``ImageFolder`` expects. The digits come with scikit-learn. Choose the
+# group that the labels allow: a 6 turned by 180 degrees is a 9, so 9 is left out; a mirrored 2 is not a digit, so the
+# group is :math:`C_4`, four rotations without mirrors.
 
 import tempfile
 from pathlib import Path
@@ -54,8 +54,8 @@ for label, axis in enumerate(axes):
 # Two networks
 # ------------
 #
-# The equivariant network, and the same plan with plain convolutions of as many channels (:math:`C_1` is the group of the
-# identity alone). ``build`` takes any number of classes and channels.
+# The equivariant network, and the same plan with plain convolutions of as many channels (:math:`C_1` is the group of
+# the identity alone). ``build`` takes any number of classes and channels.
 
 from equisym.models import build
 

@@ -97,7 +97,9 @@ for family in FAMILIES:
     first, second = right["symmetry features", family], right["autocorrelation", family]
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     p = binomtest(only_first, only_first + only_second).pvalue
-    print(f"{family}: {only_first} images only by symmetry features, {only_second} only by autocorrelation, p = {p:.1e}")
+    print(
+        f"{family}: {only_first} images only by symmetry features, {only_second} only by autocorrelation, p = {p:.1e}"
+    )
 
 # %%
 # ``equisym-eval`` makes this comparison for any number of trained networks, with corruptions, calibration and kinds of

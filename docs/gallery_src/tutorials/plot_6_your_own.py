@@ -9,8 +9,8 @@ Four things that one adds, each in a few lines, and how to test each.
 # A layer
 # -------
 #
-# A layer is an ``nn.Module`` on plain tensors. This one pools the mirrors of :math:`D_4` and keeps the rotations: of the
-# eight channels of a field, r^i and r^i s are reduced to their maximum.
+# A layer is an ``nn.Module`` on plain tensors. This one pools the mirrors of :math:`D_4` and keeps the rotations: of
+# the eight channels of a field, r^i and r^i s are reduced to their maximum.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,8 +29,8 @@ class MirrorPool(nn.Module):
 
 
 # %%
-# Whether it is equivariant is one line. ``assert_equivariant`` tries every element of the group, here the rotations that
-# both sides share. A test in float64 shows errors that float32 would hide.
+# Whether it is equivariant is one line. ``assert_equivariant`` tries every element of the group, here the rotations
+# that both sides share. A test in float64 shows errors that float32 would hide.
 
 from equisym.testing import assert_equivariant, equivariance_error
 
@@ -41,8 +41,8 @@ print(f"C4: {equivariance_error(network, x, group=C(4)):.0e}")
 
 # %%
 # A layer for this library also gets one entry in ``tests/nn/layer_cases.py``: how to build it, and the types of input
-# and output. The contract suite then tests it for every group in both precisions, with copies, pickles, autocast, export
-# and error messages.
+# and output. The contract suite then tests it for every group in both precisions, with copies, pickles, autocast,
+# export and error messages.
 #
 # A representation
 # ----------------
@@ -82,8 +82,8 @@ for axis, kernel, name in zip(axes, kernels[:, 0], ("xx", "xy", "yx", "yy"), str
 # A group
 # -------
 #
-# The point groups of the plane are all here. Another finite symmetry (a permutation of channels, of the nodes of a graph)
-# is stated by its generators, and weights are shared along its orbits.
+# The point groups of the plane are all here. Another finite symmetry (a permutation of channels, of the nodes of a
+# graph) is stated by its generators, and weights are shared along its orbits.
 
 from equisym.nn import OrbitLinear
 
