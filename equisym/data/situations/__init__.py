@@ -25,7 +25,6 @@ from equisym.data.situations.situation import KINDS, Situation
 from equisym.data.situations.uneven import uneven
 
 _ALL = (
-    many_repeats,
     metric,
     known_crystals,
     deviations,
@@ -35,6 +34,7 @@ _ALL = (
     domains,
     uneven,
     pixel_faults,
+    many_repeats,  # large images last
 )
 
 

@@ -23,7 +23,10 @@ def waves(count: int, period: float, turn: float, phases: Array) -> Array:
     y, x = np.mgrid[:_SIZE, :_SIZE].astype(float)
     angles = np.radians(turn) + np.pi * np.arange(count) / count
     k = 2 * np.pi / period
-    return sum((np.cos(k * (x * np.cos(t) + y * np.sin(t)) + p) for t, p in zip(angles, phases, strict=True)), 0 * x)
+    out = np.zeros(x.shape)
+    for t, p in zip(angles, phases, strict=True):
+        out += np.cos(k * (x * np.cos(t) + y * np.sin(t)) + p)
+    return out
 
 
 def _quasicrystals() -> list[Situation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from equisym.data.situations.drawing import Motif, gaussian
 from equisym.data.situations.oracle import reduced
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 Atoms = tuple[tuple[str, float, float, float], ...]
 
 Z = dict(B=5, C=6, N=7, O=8, Mg=12, Al=13, Si=14, S=16, Cl=17, Ca=20, Ti=22, V=23, Cr=24, Mn=25, Fe=26, Co=27, Ni=28)
@@ -176,7 +177,7 @@ CRYSTALS: dict[str, Crystal] = {
     "pyrite": _cubic(
         5.418,
         "P",
-        *(("Fe", *p) for p in ((0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))),
+        *(("Fe", x, y, z) for x, y, z in ((0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))),
         *(
             ("S", s * x, s * y, s * z)
             for s in (1, -1)
@@ -193,7 +194,10 @@ CRYSTALS: dict[str, Crystal] = {
         "P",
         ("O", 0, 0, 0),
         ("O", 0.5, 0.5, 0.5),
-        *(("Cu", *p) for p in ((0.25, 0.25, 0.25), (0.75, 0.75, 0.25), (0.75, 0.25, 0.75), (0.25, 0.75, 0.75))),
+        *(
+            ("Cu", x, y, z)
+            for x, y, z in ((0.25, 0.25, 0.25), (0.75, 0.75, 0.25), (0.75, 0.25, 0.75), (0.25, 0.75, 0.75))
+        ),
     ),
     "Cr3Si": _cubic(
         4.558,
@@ -201,15 +205,22 @@ CRYSTALS: dict[str, Crystal] = {
         ("Si", 0, 0, 0),
         ("Si", 0.5, 0.5, 0.5),
         *(
-            ("Cr", *p)
-            for p in ((0.25, 0, 0.5), (0.75, 0, 0.5), (0.5, 0.25, 0), (0.5, 0.75, 0), (0, 0.5, 0.25), (0, 0.5, 0.75))
+            ("Cr", x, y, z)
+            for x, y, z in (
+                (0.25, 0, 0.5),
+                (0.75, 0, 0.5),
+                (0.5, 0.25, 0),
+                (0.5, 0.75, 0),
+                (0, 0.5, 0.25),
+                (0, 0.5, 0.75),
+            )
         ),
     ),
     "Cu3Au": _cubic(3.748, "P", ("Au", 0, 0, 0), ("Cu", 0.5, 0.5, 0), ("Cu", 0.5, 0, 0.5), ("Cu", 0, 0.5, 0.5)),
     "CuAu": centred(
         (3.966, 3.966, 3.673), "P", ("Cu", 0, 0, 0), ("Cu", 0.5, 0.5, 0), ("Au", 0.5, 0, 0.5), ("Au", 0, 0.5, 0.5)
     ),
-    "LaMnO3": centred(
+    "LaMnO3": centred(  # without its oxygen, which is dark beside lanthanum
         (5.537, 5.749, 7.694),
         "P",
         *(
@@ -217,7 +228,7 @@ CRYSTALS: dict[str, Crystal] = {
             for e, u, v, w in (("La", -0.007, 0.049, 0.25),)
             for x, y, z in ((u, v, w), (-u, -v, -w), (0.5 - u, 0.5 + v, 0.5 - w), (0.5 + u, 0.5 - v, 0.5 + w))
         ),
-        *(("Mn", *p) for p in ((0.5, 0, 0), (0.5, 0, 0.5), (0, 0.5, 0), (0, 0.5, 0.5))),
+        *(("Mn", x, y, z) for x, y, z in ((0.5, 0, 0), (0.5, 0, 0.5), (0, 0.5, 0), (0, 0.5, 0.5))),
     ),
     "La2CuO4": centred(
         (3.803, 3.803, 13.15),
@@ -252,9 +263,9 @@ CRYSTALS: dict[str, Crystal] = {
         (11.501, 4.153, 4.445),
         "P",
         *(
-            (e, *p)
+            (e, x, y, z)
             for e, u, w in (("Sn", 0.118, 0.103), ("Se", 0.855, 0.479))
-            for p in ((u, 0.25, w), (-u, 0.75, -w), (0.5 - u, 0.75, 0.5 + w), (0.5 + u, 0.25, 0.5 - w))
+            for x, y, z in ((u, 0.25, w), (-u, 0.75, -w), (0.5 - u, 0.75, 0.5 + w), (0.5 + u, 0.25, 0.5 - w))
         ),
     ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from equisym.data.situations.drawing import Array, Motif, gaussian, image, noisy, of_group, vectors
@@ -10,6 +12,8 @@ from equisym.data.situations.situation import Situation, situation
 from equisym.groups import WALLPAPER_GROUPS
 
 _SIZE = 256
+_MUCH = ("p4m", "p3m1", "p4", "p4g")  # shown also with a fifth that breaks it
+_MIXED = ("p4m", "pmm", "p4g", "pmg")  # whose lower group has the same conventional cell and origin
 _GROUPS = ("p4m", "p6m", "p3m1", "p31m", "pmm", "cmm", "p4", "p6", "p4g", "pgg", "pmg", "p3")
 
 
@@ -17,7 +21,7 @@ def deviations() -> list[Situation]:
     """Patterns of a group, of which a share is made to break it."""
     found = []
     for k, name in enumerate(_GROUPS):
-        for way in (("lower", 0.03), ("tilt", 0.03), ("lower", 0.2))[: 3 if k % 2 == 0 else 2]:
+        for way in (("lower", 0.03), ("tilt", 0.03), ("lower", 0.2))[: 3 if name in _MUCH else 2]:
             found.append(_situation(name, *way, seed=k))
     for name in ("p4m", "p3m1", "cmm", "p6m"):
         found.append(situation("deviation", f"{name}, shaded from the side", name, lambda n=name: _shaded(n)))
@@ -56,15 +60,36 @@ def broken(name: str, way: str, share: float, seed: int) -> tuple[float, Array]:
     primitive = basis @ WALLPAPER_GROUPS[name].primitive_basis
     motif = of_group(name, basis, seed, 2)
     if way == "lower":
-        part = _subgroup_weights(motif, name)
+        part = _mixed(motif, name, seed) if name in _MIXED else _subgroup_weights(motif, name)
     else:
         part = _tilted(motif)
-    amount = 0.3
-    for _ in range(5):  # what is left grows about as the square of the amount
-        left = residual(part(amount).cell(primitive, 48), name, primitive)
-        amount *= float(np.sqrt(share / left))
+    amount = _amount(lambda k: residual(part(k).cell(primitive, 48), name, primitive), share)
     left = residual(part(amount).cell(primitive, 48), name, primitive)
     return left, noisy(image(part(amount), _SIZE), 0.04, seed)
+
+
+def _amount(left: Callable[[float], float], share: float) -> float:
+    """How much of a deviation leaves a share: by secants between logarithms, as it grows with some power."""
+    x = [float(np.log(0.3)), float(np.log(0.6))]
+    y = [float(np.log(left(float(np.exp(k))) / share)) for k in x]
+    for _ in range(5):
+        power = float(np.clip((y[-1] - y[-2]) / (x[-1] - x[-2] + 1e-12), 0.8, 6))
+        x.append(x[-1] - y[-1] / power)
+        y.append(float(np.log(left(float(np.exp(x[-1]))) / share)))
+        if abs(y[-1]) < 0.02:
+            break
+    return float(np.exp(x[-1]))
+
+
+def _mixed(motif: Motif, name: str, seed: int):
+    """Spots of the lower group laid over, about the same origin."""
+    other = of_group(lower(name), motif.basis, seed + 50, 2, sigma=0.11)
+
+    def part(amount: float) -> Motif:
+        points = [*motif.points, *((u, v, shape.times(amount)) for u, v, shape in other.points)]
+        return Motif(motif.basis, points, motif.corner)
+
+    return part
 
 
 def _subgroup_weights(motif: Motif, name: str):
@@ -152,10 +177,8 @@ def _smeared(name: str) -> Array:
     return _at_share(smeared, primitive, name)
 
 
-def _at_share(function, primitive: Array, name: str, share: float = 0.03) -> Array:
+def _at_share(function: Callable, primitive: Array, name: str, share: float = 0.03) -> Array:
     at = np.arange(48) / 48
     x, y = np.tensordot(primitive, np.stack(np.meshgrid(at, at)), 1)
-    amount = 0.5
-    for _ in range(6):
-        amount *= float(np.sqrt(share / residual(function(amount)(x, y), name, primitive)))
+    amount = _amount(lambda k: residual(function(k)(x, y), name, primitive), share)
     return noisy(image(function(amount), _SIZE), 0.04, 7)

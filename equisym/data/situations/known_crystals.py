@@ -63,13 +63,11 @@ _TABLE: tuple[tuple[str, str, str, dict[str, float]], ...] = (
     ("Bi2Te3", "100", "p2", {}),
     ("pyrite", "001", "pmg", {}),
     ("pyrite", "110", "pgg", {}),
-    ("Cu2O", "110", "pmm", {}),
+    ("Cu2O", "001", "p4m", {}),
     ("Cr3Si", "001", "p4m", {}),
     ("Cr3Si", "110", "pmm", {}),
     ("Cu3Au", "110", "pmm", {}),
     ("CuAu", "110", "pmm", {}),
-    ("LaMnO3", "001", "pgg", {"p4g": 0.0188}),
-    ("LaMnO3", "010", "cmm", {}),
     ("LaMnO3", "110", "pmg", {}),
     ("La2CuO4", "100", "cmm", {}),
     ("La2CuO4", "110", "pmm", {}),
@@ -86,7 +84,7 @@ _CELLS = 50.0  # the image's side holds at least so many cells
 def known_crystals() -> list[Situation]:
     """Simulated dark-field images of crystals: one spot a column, Z^1.6 bright, at an arbitrary turn, with noise."""
     return [
-        situation("crystal", f"{name} [{zone}]", right, lambda n=name, z=zone: _draw(n, z), **strained)
+        situation("crystal", f"{name} [{zone}]", right, lambda n=name, z=zone: _draw(n, z), strained=strained)
         for name, zone, right, strained in _TABLE
     ]
 

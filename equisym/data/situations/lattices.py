@@ -116,7 +116,7 @@ def _faint() -> list[Situation]:
 def _clouded(name: str, period: float, noise: float, seed: int) -> Array:
     gamma = 120 if name[1] in "36" else 90
     basis = vectors(period, period * (1.3 if name == "pmm" else 1), gamma, 21)
-    points = [(0, 0, gaussian(0.16 * period))]
+    points = [(0.0, 0.0, gaussian(0.16 * period))]
     if name == "p3m1":
         points.append((1 / 3, 2 / 3, gaussian(0.16 * period, 0.5)))
     rng = seeded(name, seed)

@@ -28,23 +28,33 @@ def metric() -> list[Situation]:
     found = []
     for a, b in ((40, 44), (30, 32.4), (24, 29.0), (36, 36.5), (25, 26.2)):
         draw = lambda a=a, b=b: noisy(_lines(a, b), 0.05, 1)  # noqa: E731
-        found.append(situation("metric", f"lines {a} x {b}", "pmm", draw, p4m=stretch(b / a)))
+        found.append(situation("metric", f"lines {a} x {b}", "pmm", draw, strained={"p4m": stretch(b / a)}))
     for gamma in (91, 92, 94, 97, 101):
         draw = lambda g=gamma: _discs(vectors(24, 31, g, 11))  # noqa: E731
-        found.append(situation("metric", f"discs at {gamma} degrees", "p2", draw, pmm=shear(gamma, 24, 31)))
+        found.append(
+            situation("metric", f"discs at {gamma} degrees", "p2", draw, strained={"pmm": shear(gamma, 24, 31)})
+        )
     for percent in (-17, -11, -6, -3, 3, 6, 11, 17):
         ratio = 1 + percent / 100
         draw = lambda r=ratio: _discs(rhombic(26, 26 * _HEX * r, 8))  # noqa: E731
-        found.append(situation("metric", f"centred, {percent:+d} % from hexagonal", "cmm", draw, p6m=stretch(ratio)))
+        found.append(
+            situation(
+                "metric", f"centred, {percent:+d} % from hexagonal", "cmm", draw, strained={"p6m": stretch(ratio)}
+            )
+        )
     for percent in (3, 6, 10):
         draw = lambda p=percent: _discs(rhombic(36, 36 * (1 + p / 100), 20))  # noqa: E731
         found.append(
-            situation("metric", f"centred, {percent} % from square", "cmm", draw, p4m=stretch(1 + percent / 100))
+            situation(
+                "metric", f"centred, {percent} % from square", "cmm", draw, strained={"p4m": stretch(1 + percent / 100)}
+            )
         )
     for percent in (0.5, 1.7, 4, 7, 12, 17):
         draw = lambda p=percent: _spots(vectors(22, 22 * (1 + p / 100), 90, 33))  # noqa: E731
         found.append(
-            situation("metric", f"spots, {percent} % from square", "pmm", draw, p4m=stretch(1 + percent / 100))
+            situation(
+                "metric", f"spots, {percent} % from square", "pmm", draw, strained={"p4m": stretch(1 + percent / 100)}
+            )
         )
     for name, lower, percent in (
         ("p4", "p2", 8),
@@ -58,11 +68,13 @@ def metric() -> list[Situation]:
     ):
         draw = lambda n=name, p=percent: _stretched(n, 1 + p / 100)  # noqa: E731
         found.append(
-            situation("metric", f"{name} stretched by {percent} %", lower, draw, **{name: stretch(1 + percent / 100)})
+            situation(
+                "metric", f"{name} stretched by {percent} %", lower, draw, strained={name: stretch(1 + percent / 100)}
+            )
         )
     for name, lower in (("p4", "p2"), ("p6m", "cmm"), ("p3m1", "cm"), ("p4g", "pgg"), ("p31m", "cm")):
         draw = lambda n=name: _stretched(n, 1.024)  # noqa: E731
-        found.append(situation("metric", f"{name} scan off by 2.4 %", lower, draw, **{name: stretch(1.024)}))
+        found.append(situation("metric", f"{name} scan off by 2.4 %", lower, draw, strained={name: stretch(1.024)}))
     return found
 
 

@@ -95,10 +95,15 @@ def mentions(text: str, group: str) -> bool:
 
 
 def situation(
-    kind: str, name: str, right: str, draw: Callable[[], NDArray], words: str | None = None, **strained: float
+    kind: str,
+    name: str,
+    right: str,
+    draw: Callable[[], NDArray],
+    words: str | None = None,
+    strained: dict[str, float] | None = None,
 ) -> Situation:
     """A situation whose right answers are words in one string."""
-    return Situation(kind, name, draw, frozenset(right.split()), strained, words)
+    return Situation(kind, name, draw, frozenset(right.split()), strained or {}, words)
 
 
 def seeded(*words: object) -> np.random.Generator:
