@@ -41,7 +41,7 @@ class ConvNet(FieldClassifier):
             stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
             stages.append(nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, 8 * width, dropout, num_classes)
+        self.finish(sharing, [8 * width], pool="max", dropout=dropout, num_classes=num_classes)
 
 
 @register
@@ -56,7 +56,7 @@ def rkcnn(
 ) -> ConvNet:
     """Rotating kernels, the greatest answer over the orientations kept, and global pooling; exact for 4 rotations."""
     return ConvNet(
-        Sharing("rotating", C(rotations)),
+        Sharing.of("rotating", C(rotations)),
         width=width,
         kernel_size=kernel_size,
         num_classes=num_classes,
@@ -77,7 +77,7 @@ def msrnet(
 ) -> ConvNet:
     """Convolutions whose sharing pattern is learned with the weights; as many channels as fields of ``group``."""
     return ConvNet(
-        Sharing("learned", parse_group(group)),
+        Sharing.of("learned", parse_group(group)),
         width=width,
         kernel_size=kernel_size,
         num_classes=num_classes,

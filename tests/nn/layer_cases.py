@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from equisym.groups import O2, SO2, C, D, Group, PointGroup, irrep, irreps, quotient, regular, trivial
 from equisym.nn import (
     BlurPool2d,
+    CorrelationPool2d,
     FieldBatchNorm2d,
     FieldDropout2d,
     FieldGroupNorm2d,
@@ -130,7 +131,16 @@ def rotating(reduce: str) -> Callable[[PointGroup], Made]:
 
 def restricted(group: PointGroup) -> Made:
     inner = C(group.n)
-    return RestrictRegular2d(2, group, inner), reg(group, 2).restrict(inner), reg(inner, 2 * group.order // inner.order)
+    return (
+        RestrictRegular2d(2, group=group, to=inner),
+        reg(group, 2).restrict(inner),
+        reg(inner, 2 * group.order // inner.order),
+    )
+
+
+def correlation(group: PointGroup) -> Made:
+    layer = CorrelationPool2d(group=group)
+    return layer, reg(group, 2), scalars(group, layer.out_channels(2))
 
 
 def gated(group: Group) -> Made:
@@ -140,7 +150,7 @@ def gated(group: Group) -> Made:
 
 def fourier(group: Group) -> Made:
     samples = None if isinstance(group, PointGroup) else 12
-    layer = FourierNonlinearity(group, 2, max_frequency=2, samples=samples)
+    layer = FourierNonlinearity(2, group=group, max_frequency=2, samples=samples)
     return layer, layer.field_type, layer.field_type
 
 
@@ -191,6 +201,7 @@ CASES = (
         lambda g: (GroupPool2d(group=g, reduce="mean"), reg(g, 3), scalars(g, 3)),
         checks_channels=False,
     ),
+    Case("CorrelationPool2d", correlation, groups=FINITE[1:], checks_channels=False),
     Case("SteerableConv2d", steerable(SteerableConv2d, padding=1), groups=ALL),
     Case("SteerableConv2d-stride2", steerable(SteerableConv2d, stride=2, padding=1), groups=ALL),
     Case("SteerableConv2d-dilated", steerable(SteerableConv2d, dilation=2, padding=2), groups=(C(4), O2)),
@@ -245,7 +256,7 @@ CASES = (
         names_group=False,
         finer=True,
     ),
-    Case("Restrict2d", lambda g: (Restrict2d(mixed(g), g), mixed(g), mixed(g)), groups=ALL),
+    Case("Restrict2d", lambda g: (Restrict2d(mixed(g), to=g), mixed(g), mixed(g)), groups=ALL),
     Case("RestrictRegular2d", restricted, groups=(D(2), D(4), D(3), C(4))),
     Case("RotatingConv2d", rotating("none"), groups=CYCLIC, names_group=False),
     Case("RotatingConv2d-max", rotating("max"), groups=CYCLIC, names_group=False),
