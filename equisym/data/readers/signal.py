@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -63,7 +64,7 @@ class Signal:
 
 
 def from_array(
-    name: str, array: NDArray, axes: str | None = None, size: PixelSize | None = None, cost: int = 0
+    name: str, array: Any, axes: str | None = None, size: PixelSize | None = None, cost: int = 0
 ) -> Signal:
     """The signal of an array, or of anything with a shape and a dtype that is indexed like one.
 
