@@ -4,41 +4,92 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from equisym.command_line import run_command
 
 if TYPE_CHECKING:
-    from equisym.data.readers import ImageFile
-    from equisym.predict.prediction import Prediction
-
-_COLUMNS = f"{'group':6} {'prob.':>5} {'class':5} {'a':>13} {'b':>13} {'angle':>10} {'strain':>6}  file"
+    from equisym.predict.session import Session
 
 
 @dataclass(frozen=True)
 class PredictConfig:
     """Say which of the 17 wallpaper groups each periodic image has, with its lattice, or why that cannot be said.
 
+    Exit codes: 0 if all images were answered (a refusal is an answer), 1 if an answer differs from --expect, 2 if a
+    file or an option was wrong (the other files are answered all the same), 130 if interrupted.
+
     Attributes:
-        images: image files (png, jpg, tif, npy, npz, h5; with ncempy dm3, dm4, emd, mrc, ser) or folders of them;
-            FILE#NAME picks an array of a file, FILE#3 an image of a stack.
+        images: image files (png, jpg, tif, dm3, dm4, emd, mrc, ser, hspy, h5, sxm, gwy, ibw, sm4, blo, npy, npz) or
+            folders, with all folders inside; FILE#NAME picks an image of a file, FILE#3 or FILE#t,z,c one of a stack.
         model: symnet, crystal, or a .safetensors file; the best model that is installed if not given.
         json: print one line of JSON for each image, with all operations and residuals, instead of a table.
+        csv: file for a table of all answers, one row each.
         overlay: folder for a picture of each answer, with cell and symmetry elements.
-        pixel_size: in nanometres, for files that do not say it.
+        report: folder for one page about all images, report.html, with thumbnails; sortable and filterable.
+        export: folder for averaged and symmetrised cell and image (tif with scale, npy) and cell (CIF-like text).
+        expect: what the images should be, such as "p4m a=0.3905 gamma=90" (nm); the answer says whether they agree.
+        tolerance: residual up to which an operation counts as held; 0.05 if not given.
+        distortion: how much the instrument may strain the lattice: none, typical or large; typical if not given.
+        map: look at windows of each image and print how many have which group.
+        window: side of a window of the map, in pixels.
+        step: from one window to the next, in pixels.
+        pixel_size: in nanometres, one number or height,width; replaces that of the files.
+        calibration_error: relative standard error of the pixel size, such as 0.02; enters the errors in nanometres.
+        roi: part of the images to look at, X,Y,W,H in pixels, or corners of a polygon "X,Y X,Y X,Y ...".
+        flatten: plane, lines (and offset of each line) or steps (and terraces): for scans of a probe.
+        rectify: corners of a rectangle seen at an angle, "X,Y X,Y X,Y X,Y", clockwise from the top left.
+        max_gib: images that take more memory are not read, in GiB.
+        serve: open a local web page for dropping images on, instead.
+        port: of the web page.
     """
 
-    images: list[str]
+    images: list[str] = field(default_factory=list)
     model: str | None = None
     json: bool = False
+    csv: str | None = None
     overlay: str | None = None
-    pixel_size: float | None = None
+    report: str | None = None
+    export: str | None = None
+    expect: str | None = None
+    tolerance: float | None = None
+    distortion: str | None = None
+    map: bool = False
+    window: int = 256
+    step: int = 128
+    pixel_size: str | None = None
+    calibration_error: float = 0.0
+    roi: str | None = None
+    flatten: str | None = None
+    rectify: str | None = None
+    max_gib: float = 1.0
+    serve: bool = False
+    port: int = 7860
 
     def __post_init__(self) -> None:
-        if self.pixel_size is not None and not 0 < self.pixel_size < float("inf"):
-            raise ValueError(f"pixel_size must be positive nanometres (got {self.pixel_size})")
+        if not self.images and not self.serve:
+            raise ValueError("give image files or folders, or --serve")
+        if not 0 <= self.calibration_error < 1:
+            raise ValueError(f"calibration_error must be from 0 to 1 (got {self.calibration_error})")
+        if not self.max_gib > 0:
+            raise ValueError(f"max_gib must be positive (got {self.max_gib})")
+        if min(self.window, self.step) < 16:
+            raise ValueError(f"window and step must be 16 pixels at least (got {self.window} and {self.step})")
+        self.pixel_sides()
+
+    def pixel_sides(self) -> tuple[float, float] | None:
+        """Height and width of a pixel, if given."""
+        if self.pixel_size is None:
+            return None
+        message = f"pixel_size must be positive nanometres, one number or height,width (got {self.pixel_size!r})"
+        try:
+            sides = [float(v) for v in self.pixel_size.split(",")]
+        except ValueError:
+            raise ValueError(message) from None
+        if len(sides) not in (1, 2) or not all(0 < side < float("inf") for side in sides):
+            raise ValueError(message)
+        return sides[0], sides[-1]
 
 
 def main() -> None:
@@ -47,79 +98,46 @@ def main() -> None:
 
 
 def _predict(config: PredictConfig) -> None:
+    from equisym.predict.session import Session
+
+    session = Session(config)  # wrong options are told before anything heavy is loaded
+    if config.serve:
+        from equisym.predict.web import serve
+
+        serve(config.model, port=config.port)
+        return
+    try:
+        _answer_all(config, session)
+    finally:
+        session.close()
+    if session.failed:
+        sys.exit(2)
+    if session.differing:
+        sys.exit(1)
+
+
+def _answer_all(config: PredictConfig, session: Session) -> None:
+    """One line for each file; a file that fails is named on stderr, and the rest go on."""
     from tqdm import tqdm
 
-    from equisym.data.readers import read_image
-    from equisym.predict.classifier import SymmetryClassifier
+    from equisym.predict.file_list import find_images
+    from equisym.predict.session import ModelError
+    from equisym.predict.table import HEADING
 
-    classifier = SymmetryClassifier.from_pretrained(config.model)
-    folder = None if config.overlay is None else Path(config.overlay)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    files = _files(config.images)
+    files = find_images(config.images)
     if not config.json:
-        print(_COLUMNS)
-    failed, taken = 0, set()
+        print(HEADING, flush=True)
     for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):
         try:
-            image = read_image(file)
-            result = classifier.predict(image.pixels, pixel_size=image.pixel_size or config.pixel_size)
-        except (ValueError, OSError) as error:
-            failed += 1
-            message = str(error) if str(error).startswith(file.partition("#")[0]) else f"{file}: {error}"
-            tqdm.write(f"equisym-predict: {' '.join(message.split())}", file=sys.stderr)
+            line = session.answer(file)
+        except (BrokenPipeError, KeyboardInterrupt, ModelError):
+            raise
+        except Exception as error:  # whatever one file does, the others are answered
+            session.failed += 1
+            text = " ".join(str(error).split()) or type(error).__name__
+            named = text.startswith(file.partition("#")[0])
+            tqdm.write(f"equisym-predict: {'' if named else f'{file}: '}{text}", file=sys.stderr)
             continue
-        line = (
-            json.dumps({"file": file} | result.to_dict(), allow_nan=False) if config.json else table_row(result, file)
-        )
-        tqdm.write(line, file=sys.stdout)
-        if folder is not None:
-            _save(folder, file, image, result, taken)
-    if failed:
-        sys.exit(2)
-
-
-def _files(names: list[str]) -> list[str]:
-    """The files named, folders replaced by the images in them."""
-    from equisym.data.readers import SUFFIXES
-
-    files: list[str] = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(str(p) for p in path.iterdir() if p.suffix.lower().removeprefix(".") in SUFFIXES)
-            if not inside:
-                raise ValueError(f"{name}: no image in this folder; images end in {', '.join(SUFFIXES)}")
-            files += inside
-        else:
-            files.append(name)
-    return files
-
-
-def table_row(result: Prediction, file: str) -> str:
-    """One line of the table."""
-    if result.group is None:
-        return f"{'-':6} {result} | {file}"
-    from equisym.predict.overlay import with_error
-
-    k, scale = result.constants, result.pixel_size or 1.0
-    a, b = (with_error(k[n] * scale, k[f"{n}_error"] * scale) for n in ("a", "b"))
-    unit = " nm" if result.pixel_size else " px"
-    angle = with_error(k["gamma"], k["gamma_error"])
-    row = f"{result.group:6} {result.probabilities[result.group]:5.3f} {result.crystal_class:5} {a + unit:>13}"
-    row += f" {b + unit:>13} {angle:>10} {100 * (result.strain or 0):5.1f}%  {file}"
-    remarks = [f"{name} within {100 * left:.2g} %" for name, left in result.pseudosymmetry.items()]
-    return "; ".join([row, *remarks[:1], *result.notes])
-
-
-def _save(folder: Path, file: str, image: ImageFile, result: Prediction, taken: set[str]) -> None:
-    """Write the picture under the image's name, numbered if two images share it."""
-    from equisym.predict.overlay import draw_overlay
-
-    stem = Path(file.partition("#")[0]).stem
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}"
-    taken.add(name)
-    draw_overlay(image.pixels, result, title=image.source).savefig(folder / f"{name}.png", dpi=200)
+        tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)
+        for remark in session.remarks:
+            tqdm.write(f"equisym-predict: {file}: {remark}", file=sys.stderr)

@@ -15,6 +15,7 @@ from torch import Tensor
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.phases import phase_residuals
 from equisym.predict.preprocessing import (
     LARGEST,
     Pixels,
@@ -167,4 +168,5 @@ def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[
         "explained": None if rest is None else rest.explained,
         "average": m.average.cell[0].numpy() * view.spread + view.mean,
         "corner": np.array(view.corner),
+        "phase_residuals": phase_residuals(m),
     }

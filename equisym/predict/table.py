@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equisym.predict.prediction import Prediction
+if TYPE_CHECKING:
+    from equisym.predict.answer import Answer
 
 HEADING = f"{'group':6} {'prob.':>5} {'class':5} {'a':>13} {'b':>13} {'gamma':>10} {'strain':>6}  file"
 _CONSTANTS = ("a", "b", "gamma")
 COLUMNS = (
-    ("file", "group", "refused", "probability", "rotation_order", "crystal_class", "bravais")
-    + tuple(f"{name}{unit}{e}" for name, unit in (("a", "_px"), ("b", "_px"), ("gamma", "_deg")) for e in ("", "_error"))
-    + ("a_nm", "a_nm_error", "b_nm", "b_nm_error", "strain", "repeats", "explained", "residual", "phase_residual_deg")
-    + ("pixel_size_nm", "expected", "notes")
+    *("file", "group", "refused", "probability", "rotation_order", "crystal_class", "bravais"),
+    *("a_px", "a_px_error", "b_px", "b_px_error", "gamma_deg", "gamma_deg_error"),
+    *("a_nm", "a_nm_error", "b_nm", "b_nm_error", "strain", "repeats", "explained", "residual", "phase_residual_deg"),
+    *("pixel_size_nm", "expected", "notes"),
 )
 
 
@@ -30,9 +31,10 @@ def with_error(value: float, error: float) -> str:
     return f"{value:.{digits}f}({round(error * 10**digits)})"
 
 
-def constants_text(result: Prediction) -> dict[str, str]:
+def constants_text(result: Answer) -> dict[str, str]:
     """a, b and gamma with their errors and units: nanometres if the pixel size is known, otherwise pixels.
 
+    >>> from equisym.predict import Prediction
     >>> constants_text(Prediction("no lattice"))
     {}
     """
@@ -44,7 +46,7 @@ def constants_text(result: Prediction) -> dict[str, str]:
     return found | {"gamma": with_error(k["gamma"], k["gamma_error"]) + "°"}
 
 
-def table_row(result: Prediction, file: str) -> str:
+def table_row(result: Answer, file: str) -> str:
     """One line of the table."""
     if result.group is None:
         return f"{'-':6} {result} | {file}"
@@ -55,7 +57,7 @@ def table_row(result: Prediction, file: str) -> str:
     return "; ".join([row, *remarks[:1], *result.notes])
 
 
-def csv_row(result: Prediction, file: str, expected: str = "") -> dict[str, Any]:
+def csv_row(result: Answer, file: str, expected: str = "") -> dict[str, Any]:
     """The values of :data:`COLUMNS`; empty where there is none."""
     k, group = result.constants, result.group
     row: dict[str, Any] = {
