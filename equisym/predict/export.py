@@ -52,7 +52,8 @@ def export_answer(result: Prediction, folder: str | Path, *, name: str = "image"
 def plane_group_text(result: Prediction, name: str = "image") -> str:
     """The plane group, cell and operations in the form of a CIF.
 
-    Lengths are in angstrom, or in pixels if no scale is known. There is no CIF of two dimensions: the items are those of three with the third axis left out.
+    Lengths are in angstrom, or in pixels if no scale is known. There is no CIF of two dimensions: the items are those
+    of three with the third axis left out.
 
     Raises:
         ValueError: if no group was answered.

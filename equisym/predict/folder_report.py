@@ -133,7 +133,8 @@ document.querySelectorAll("th").forEach((head, i) => head.firstChild.onclick = (
   const number = (a, b) => parseFloat(value(a, i)) - parseFloat(value(b, i));
   const numeric = rows.some(r => value(r, i) !== "" && !isNaN(value(r, i)));
   const last = r => numeric && isNaN(parseFloat(value(r, i)));
-  rows.sort((a, b) => last(a) - last(b) || (up ? 1 : -1) * (numeric ? number : compare)(a, b)).forEach(r => body.append(r));
+  rows.sort((a, b) => last(a) - last(b) || (up ? 1 : -1) * (numeric ? number : compare)(a, b));
+  rows.forEach(r => body.append(r));
 });
 filter();
 </script></body></html>

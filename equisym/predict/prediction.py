@@ -86,7 +86,7 @@ class Prediction:
     shape: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def wallpaper_group(self) -> WallpaperGroup | None:
         """The group answered, with its operations; ``None`` if refused."""
         return WALLPAPER_GROUPS[next(iter(self.probabilities))] if self.probabilities else None
@@ -136,7 +136,7 @@ class Prediction:
                 return level, value
         return None
 
-    @cached_property
+    @property
     def pseudosymmetry(self) -> dict[str, float]:
         """Supergroups of the answer that the cell nearly has, with their residuals, the largest group first."""
         if self.wallpaper_group is None:
@@ -145,7 +145,7 @@ class Prediction:
         names.sort(key=lambda name: (-len(WALLPAPER_GROUPS[name].primitive_operations), self.residuals[name]))
         return {name: self.residuals[name] for name in names}
 
-    @cached_property
+    @property
     def constants(self) -> dict[str, float]:
         """Lengths a and b of the conventional cell and its angle gamma in degrees, with standard errors.
 
@@ -194,8 +194,9 @@ class Prediction:
 
         if image is None:
             y, x = np.indices(self.shape)
-            known = self.average is not None and self.lattice is not None
-            image = tile(self.average, self.lattice, x - self.corner[0], y - self.corner[1]) if known else 0.0 * x
+            image = np.zeros(self.shape)
+            if self.average is not None and self.lattice is not None:
+                image = tile(self.average, self.lattice, x - self.corner[0], y - self.corner[1])
         return draw_overlay(image, self, title=title)
 
     def _repr_html_(self) -> str:

@@ -78,15 +78,20 @@ class Session:
         image = self.prepare(file)
         if self.config.map:
             return self._map(image, file)
+        result = self.predict(image)
+        compared = () if self.expectation is None else self.expectation.compare(result)
+        self.differing += not all(c.agrees for c in compared)
+        self._write(file, image, result, compared)
+        return self._line(file, result, compared)
+
+    def predict(self, image: ImageFile) -> Prediction:
+        """The answer about one prepared image."""
         options = {name: getattr(self.config, name) for name in ("tolerance", "distortion")}
         given = {name: value for name, value in options.items() if value is not None}
         result = self.classifier.predict(image.pixels, pixel_size=image.pixel_size, **given)
         if self.config.calibration_error:
             result = replace(result, calibration_error=self.config.calibration_error)
-        compared = () if self.expectation is None else self.expectation.compare(result)
-        self.differing += not all(c.agrees for c in compared)
-        self._write(file, image, result, compared)
-        return self._line(file, result, compared)
+        return result
 
     def prepare(self, file: str) -> ImageFile:
         """A file's image after rectification, region and flattening."""
