@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from equisym.predict.export import export_answer
     from equisym.predict.flattening import flatten
     from equisym.predict.folder_report import FolderReport
+    from equisym.predict.map import SymmetryMap, Vote, vote
+    from equisym.predict.map_picture import draw_map
     from equisym.predict.overlay import draw_overlay
     from equisym.predict.phases import phase_residuals
     from equisym.predict.prediction import OperationResidual, Prediction
@@ -27,6 +29,9 @@ _HOMES = {
     "Region": "equisym.predict.region",
     "RotationCentre": _ELEMENTS,
     "SymmetryClassifier": "equisym.predict.classifier",
+    "SymmetryMap": "equisym.predict.map",
+    "Vote": "equisym.predict.map",
+    "draw_map": "equisym.predict.map_picture",
     "draw_overlay": "equisym.predict.overlay",
     "export_answer": "equisym.predict.export",
     "flatten": "equisym.predict.flattening",
@@ -34,6 +39,7 @@ _HOMES = {
     "rectify": "equisym.predict.rectification",
     "reflection_lines": _ELEMENTS,
     "rotation_centres": _ELEMENTS,
+    "vote": "equisym.predict.map",
 }
 
 __all__ = [
@@ -46,6 +52,9 @@ __all__ = [
     "Region",
     "RotationCentre",
     "SymmetryClassifier",
+    "SymmetryMap",
+    "Vote",
+    "draw_map",
     "draw_overlay",
     "export_answer",
     "flatten",
@@ -53,6 +62,7 @@ __all__ = [
     "rectify",
     "reflection_lines",
     "rotation_centres",
+    "vote",
 ]
 
 

@@ -33,8 +33,8 @@ class PredictConfig:
         tolerance: residual up to which an operation counts as held; 0.05 if not given.
         distortion: how much the instrument may strain the lattice: none, typical or large; typical if not given.
         map: look at windows of each image and print how many have which group.
-        window: side of a window of the map, in pixels.
-        step: from one window to the next, in pixels.
+        window: side of a window of the map, in pixels; null for one that suits the lattice.
+        step: from one window to the next, in pixels; half a window if not given.
         pixel_size: in nanometres, one number or height,width; replaces that of the files.
         calibration_error: relative standard error of the pixel size, such as 0.02; enters the errors in nanometres.
         roi: part of the images to look at, X,Y,W,H in pixels, or corners of a polygon "X,Y X,Y X,Y ...".
@@ -56,8 +56,8 @@ class PredictConfig:
     tolerance: float | None = None
     distortion: str | None = None
     map: bool = False
-    window: int = 256
-    step: int = 128
+    window: int | None = 256
+    step: int | None = None
     pixel_size: str | None = None
     calibration_error: float = 0.0
     roi: str | None = None
@@ -74,8 +74,6 @@ class PredictConfig:
             raise ValueError(f"calibration_error must be from 0 to 1 (got {self.calibration_error})")
         if not self.max_gib > 0:
             raise ValueError(f"max_gib must be positive (got {self.max_gib})")
-        if min(self.window, self.step) < 16:
-            raise ValueError(f"window and step must be 16 pixels at least (got {self.window} and {self.step})")
         self.pixel_sides()
 
     def pixel_sides(self) -> tuple[float, float] | None:

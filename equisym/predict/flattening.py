@@ -17,7 +17,7 @@ def flatten(image: NDArray[Any], how: str) -> NDArray[np.float64]:
     """Take off what a scanning probe adds to a surface.
 
     Args:
-        image: (H, W).
+        image: (H, W); NaN where it is unknown, and stays so.
         how: ``"plane"`` takes off the slope; ``"lines"`` also the offset of each line; ``"steps"`` also the heights of
             terraces, which must be wider than the cell.
 
@@ -31,19 +31,26 @@ def flatten(image: NDArray[Any], how: str) -> NDArray[np.float64]:
     if how not in FLATTENINGS:
         raise ValueError(f"flatten must be one of {', '.join(FLATTENINGS)} (got {how!r})")
     values = image.astype(np.float64)
+    known = np.isfinite(values)
+    plane = _plane(values, known)
+    values = np.where(known, values, plane)
     if how == "steps":
         flat = _align_lines(_without_slope(values))
-        return flat - _terraces(flat)
-    flat = _without_plane(values)
-    return flat - np.median(flat, axis=1, keepdims=True) if how == "lines" else flat
+        flat = flat - _terraces(flat)
+    else:
+        flat = values - plane
+        flat = flat - np.median(flat, axis=1, keepdims=True) if how == "lines" else flat
+    return np.where(known, flat, np.nan)
 
 
-def _without_plane(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the plane that fits best."""
+def _plane(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The plane that fits the known values best."""
     y, x = np.indices(values.shape)
     design = np.stack((np.ones(values.size), y.ravel(), x.ravel()), 1)
-    plane = design @ np.linalg.lstsq(design, values.ravel(), rcond=None)[0]
-    return values - plane.reshape(values.shape)
+    seen = known.ravel()
+    if not seen.any():
+        return np.zeros(values.shape)
+    return (design @ np.linalg.lstsq(design[seen], values.ravel()[seen], rcond=None)[0]).reshape(values.shape)
 
 
 def _without_slope(values: NDArray[np.float64]) -> NDArray[np.float64]:

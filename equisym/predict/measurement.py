@@ -32,6 +32,7 @@ from equisym.predict.rejection import Background, refuse_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
+_THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 _BETTER = 0.03  # so much more must repeat without what may not belong to the sample
 
@@ -64,11 +65,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     Raises:
         ValueError, FileNotFoundError: if it is no image.
     """
-    if isinstance(image, (str, Path)):
-        file = read_image(image)
-        image, pixel_size = file.pixels, pixel_size or file.pixel_size
-    pixels = as_pixels(image, mask)
-    pixels, side, note = squared(pixels, pixel_size)
+    pixels, side, note = _read(image, pixel_size, mask)
     about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
     part = known_part(pixels)
     refused = refuse_pixels(part)
@@ -89,6 +86,18 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     if look.measurement is not None:
         about |= _about_lattice(look.view, look.measurement, look.rest)
     return Found(refused, about, look.view, look.measurement)
+
+
+def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:
+    """An image or file as square pixels, and the side of one in nanometres; arguments as :func:`inspect`."""
+    return _read(image, pixel_size, mask)[:2]
+
+
+def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float | None, str | None]:
+    if isinstance(image, (str, Path)):
+        file = read_image(image)
+        image, pixel_size = file.pixels, pixel_size or file.pixel_size
+    return squared(as_pixels(image, mask), pixel_size)
 
 
 @dataclass(frozen=True)
@@ -123,8 +132,12 @@ def _look(pixels: Pixels) -> _Look:
     """Measure an image at the scale that shows its cell."""
     if max(pixels.shape) <= LARGEST:
         return _measured(whole(pixels))
-    look = _measured(reduced(pixels))
     height, width = pixels.shape
+    if min(height, width) // -(-max(height, width) // LARGEST) < _THINNEST:  # reduced, nothing would be left of it
+        return _measured(middle(pixels)).noting(
+            f"only the middle {LARGEST} pixels were looked at, of {width} x {height}"
+        )
+    look = _measured(reduced(pixels))
     m = look.measurement
     if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
         closer = _measured(middle(pixels))

@@ -59,14 +59,20 @@ class Region:
             raise ValueError(f"roi lies outside the image of {shape[1]} x {shape[0]} pixels")
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
-    def cut(self, image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        """The smallest rectangle of an image that holds it, and which of its pixels are inside a polygon."""
+    def cut(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The smallest rectangle of an image (H, W) or (H, W, C) that holds it."""
         left, top, right, bottom = self.box(image.shape)
-        part = image[top:bottom, left:right]
-        if self.rectangle:
-            return part, None
-        y, x = np.mgrid[top:bottom, left:right]
-        return part, _inside(self.corners, x, y)
+        return image[top:bottom, left:right]
+
+    def mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which pixels of an image of this shape lie inside, (H, W)."""
+        y, x = np.indices(shape[:2])
+        return _inside(self.corners, x, y)
+
+    def in_cut(self, shape: tuple[int, ...]) -> Region:
+        """The same part, counted from the corner of what :meth:`cut` leaves of an image of this shape."""
+        left, top, _, _ = self.box(shape)
+        return Region(self.corners - (left, top), self.rectangle)
 
 
 def _inside(corners: NDArray[np.float64], x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:

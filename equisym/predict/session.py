@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from equisym.data.readers import ImageFile, read_image
 from equisym.predict.file_list import distinct_stem
 
@@ -131,11 +133,14 @@ class Session:
     def _map(self, image: ImageFile, file: str) -> str | dict[str, Any]:
         """The groups of an image's windows; the picture goes to the folder of overlays."""
         config = self.config
-        found = self.classifier.map(image.pixels, window=config.window, step=config.step)
+        sides = {"window": config.window, "step": config.step, "pixel_size": image.pixel_size}
+        found = self.classifier.map(image.pixels, **sides)
         if config.overlay is not None:
-            name = distinct_stem(file, self.names)
-            self._try(lambda: found.plot().savefig(Path(config.overlay or "") / f"{name}-map.png", dpi=200), "map")
-        return {"file": file} | found.to_dict() if config.json else f"{found}  {file}"
+            from equisym.predict.map_picture import draw_map
+
+            path = Path(config.overlay) / f"{distinct_stem(file, self.names)}-map.png"
+            self._try(lambda: draw_map(image.pixels, found, title=image.source).savefig(path, dpi=200), "map")
+        return {"file": file} | found.to_dict() if config.json else f"{found.vote}  {file}"
 
     def _write(self, file: str, image: ImageFile, result: Prediction, compared: tuple[Comparison, ...]) -> None:
         """Everything but the line on the screen; one that fails does not stop the others."""
@@ -183,7 +188,7 @@ def _steps(config: PredictConfig) -> list[Any]:
         from equisym.predict.region import Region
 
         region = Region.parse(config.roi)
-        steps.append(lambda image: replace(image, pixels=_cut(image, region)))
+        steps.append(lambda image: replace(image, pixels=_cut(image.pixels, region)))
     if config.flatten is not None:
         from equisym.predict.flattening import FLATTENINGS, flatten
 
@@ -200,11 +205,10 @@ def _grey(image: ImageFile) -> Any:
     return as_grey(image.pixels)
 
 
-def _cut(image: ImageFile, region: Any) -> Any:
-    """The region's rectangle; outside of a polygon all is of one value, which is left out as empty."""
+def _cut(pixels: Any, region: Any) -> Any:
+    """The region's rectangle, without what lies outside of a polygon."""
+    part = region.cut(pixels)
     if region.rectangle:
-        return region.cut(image.pixels)[0]
-    part, inside = region.cut(_grey(image))
-    part = part.astype(float)
-    part[~inside] = part[inside].mean()
-    return part
+        return part
+    outside = ~region.in_cut(pixels.shape).mask(part.shape)
+    return np.ma.MaskedArray(part, np.broadcast_to(outside if part.ndim == 2 else outside[..., None], part.shape))
