@@ -10,7 +10,7 @@ import numpy as np
 
 from equisym.data.readers.units import nanometres
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.predict.prediction import Prediction
+from equisym.predict.answer import Answer
 
 _SIGMAS = 3.0  # standard errors up to which a length or an angle agrees
 _SHARE = 0.01  # relative difference up to which it does, where no error is known
@@ -97,7 +97,7 @@ class Expectation:
             raise ValueError(_message(text))
         return cls(group, values, next(iter(units), "nm"))
 
-    def compare(self, result: Prediction) -> tuple[Comparison, ...]:
+    def compare(self, result: Answer) -> tuple[Comparison, ...]:
         """Each statement beside the answer."""
         found: list[Comparison] = []
         if self.group is not None:

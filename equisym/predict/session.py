@@ -16,9 +16,9 @@ from equisym.predict.file_list import distinct_stem
 
 if TYPE_CHECKING:
     from equisym.predict.classifier import SymmetryClassifier
-    from equisym.predict.command import PredictConfig
     from equisym.predict.expectation import Comparison
     from equisym.predict.folder_report import FolderReport
+    from equisym.predict.options import PredictConfig
     from equisym.predict.prediction import Prediction
 
 

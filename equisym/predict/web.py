@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equisym.data.readers import FORMATS, ImageFile, list_images
-from equisym.predict.command import PredictConfig
 from equisym.predict.expectation import Comparison
 from equisym.predict.export import export_answer
 from equisym.predict.notebook import as_html
+from equisym.predict.options import PredictConfig
 from equisym.predict.overlay import draw_overlay
 from equisym.predict.preprocessing import as_grey
 from equisym.predict.session import Session

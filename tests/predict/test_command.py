@@ -14,7 +14,7 @@ import tifffile
 
 from equisym.data import render
 from equisym.data.readers import read_image
-from equisym.predict.command import PredictConfig
+from equisym.predict.options import PredictConfig
 from equisym.predict.session import Session
 
 PATTERN = render("p4m", "noise", seed=1, size=128)[0].numpy()
