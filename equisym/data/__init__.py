@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from equisym.data.transforms import TRANSFORMS, Inputs
 
 
-VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
+VERSION_OF_DRAWS = 2  # changes whenever the same seed would give other images
 
 __all__ = [
     "CORRUPTIONS",

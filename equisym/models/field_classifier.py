@@ -85,10 +85,7 @@ class FieldClassifier(Classifier):
         if pool not in POOLS:
             raise ValueError(f"pool must be one of {', '.join(POOLS)} (got {pool!r})")
         if pool == "correlation" and (sharing.invariance.order < 2 or sharing.multiplicity < 2):
-            raise ValueError(
-                f'pool="correlation" needs regular fields of a group (got conv={sharing.kind!r} of {sharing.group}): '
-                'use pool="max"'
-            )
+            raise ValueError(f'pool="correlation" needs regular fields of a group (got {sharing}): use pool="max"')
         self.readout = (
             CorrelationReadout(sharing.group, fields, channels=channels, dropout=dropout, num_classes=num_classes)
             if pool == "correlation"
