@@ -15,6 +15,7 @@ from torch import Tensor
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.phases import phase_residuals
 from equisym.predict.preprocessing import (
     LARGEST,
     Pixels,
@@ -31,6 +32,7 @@ from equisym.predict.rejection import Background, refuse_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
+_THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
 _BETTER = 0.03  # so much more must repeat without what may not belong to the sample
 
@@ -130,8 +132,12 @@ def _look(pixels: Pixels) -> _Look:
     """Measure an image at the scale that shows its cell."""
     if max(pixels.shape) <= LARGEST:
         return _measured(whole(pixels))
-    look = _measured(reduced(pixels))
     height, width = pixels.shape
+    if min(height, width) // -(-max(height, width) // LARGEST) < _THINNEST:  # reduced, nothing would be left of it
+        return _measured(middle(pixels)).noting(
+            f"only the middle {LARGEST} pixels were looked at, of {width} x {height}"
+        )
+    look = _measured(reduced(pixels))
     m = look.measurement
     if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
         closer = _measured(middle(pixels))
@@ -175,4 +181,5 @@ def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[
         "explained": None if rest is None else rest.explained,
         "average": m.average.cell[0].numpy() * view.spread + view.mean,
         "corner": np.array(view.corner),
+        "phase_residuals": phase_residuals(m),
     }

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equisym.crystal import tile
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NEAR = 0.1  # a supergroup whose projection takes away less of the cell is named as pseudo-symmetry
 
@@ -52,11 +55,13 @@ class Prediction:
         repeats: primitive cells in the part of the image that was looked at.
         explained: share of the image's variance that the averaged cell explains.
         residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
+        phase_residuals: the same as :func:`equisym.predict.phase_residuals` states it, in degrees.
         operations: every operation of the lattice with its residual, the best first.
         average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
         symmetrised: the same projected onto the group.
         corner: where the first grid point of both lies in the image, (2,).
         pixel_size: nanometres, if known.
+        calibration_error: relative standard error of the pixel size, which enters the errors in nanometres.
         shape: of the image, (H, W).
         notes: what else should be known, in sentences.
     """
@@ -71,15 +76,17 @@ class Prediction:
     repeats: float | None = None
     explained: float | None = None
     residuals: dict[str, float] = field(default_factory=dict)
+    phase_residuals: dict[str, float] = field(default_factory=dict)
     operations: tuple[OperationResidual, ...] = ()
     average: NDArray[np.float32] | None = field(default=None, repr=False)
     symmetrised: NDArray[np.float32] | None = field(default=None, repr=False)
     corner: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2), repr=False)
     pixel_size: float | None = None
+    calibration_error: float = 0.0
     shape: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def wallpaper_group(self) -> WallpaperGroup | None:
         """The group answered, with its operations; ``None`` if refused."""
         return WALLPAPER_GROUPS[next(iter(self.probabilities))] if self.probabilities else None
@@ -129,7 +136,7 @@ class Prediction:
                 return level, value
         return None
 
-    @cached_property
+    @property
     def pseudosymmetry(self) -> dict[str, float]:
         """Supergroups of the answer that the cell nearly has, with their residuals, the largest group first."""
         if self.wallpaper_group is None:
@@ -138,9 +145,13 @@ class Prediction:
         names.sort(key=lambda name: (-len(WALLPAPER_GROUPS[name].primitive_operations), self.residuals[name]))
         return {name: self.residuals[name] for name in names}
 
-    @cached_property
+    @property
     def constants(self) -> dict[str, float]:
-        """Lengths a and b of the conventional cell in pixels and its angle in degrees, with standard errors."""
+        """Lengths a and b of the conventional cell and its angle gamma in degrees, with standard errors.
+
+        ``a`` and ``b`` are in pixels, ``a_nm`` and ``b_nm`` in nanometres where the pixel size is known; each has its
+        standard error under the name with ``_error``, in nanometres with the calibration's.
+        """
         if self.cell is None or self.lattice is None or self.lattice_error is None:
             return {}
         whole = np.rint(np.linalg.solve(self.lattice, self.cell))
@@ -153,7 +164,13 @@ class Prediction:
                 variance += ((_constants(moved @ whole) - values) / step * self.lattice_error[i, j]) ** 2
         names = ("a", "b", "gamma")
         pairs = zip(names, values, np.sqrt(variance), strict=True)
-        return {key: float(v) for name, value, error in pairs for key, v in ((name, value), (f"{name}_error", error))}
+        found = {key: float(v) for name, value, error in pairs for key, v in ((name, value), (f"{name}_error", error))}
+        if self.pixel_size is not None:
+            for name in ("a", "b"):
+                length = found[name] * self.pixel_size
+                error = np.hypot(found[f"{name}_error"] * self.pixel_size, length * self.calibration_error)
+                found |= {f"{name}_nm": length, f"{name}_nm_error": float(error)}
+        return found
 
     def symmetrised_image(self) -> NDArray[np.float32]:
         """The image as it would be if it had the lattice and the group exactly, without background; (H, W).
@@ -165,6 +182,27 @@ class Prediction:
             raise ValueError(f"there is no symmetrised image: refused ({self.refused})")
         y, x = np.indices(self.shape)
         return tile(self.symmetrised, self.lattice, x - self.corner[0], y - self.corner[1])
+
+    def plot(self, image: Any = None, *, title: str = "") -> Figure:
+        """The picture of the answer, as :func:`equisym.predict.draw_overlay` makes it.
+
+        Args:
+            image: what was classified; without it, the pattern that the averaged cell makes is shown in its place.
+            title: printed above.
+        """
+        from equisym.predict.overlay import draw_overlay
+
+        if image is None:
+            y, x = np.indices(self.shape)
+            image = np.zeros(self.shape)
+            if self.average is not None and self.lattice is not None:
+                image = tile(self.average, self.lattice, x - self.corner[0], y - self.corner[1])
+        return draw_overlay(image, self, title=title)
+
+    def _repr_html_(self) -> str:
+        from equisym.predict.notebook import as_html
+
+        return as_html(self)
 
     def __str__(self) -> str:
         if self.refused:
@@ -200,9 +238,11 @@ class Prediction:
             "repeats": _number(self.repeats),
             "explained": _number(self.explained),
             "residuals": {name: _number(v) for name, v in self.residuals.items()},
+            "phase_residuals_deg": {name: _number(v) for name, v in self.phase_residuals.items()},
             "pseudosymmetry": {name: _number(v) for name, v in self.pseudosymmetry.items()},
             "operations": [vars(o) | {"residual": _number(o.residual)} for o in self.operations],
-            "pixel_size_nm": scale,
+            "pixel_size_nm": _number(scale),
+            "calibration_error": self.calibration_error,
             "shape": list(self.shape),
             "notes": list(self.notes),
         }
