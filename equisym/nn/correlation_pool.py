@@ -27,9 +27,9 @@ class CorrelationPool2d(ConstantModule):
     its inverse is therefore a map that rotates like an image. Such a set is called a class here; they are in
     ``classes``.
 
-    Each field gives 2 + len(classes) maps: its mean over the group, its deviation |d| = sqrt(c(e)), and for each class
-    the greatest c(h) / |d|. Behind the maps of all fields come len(classes) more: the same for all fields together,
-    the greatest sum of c(h) over the sum of c(e), from -1 to 1.
+    Each field gives 2 + len(classes) maps: its mean over the group, its deviation ``|d| = sqrt(c(e))``, and for each
+    class the greatest ``c(h) / |d|``. Behind the maps of all fields come len(classes) more: the same for all fields
+    together, the greatest sum of c(h) over the sum of c(e), from -1 to 1.
 
     Args:
         group: the point group of the fields, with more than one element.
