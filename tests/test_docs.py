@@ -71,3 +71,11 @@ def test_every_example_can_be_downloaded_and_has_a_picture(pages):
     for script in scripts:
         assert list(pages.glob(f"_downloads/*/{script.stem}.ipynb")), script.stem
         assert list(pages.glob(f"_images/sphx_glr_{script.stem}_thumb.png")), script.stem
+
+
+def test_the_way_to_each_task_leads_to_a_file():
+    tasks = re.findall(r"^\| .* \| \{term\}`.*` \| (.*) \|$", (DOCS / "finding_your_way.md").read_text(), re.MULTILINE)
+    assert len(tasks) >= 10
+    files = [file for task in tasks for file in re.findall(r"`([^`]+\.py)`", task)]
+    assert len(files) >= len(tasks)
+    assert not [file for file in files if not (DOCS.parent / file).is_file()]
