@@ -99,12 +99,12 @@ def _faint() -> list[Situation]:
     found = []
     for k, (name, period, noise) in enumerate(
         (
-            ("p6m", 33.0, 2.0),
-            ("p4m", 28.0, 3.0),
-            ("p4m", 24.0, 2.0),
-            ("p3m1", 30.0, 2.0),
-            ("pmm", 26.0, 3.0),
-            ("p6m", 21.0, 2.5),
+            ("p6m", 33.0, 4.0),
+            ("p4m", 28.0, 6.0),
+            ("p4m", 24.0, 4.0),
+            ("p3m1", 30.0, 4.0),
+            ("pmm", 26.0, 6.0),
+            ("p6m", 21.0, 5.0),
         )
     ):
         draw = lambda n=name, p=period, s=noise, k=k: _clouded(n, p, s, k)  # noqa: E731
@@ -133,12 +133,12 @@ def _superstructures() -> list[Situation]:
     found = []
     words = r"super(structure|lattice|cell)|larger (cell|period)|longer period|unexplained"
     table = (
-        ("p4m", "pmm", vectors(20, 20, 90, 7), (2, 1), 0.12),
-        ("p4m", "pmm", vectors(22, 22, 90, 7), (3, 1), 0.12),
-        ("p4m", "p4m", vectors(19, 19, 90, 12), (2, 2), 0.15),
-        ("p6m", "p6m", vectors(21, 21, 120, 12), (3, 3), 0.18),
-        ("pmm", "pmm", vectors(18, 23, 90, 3), (1, 2), 0.10),
-        ("p6m", "pmm", vectors(20, 20, 120, 2), (2, 1), 0.12),
+        ("p4m", "pmm", vectors(20, 20, 90, 7), (2, 1), 0.3),
+        ("p4m", "pmm", vectors(22, 22, 90, 7), (3, 1), 0.3),
+        ("p4m", "p4m", vectors(19, 19, 90, 12), (2, 2), 0.4),
+        ("p6m", "p6m", vectors(21, 21, 120, 12), (3, 3), 0.5),
+        ("pmm", "pmm", vectors(18, 23, 90, 3), (1, 2), 0.25),
+        ("p6m", "pmm", vectors(20, 20, 120, 2), (2, 1), 0.3),
     )
     for name, above, basis, (m, n), amount in table:
         points = [(i / m, j / n, gaussian(3.8, 1 + amount * ((i, j) == (0, 0)))) for i in range(m) for j in range(n)]
