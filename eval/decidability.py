@@ -70,7 +70,8 @@ def main() -> None:
     theirs = {family: strongest(poster, family, args.count, args.size, grids[1:]) for family in FAMILIES}
     text = "\n".join(
         [
-            f"## Published distributions: images with exactly their label's symmetry, in percent, {args.count} images a cell",
+            "## Published distributions: images with exactly their label's symmetry, in percent, "
+            f"{args.count} images a cell",
             "",
             "The number beside a family is the margin: no operation outside the group correlates above 1 - margin.",
             "",
