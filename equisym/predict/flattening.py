@@ -14,11 +14,11 @@ _WINDOW = 9  # of them, over which a terrace's height is the median
 
 
 def flatten(image: NDArray[Any], how: str) -> NDArray[np.float64]:
-    """Take off what a scanning probe adds to a surface.
+    """Remove what a scanning probe adds to a surface.
 
     Args:
         image: (H, W); NaN where it is unknown, and stays so.
-        how: ``"plane"`` takes off the slope; ``"lines"`` also the offset of each line; ``"steps"`` also the heights of
+        how: ``"plane"`` removes the slope; ``"lines"`` also the offset of each line; ``"steps"`` also the heights of
             terraces, which must be wider than the cell.
 
     Raises:
