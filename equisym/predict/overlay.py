@@ -22,7 +22,7 @@ MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 
 
 def _lens() -> MarkerPath:
-    """The International Tables' sign of a 2-fold centre: the common part of two discs."""
+    """The International Tables' symbol of a 2-fold centre: the intersection of two discs."""
     angle = np.linspace(-np.pi / 3, np.pi / 3, 13)
     arc = np.stack((np.cos(angle) - 0.5, np.sin(angle)), -1)
     return MarkerPath(np.concatenate((arc, -arc)), closed=True)
@@ -32,7 +32,7 @@ _SIGNS: dict[int, tuple[Any, float]] = {2: (_lens(), 8.0), 3: ("^", 7.0), 4: ("s
 
 
 def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
-    """Draw the answer about an image.
+    """Draw the answer for an image.
 
     Panels: the image with one conventional cell; that cell enlarged, with rotation centres (lens, triangle, square,
     hexagon), mirror lines (solid) and glide lines (dashed) as in the International Tables; the averaged cell, and the
@@ -84,7 +84,7 @@ def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
 
 
 def show_image(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
-    """Show an image between its 1st and 99th percentile, at no more points than the figure can show."""
+    """Show an image between its 1st and 99th percentile, at the figure's resolution."""
     step = max(1, max(grey.shape) // 1200)
     shown = np.asarray(grey[::step, ::step], dtype=np.float64)
     finite = shown[np.isfinite(shown)]
@@ -101,7 +101,7 @@ def _place(result: Answer, base: NDArray[np.float64], u: NDArray[np.float64]) ->
 
 
 def _base_corner(result: Answer) -> NDArray[np.float64]:
-    """The corner of that conventional cell whose middle is nearest to the middle of the image."""
+    """The corner of the conventional cell whose centre is nearest to the centre of the image."""
     assert result.cell is not None
     assert result.origin is not None
     middle = np.array(result.shape[::-1]) / 2 - result.origin

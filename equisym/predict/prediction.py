@@ -1,4 +1,4 @@
-"""The answer about one image: group, probabilities, lattice, operations and residuals, or why there is none."""
+"""The answer for one image: group, probabilities, lattice, operations and residuals, or the reason for a refusal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NEAR = 0.1  # a supergroup whose projection takes away less of the cell is named as pseudo-symmetry
+NEAR = 0.1  # a supergroup with a smaller residual is reported as pseudo-symmetry
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class OperationResidual:
         symbol: 2, 3, 4 or 6 for rotations, m for a mirror, g for a glide, mg where both alternate.
         matrix: linear part on fractional coordinates of the lattice, rows.
         angle: direction of a mirror or glide line in the image, degrees from x to y (downwards), 0 to 180.
-        residual: share of the cell's structure that the operation does not reproduce: 0 if it holds, 1 by chance.
+        residual: fraction of the cell's structure that the operation does not reproduce: 0 if it holds, about 1 if
+            unrelated.
         holds: whether it belongs to the group that was answered.
     """
 
@@ -40,7 +41,7 @@ class OperationResidual:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a :class:`SymmetryClassifier` says about one image.
+    """The answer of a :class:`SymmetryClassifier` for one image.
 
     All positions are in pixels of the image, x right and y down, the centre of the first pixel at (0, 0).
 
@@ -52,9 +53,9 @@ class Prediction:
         cell: conventional cell of the group in the standard setting, columns a and b, (2, 2).
         origin: of the group, (2,).
         strain: of the lattice against the nearest one that has the group.
-        repeats: primitive cells in the part of the image that was looked at.
-        explained: share of the image's variance that the averaged cell explains.
-        residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
+        repeats: primitive cells in the part of the image that was used.
+        explained: fraction of the image's variance that the averaged cell explains.
+        residuals: for each group that the lattice allows, the fraction of the averaged cell that projection removes.
         phase_residuals: the same as :func:`equisym.predict.phase_residuals` states it, in degrees.
         operations: every operation of the lattice with its residual, the best first.
         average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
@@ -63,7 +64,7 @@ class Prediction:
         pixel_size: nanometres, if known.
         calibration_error: relative standard error of the pixel size, which enters the errors in nanometres.
         shape: of the image, (H, W).
-        notes: what else should be known, in sentences.
+        notes: further remarks, in sentences.
     """
 
     refused: str | None
@@ -173,7 +174,7 @@ class Prediction:
         return found
 
     def symmetrised_image(self) -> NDArray[np.float32]:
-        """The image as it would be if it had the lattice and the group exactly, without background; (H, W).
+        """The image with exactly the lattice and group of the answer, without background; (H, W).
 
         Raises:
             ValueError: if no group was answered.
@@ -213,7 +214,7 @@ class Prediction:
         return text
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays of pixels, in plain types."""
+        """All fields except arrays of pixels, in plain types."""
         scale = self.pixel_size
 
         def plain(array: NDArray[np.float64] | None) -> Any:
@@ -259,5 +260,5 @@ def _constants(cell: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _number(value: float | None) -> float | None:
-    """Six digits, and no NaN, which JSON does not know."""
+    """Six digits; ``None`` for NaN, which JSON cannot hold."""
     return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")

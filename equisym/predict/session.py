@@ -173,7 +173,7 @@ class Session:
 
 
 def _steps(config: PredictConfig) -> list[Any]:
-    """What happens to an image before it is looked at, in order."""
+    """What happens to an image before it is analysed, in order."""
     steps: list[Any] = []
     if config.expect is not None:
         from equisym.predict.expectation import Expectation
