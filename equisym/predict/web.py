@@ -47,7 +47,7 @@ def serve(model: str | None = None, *, port: int = 7860) -> None:
     """
     page = build_page(model)
     try:
-        page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **_look(), prevent_thread_lock=True)
+        page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(), prevent_thread_lock=True)
     except OSError as error:
         raise ValueError(f"port {port} cannot be used ({error}); choose another by --port") from None
     print(f"equisym-predict: open http://127.0.0.1:{port} in a browser; Ctrl-C ends it", flush=True)
@@ -107,7 +107,7 @@ def _gradio() -> Any:
     return gradio
 
 
-def _look() -> dict[str, Any]:
+def appearance() -> dict[str, Any]:
     """Fonts of the system: none is fetched."""
     gradio = _gradio()
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
