@@ -9,8 +9,8 @@ nanometres, comparison with what was expected, picture, table, and files for oth
 # %%
 # The file
 # --------
-# So that this page can be built anywhere, the file is simulated: an HDF5 file in the layout of Velox (``emd``), with two
-# detectors, a few frames each, and the size of a pixel in its metadata. The specimen has the plane group p4m with
+# So that this page can be built anywhere, the file is simulated: an HDF5 file in the layout of Velox (``emd``), with
+# two detectors, a few frames each, and the size of a pixel in its metadata. The specimen has the plane group p4m with
 # a = 0.3905 nm; a pixel is 0.02 nm wide.
 import json
 import tempfile
@@ -102,8 +102,8 @@ plt.show()
 # %%
 # The table, and files for other programs
 # ---------------------------------------
-# A row of the csv table, and what ``--export`` writes: the averaged and the symmetrised cell and image, as numpy arrays and
-# as tif with their scale, and the plane group as text.
+# A row of the csv table, and what ``--export`` writes: the averaged and the symmetrised cell and image, as numpy arrays
+# and as tif with their scale, and the plane group as text.
 from equisym.predict import export_answer
 
 for name, value in csv_row(result, image.source).items():
