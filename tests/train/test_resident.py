@@ -68,7 +68,7 @@ def test_looks_differ_between_images_and_calls(images):
     x = images[0][:1].expand(32, -1, -1, -1)
     torch.manual_seed(0)
     y = vary_appearance(x)
-    same = sum(torch.allclose(a, (x[0] - x[0].mean()) / x[0].std(unbiased=False), atol=1e-3) for a in y)
+    same = sum(torch.allclose(a, (x[0] - x[0].mean()) / x[0].std(), atol=1e-3) for a in y)
     assert 2 <= same <= 16  # one in four keeps its look
     assert not torch.equal(y, vary_appearance(x))
     assert y.isfinite().all()
