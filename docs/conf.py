@@ -58,6 +58,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "capture_repr": (),
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
@@ -95,6 +96,7 @@ def public_page(module) -> str:
     name, members, others = module.__name__, [], []
     for member in getattr(module, "__all__", []):
         value = getattr(module, member)
+        setattr(module, member, value)  # some packages import on first use, and autodoc looks only at what is there
         if getattr(value, "__module__", "").startswith("equisym.") and hasattr(value, "__qualname__"):
             described = documented_as.setdefault(f"{value.__module__}.{member}", f"{name}.{member}")
             if described == f"{name}.{member}":
@@ -126,7 +128,7 @@ def modules_page(module) -> str:
     sections = [f"# {name}, module by module\n\n[{name}]({name}.md) has what is exported; what is here may change.\n"]
     for inside in (m.name for m in pkgutil.walk_packages(module.__path__, f"{name}.")):
         exported = [full.split(".")[-1] for full in documented_as if full.rpartition(".")[0] == inside]
-        options = [":members:", f":exclude-members: {', '.join(exported)}"]
+        options = [":members:", ":ignore-module-all:", f":exclude-members: {', '.join(exported)}"]
         options += [":no-index:"] * (inside in documented_as.values())  # a function of the module's name has the index
         sections.append(f"## {inside.removeprefix(name)[1:]}\n\n" + directive("automodule", inside, *options))
     return "\n".join(sections)
