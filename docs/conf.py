@@ -46,6 +46,7 @@ mathjax_path = "tex-svg-full.js"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False
+autodoc_mock_imports = ["magicgui", "napari"]  # of the plugin, which need a display
 python_use_unqualified_type_names = True
 napoleon_custom_sections = ["Shape", "Returns"]  # as prose: a colon in the text is no type, annotations give that
 napoleon_use_ivar = True
@@ -109,7 +110,8 @@ def public_page(module) -> str:
             defined, text = constant_docstring(module, member)
             documented_as[f"{defined}.{member}"], kind = f"{name}.{member}", "data"
         others.append(directive(f"py:{kind}", member, f":module: {name}", "", *text.splitlines()))
-    options = [f":members: {', '.join(members)}"] + [":imported-members:"] * bool(members)
+    options = [f":members: {', '.join(members)}", ":imported-members:"] if members else []
+    options += [":members:"] * (not hasattr(module, "__all__"))
     return f"# {name}\n\n" + "\n".join([directive("automodule", name, *options), *others])
 
 
