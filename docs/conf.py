@@ -80,7 +80,10 @@ nitpick_ignore_regex = [
 _for_type_checkers = ("Axes", "NDArray", "Path", "TensorDataset")  # imported under TYPE_CHECKING alone
 nitpick_ignore = [("py:class", name) for name in _for_type_checkers]
 
-suppress_warnings = ["config.cache"]  # sphinx-gallery keeps functions in its configuration
+suppress_warnings = [
+    "config.cache",  # sphinx-gallery keeps functions in its configuration
+    "ref.python",  # a name that means an object and its alias: both lead to it
+]
 
 # The reference: for each package a page of what its __init__ exports, and a page of everything else, module by module.
 documented_as: dict[str, str] = {}  # where an exported object was defined -> the name it is documented under
