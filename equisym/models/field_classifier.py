@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup
 from equisym.models.sharing import Sharing
+from equisym.nn import to_plain
 
 
 class Classifier(nn.Module):
@@ -36,7 +36,7 @@ class Classifier(nn.Module):
         step = self.size_step if self.group.order > 1 else 1
         return max(1, round((size - 1) / step)) * step + 1
 
-    def to_plain(self) -> fx.GraphModule:
+    def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts alone; running it, or unpickling it, needs no equisym."""
         return to_plain(self)
 
@@ -65,16 +65,6 @@ class FieldClassifier(Classifier):
         maps = self.pool(self.stages(self.stem(x)))
         # How much of a feature there is, and whether there is any: one 6-fold axis in the image is evidence enough.
         return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], 1)))
-
-
-def to_plain(model: nn.Module) -> fx.GraphModule:
-    """A copy in which every layer that has ``to_plain`` is replaced, as one graph of torch.nn parts."""
-    plain = copy.deepcopy(model)
-    for name, module in list(plain.named_modules()):
-        convert = getattr(module, "to_plain", None)
-        if name and convert is not None and not isinstance(module, Classifier):
-            plain.set_submodule(name, convert())
-    return fx.symbolic_trace(plain)
 
 
 def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:

@@ -5,6 +5,7 @@ from equisym.nn.dropout import FieldDropout2d
 from equisym.nn.escnn_import import from_escnn
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
 from equisym.nn.field_type import FieldType
+from equisym.nn.folding import to_plain
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
 from equisym.nn.kernel import GroupKernel
 from equisym.nn.layer_report import EquivarianceReport, equivariance_report
@@ -21,7 +22,7 @@ from equisym.nn.orbit_linear import OrbitLinear, commutant_dimension
 from equisym.nn.plain_import import from_plain
 from equisym.nn.pooling import GroupPool2d
 from equisym.nn.reparam import ReparamConv2d, ReparamLinear
-from equisym.nn.resample import BlurPool2d, FieldMagnitude2d, NormMaxPool2d, Upsample2d
+from equisym.nn.resample import BlurPool2d, DiscMask2d, FieldMagnitude2d, MaxBlurPool2d, NormMaxPool2d, Upsample2d
 from equisym.nn.residual import GroupResidualBlock
 from equisym.nn.restriction import Restrict2d, RestrictRegular2d
 from equisym.nn.rotating_conv import RotatingConv2d
@@ -34,6 +35,7 @@ from equisym.nn.wallpaper_conv import WallpaperConv2d
 
 __all__ = [
     "BlurPool2d",
+    "DiscMask2d",
     "EquivarianceReport",
     "FieldBatchNorm2d",
     "FieldDropout2d",
@@ -53,6 +55,7 @@ __all__ = [
     "GroupResidualBlock",
     "LayerSize",
     "LiftConv2d",
+    "MaxBlurPool2d",
     "NormMaxPool2d",
     "NormNonlinearity",
     "OrbitConv2d",
@@ -79,4 +82,5 @@ __all__ = [
     "from_plain",
     "group_functions",
     "kernel_space_dimension",
+    "to_plain",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, fx
 
 from equisym.groups import Group, PointGroup
 from equisym.groups.representation import angle_and_flip
@@ -133,22 +133,10 @@ class GroupKernel(ConstantModule):
             weight ``(out, in, *weight_shape)`` -> filters ``(out*order, in, k, k)`` when lifting, else
             ``(out*order, in*order, k, k)``.
         """
-        fields_out, fields_in = weight.shape[:2]
         order, k = self.group.order, self.kernel_size
-        inner = 1 if self.lifting else order
-        dtype = working_dtype(weight)
         if self.exact:
-            index = self.index.view(order, -1)
-            permuted = _Permuted if torch.compiler.is_compiling() else _PermutedForward
-            return permuted.apply(weight.flatten(2), index, self.back, k, dtype, channels_last)
-        weight, basis = weight.to(dtype), self.basis.to(dtype)
-        if self.lifting:
-            turned = torch.einsum("oib,bgp->oigp", weight, basis)[:, :, :, None]
-        else:
-            gathered = weight.index_select(2, self.index)
-            gathered = gathered.view(fields_out, fields_in, order, order, self.coefficients)
-            turned = torch.einsum("oighb,bgp->oighp", gathered, basis)
-        return turned.permute(0, 2, 1, 3, 4).reshape(fields_out * order, fields_in * inner, k, k)
+            return permuted_filters(weight, self.index.view(order, -1), self.back, k, channels_last)
+        return turned_filters(weight, self.basis, None if self.lifting else self.index, k)
 
     @torch.no_grad()
     def project(self, filters: Tensor) -> Tensor:
@@ -187,6 +175,42 @@ class GroupKernel(ConstantModule):
         weight.normal_(0.0, scale)
 
 
+@fx.wrap
+def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, channels_last: bool) -> Tensor:
+    """Filters ``(out * order, in * inner, k, k)`` that hold each weight once for every element of the group.
+
+    Args:
+        weight: one number per pixel and, between fields, element: ``(out, in, ...)``.
+        index: for each element a permutation of the weights of a pair of fields, ``(order, size)``.
+        back: the inverse permutations.
+        side: k.
+        channels_last: whether to write them in that layout.
+    """
+    # torch.compile cannot trace forward-mode derivatives
+    function = _Permuted if torch.compiler.is_compiling() else _PermutedForward
+    return function.apply(weight.flatten(2), index, back, side, working_dtype(weight), channels_last)
+
+
+@fx.wrap
+def turned_filters(weight: Tensor, basis: Tensor, element: Tensor | None, side: int) -> Tensor:
+    """Filters ``(out * order, in * inner, k, k)`` that are combinations of turned basis functions.
+
+    Args:
+        weight: coefficients, ``(out, in, basis)`` when lifting, else ``(out, in, order, basis)``.
+        basis: every function turned by every element, ``(basis, order, k * k)``.
+        element: which element's coefficients are read at [g, h], flat; None when lifting.
+        side: k.
+    """
+    (out, inner), order, dtype = weight.shape[:2], basis.shape[1], working_dtype(weight)
+    weight, basis = weight.to(dtype), basis.to(dtype)
+    if element is None:
+        turned = torch.einsum("oib,bgp->ogip", weight, basis)
+        return turned.reshape(out * order, inner, side, side)
+    gathered = weight.index_select(2, element).unflatten(2, (order, order))
+    turned = torch.einsum("oighb,bgp->ogihp", gathered, basis)
+    return turned.reshape(out * order, inner * order, side, side)
+
+
 class _Permuted(torch.autograd.Function):
     """Filters ``[o, g, i, p] = weight[o, i, index[g, p]]``, and a gradient that gathers instead of scattering.
 
@@ -216,7 +240,7 @@ class _Permuted(torch.autograd.Function):
 
 
 class _PermutedForward(_Permuted):
-    """The same with forward-mode derivatives, which torch.compile cannot trace."""
+    """The same with forward-mode derivatives."""
 
     generate_vmap_rule = True
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import check_group, whole
+from equisym.nn.expanded_conv import is_channels_last
 
 
 class GroupBatchNorm2d(nn.Module):
@@ -15,13 +20,16 @@ class GroupBatchNorm2d(nn.Module):
     .. math:: y(g, x) = \gamma\,\frac{f(g, x) - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
     with mu and sigma^2 over the batch, the pixels x and the elements g of ``group``, one of each for a field, so that
-    the layer commutes with every permutation of the elements.
+    the layer commutes with every permutation of the elements. The maps keep their layout, channels_last or not; on a
+    GPU the statistics are taken per channel and then pooled, which gives every processor work.
 
     Args:
         fields: number of regular fields; the input has ``fields * group.order`` channels.
         group: the point group.
         eps: added to the variance.
         momentum: weight of the newest batch in the running averages.
+        device: where to make the parameters.
+        dtype: of the parameters.
 
     Shape:
         ``(B, fields * order, H, W)`` -> the same.
@@ -34,33 +42,106 @@ class GroupBatchNorm2d(nn.Module):
     torch.Size([3, 8, 5, 5])
     """
 
-    def __init__(self, fields: int, *, group: PointGroup, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        fields: int,
+        *,
+        group: PointGroup,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         check_group(group)
-        if fields < 1:
-            raise ValueError(f"fields must be at least 1 (got {fields})")
-        self.fields, self.group = fields, group
-        self.norm = nn.BatchNorm3d(fields, eps, momentum)  # a child, so that its synchronised form can replace it
+        self.fields, self.group = whole("fields", fields), group
+        # a child, so that its synchronised form can replace it
+        self.norm = nn.BatchNorm3d(fields, eps, momentum, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = self.fields * self.group.order
-        if x.shape[1] != channels:
+        channels, order, norm = self.fields * self.group.order, self.group.order, self.norm
+        if isinstance(x, Tensor) and x.shape[-3] != channels:  # a symbolic trace has no shape yet
             raise ValueError(
-                f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[1]})"
+                f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[-3]})"
             )
-        y = self.norm(x.unflatten(1, (self.fields, self.group.order))).flatten(1, 2)
-        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
-            y = y.contiguous(memory_format=torch.channels_last)  # the norm's own layout is channels first
-        return y
+        if not self.training:
+            single = isinstance(x, Tensor) and x.ndim == 3
+            y = functional.batch_norm(x.unsqueeze(0) if single else x, *self._per_channel(), eps=norm.eps)
+            return y.squeeze(0) if single else y
+        if self._pools_on_device(x):
+            norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
+            averages = norm.running_mean, norm.running_var
+            return _PooledBatchNorm.apply(x, norm.weight, norm.bias, *averages, norm.momentum, norm.eps, order)
+        if is_channels_last(x):  # the same memory read as one long batch of rows (field, element)
+            rows = x.permute(0, 2, 3, 1).unflatten(-1, (self.fields, order))
+            y = norm(rows.flatten(0, 2)[..., None, None]).view_as(rows)
+            return y.flatten(-2).permute(0, 3, 1, 2)
+        return norm(x.unflatten(1, (self.fields, order))).flatten(1, 2)
+
+    def _pools_on_device(self, x: Tensor) -> bool:
+        """Whether the kernels of synchronised batch norm are there, and nothing has replaced the norm."""
+        plain = type(self.norm) is nn.BatchNorm3d and self.norm.momentum is not None
+        return plain and isinstance(x, Tensor) and x.is_cuda and x.numel() > 0 and not torch.compiler.is_compiling()
+
+    def _per_channel(self) -> tuple[Tensor, ...]:
+        """Running mean and variance, scale and shift, each repeated for the elements of its field."""
+        names = ("running_mean", "running_var", "weight", "bias")
+        return tuple(getattr(self.norm, name).repeat_interleave(self.group.order) for name in names)
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:
         """The same function as an ordinary :class:`torch.nn.BatchNorm2d` (running statistics)."""
         plain = nn.BatchNorm2d(self.fields * self.group.order, self.norm.eps, self.norm.momentum)
         plain.to(self.norm.weight)
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            getattr(plain, name).copy_(getattr(self.norm, name).repeat_interleave(self.group.order))
+        for name, values in zip(("running_mean", "running_var", "weight", "bias"), self._per_channel(), strict=True):
+            getattr(plain, name).copy_(values)
         return plain.train(self.training)
 
     def extra_repr(self) -> str:
         return f"{self.fields}, group={self.group!r}"
+
+
+class _PooledBatchNorm(torch.autograd.Function):
+    """Training-mode batch norm with statistics pooled over the group, by the GPU kernels of synchronised batch norm.
+
+    Those kernels measure each channel, pool the figures of several workers, and normalise each channel. Here the
+    elements of the group take the part of the workers. Both layouts are read and written as they are.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        momentum: float,
+        eps: float,
+        order: int,
+    ) -> Tensor:
+        x = _dense(x, is_channels_last(x))
+        count = x.numel() // x.shape[1]
+        each = (v.view(-1, order).T.contiguous() for v in torch.batch_norm_stats(x, eps))
+        counts = torch.full((order,), count, dtype=running_mean.dtype, device=x.device)
+        pooled = torch.batch_norm_gather_stats_with_counts(x, *each, running_mean, running_var, momentum, eps, counts)
+        mean, invstd, scale, shift = torch.stack((*pooled, weight, bias)).repeat_interleave(order, 1)
+        ctx.save_for_backward(x, mean, invstd, scale)
+        ctx.order, ctx.count = order, count * order
+        return torch.batch_norm_elemt(x, scale, shift, mean, invstd, eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, invstd, scale = ctx.saved_tensors
+        grad = _dense(grads[0], is_channels_last(x))
+        figures = torch.batch_norm_backward_reduce(grad, x, mean, invstd, scale, True, True, True)
+        pooled = torch.stack(figures).view(4, -1, ctx.order).sum(2)
+        sum_dy, sum_dy_xmu = pooled[:2].repeat_interleave(ctx.order, 1)
+        count = torch.full((1,), ctx.count, dtype=torch.int32, device=x.device)
+        dx = torch.batch_norm_backward_elemt(grad, x, mean, invstd, scale, sum_dy, sum_dy_xmu, count)
+        return dx, pooled[2], pooled[3], *(None,) * 5
+
+
+def _dense(x: Tensor, channels_last: bool) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
