@@ -68,20 +68,13 @@ class GroupBatchNorm2d(nn.Module):
             single = isinstance(x, Tensor) and x.ndim == 3
             y = functional.batch_norm(x.unsqueeze(0) if single else x, *self._per_channel(), eps=norm.eps)
             return y.squeeze(0) if single else y
-        if self._pools_on_device(x):
+        if type(norm) is nn.BatchNorm3d and isinstance(x, Tensor) and not torch.compiler.is_compiling() and x.numel():
             norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
+            momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum  # pyright: ignore
             averages = norm.running_mean, norm.running_var
-            return _PooledBatchNorm.apply(x, norm.weight, norm.bias, *averages, norm.momentum, norm.eps, order)
-        if is_channels_last(x):  # the same memory read as one long batch of rows (field, element)
-            rows = x.permute(0, 2, 3, 1).unflatten(-1, (self.fields, order))
-            y = norm(rows.flatten(0, 2)[..., None, None]).view_as(rows)
-            return y.flatten(-2).permute(0, 3, 1, 2)
+            function = _PooledBatchNorm if x.is_cuda else _BatchNormOfView
+            return function.apply(x, norm.weight, norm.bias, *averages, momentum, norm.eps, order)
         return norm(x.unflatten(1, (self.fields, order))).flatten(1, 2)
-
-    def _pools_on_device(self, x: Tensor) -> bool:
-        """Whether the kernels of synchronised batch norm are there, and nothing has replaced the norm."""
-        plain = type(self.norm) is nn.BatchNorm3d and self.norm.momentum is not None
-        return plain and isinstance(x, Tensor) and x.is_cuda and x.numel() > 0 and not torch.compiler.is_compiling()
 
     def _per_channel(self) -> tuple[Tensor, ...]:
         """Running mean and variance, scale and shift, each repeated for the elements of its field."""
@@ -99,6 +92,56 @@ class GroupBatchNorm2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.fields}, group={self.group!r}"
+
+
+class _BatchNormOfView(torch.autograd.Function):
+    """Training-mode batch norm of fields in place of channels, by torch's own kernel on a view of the maps.
+
+    As one function its answer is no view, so that a ReLU in place behind it costs autograd no copies.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        momentum: float,
+        eps: float,
+        order: int,
+    ) -> Tensor:
+        rows = _rows(x, order)
+        y, mean, invstd = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
+        out = _rows(y, order), mean, invstd
+        torch.native_batch_norm(rows, weight, bias, running_mean, running_var, True, momentum, eps, out=out)
+        ctx.save_for_backward(x, weight, mean, invstd)
+        ctx.eps, ctx.order = eps, order
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, invstd = ctx.saved_tensors
+        rows, grad = _rows(x, ctx.order), _rows(_dense(grads[0], is_channels_last(x)), ctx.order)
+        found = torch.ops.aten.native_batch_norm_backward(
+            grad, rows, weight, None, None, mean, invstd, True, ctx.eps, [True, True, True]
+        )
+        return _maps(found[0], x), found[1], found[2], *(None,) * 5
+
+
+def _rows(x: Tensor, order: int) -> Tensor:
+    """Maps with the fields on the second axis, whatever their layout, without a copy."""
+    if is_channels_last(x):
+        return x.permute(0, 2, 3, 1).unflatten(-1, (-1, order)).flatten(0, 2)
+    return x.unflatten(1, (-1, order))
+
+
+def _maps(rows: Tensor, like: Tensor) -> Tensor:
+    """Back from rows to maps."""
+    if is_channels_last(like):
+        return rows.view(like.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+    return rows.flatten(1, 2)
 
 
 class _PooledBatchNorm(torch.autograd.Function):

@@ -82,3 +82,18 @@ def test_an_empty_batch_leaves_the_running_statistics():
     assert layer(torch.zeros(0, 16, 3, 3)).shape == (0, 16, 3, 3)
     assert layer.running_mean.isfinite().all()
     assert torch.equal(layer.running_var, torch.ones(2))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_training_is_that_of_a_batch_norm_of_fields_with_second_derivatives(layout):
+    torch.manual_seed(0)
+    layer, reference = GroupBatchNorm2d(2, group=D(2)).double(), nn.BatchNorm3d(2).double()
+    nn.init.normal_(layer.norm.weight)
+    reference.load_state_dict(layer.norm.state_dict())
+    x = torch.randn(2, 8, 3, 3, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    y = layer(x)
+    assert y._base is None, "a view would cost every ReLU in place three copies"
+    torch.testing.assert_close(y, reference(x.unflatten(1, (2, 4))).flatten(1, 2))
+    torch.testing.assert_close(layer.norm.state_dict(), reference.state_dict())
+    assert torch.autograd.gradcheck(layer, x)
+    assert torch.autograd.gradgradcheck(layer, x)
