@@ -71,7 +71,7 @@ def seconds(action: Callable[[], object], device: str = "cpu", repeats: int = 1)
 def mode_of(mode: str, device: str) -> Iterator[None]:
     """The precision of a mode."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 4
     with torch.autocast(device, torch.bfloat16, enabled=mode.startswith("bf16")):
         yield
 
@@ -142,8 +142,8 @@ class Traffic(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = func(*args, **(kwargs or {}))
-        if func.overloadpacket.__name__ not in VIEWS:
-            touched = [t for t in tree_leaves((args, kwargs, answer)) if isinstance(t, Tensor)]
+        if func.namespace == "aten" and func.overloadpacket.__name__ not in VIEWS:
+            touched = [t for t in tree_leaves((args, answer)) if isinstance(t, Tensor)]
             self.operations += 1
             self.bytes += sum(_bytes(t) for t in touched)
         return answer

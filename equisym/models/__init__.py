@@ -3,8 +3,10 @@
 from equisym.models.baselines import PyramidClassifier
 from equisym.models.convnets import ConvNet
 from equisym.models.crystal_regression import Crystal
+from equisym.models.e2convnext import E2ConvNeXt
 from equisym.models.e2densenet import E2DenseNet
 from equisym.models.e2resnet import E2ResNet
+from equisym.models.e2vit import E2ViT
 from equisym.models.e2wideresnet import E2WideResNet
 from equisym.models.field_classifier import Classifier
 from equisym.models.filternet import FilterNet
@@ -18,8 +20,10 @@ __all__ = [
     "Classifier",
     "ConvNet",
     "Crystal",
+    "E2ConvNeXt",
     "E2DenseNet",
     "E2ResNet",
+    "E2ViT",
     "E2WideResNet",
     "FilterNet",
     "OrbitNet",

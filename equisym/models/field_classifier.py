@@ -17,12 +17,13 @@ class Classifier(nn.Module):
 
     Args:
         group: the group whose action on the image leaves the answer unchanged.
-        size_step: the invariance is exact at sizes of 1 modulo this.
+        size_step: the invariance is exact at sizes of ``rest`` modulo this.
+        rest: 1 where strided layers have odd kernels, 0 where they have even ones.
     """
 
-    def __init__(self, group: PointGroup, size_step: int) -> None:
+    def __init__(self, group: PointGroup, size_step: int, *, rest: int = 1) -> None:
         super().__init__()
-        self.group, self.size_step = group, size_step
+        self.group, self.size_step, self.rest = group, size_step, rest
         self._told = False
         self.register_forward_pre_hook(_tell_inexact_size)
 
@@ -33,8 +34,10 @@ class Classifier(nn.Module):
         >>> build("e2resnet18", width=2).nearest_exact_size(224)
         225
         """
-        step = self.size_step if self.group.order > 1 else 1
-        return max(1, round((size - 1) / step)) * step + 1
+        if self.group.order == 1:
+            return size
+        step = self.size_step
+        return max(1, round((size - self.rest) / step)) * step + self.rest
 
     def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts alone; running it, or unpickling it, needs no equisym."""

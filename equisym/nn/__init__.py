@@ -7,6 +7,13 @@ from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInsta
 from equisym.nn.field_type import FieldType
 from equisym.nn.folding import to_plain
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
+from equisym.nn.isotypic import (
+    IsotypicInvariants,
+    IsotypicLinear,
+    IsotypicNonlinearity,
+    IsotypicNorm,
+    IsotypicTransform,
+)
 from equisym.nn.kernel import GroupKernel
 from equisym.nn.layer_report import EquivarianceReport, equivariance_report
 from equisym.nn.nonlinearity import (
@@ -53,6 +60,11 @@ __all__ = [
     "GroupKernel",
     "GroupPool2d",
     "GroupResidualBlock",
+    "IsotypicInvariants",
+    "IsotypicLinear",
+    "IsotypicNonlinearity",
+    "IsotypicNorm",
+    "IsotypicTransform",
     "LayerSize",
     "LiftConv2d",
     "MaxBlurPool2d",

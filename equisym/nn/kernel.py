@@ -265,6 +265,8 @@ def _permute(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, chann
 
 def working_dtype(weight: Tensor) -> torch.dtype:
     """The dtype in which a convolution with these weights runs: autocast's where it is on, else their own."""
+    if not isinstance(weight, Tensor):  # a symbolic trace
+        return weight.dtype
     device = weight.device.type
     if weight.dtype == torch.float32 and device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)

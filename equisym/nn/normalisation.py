@@ -112,6 +112,7 @@ class _BatchNormOfView(torch.autograd.Function):
         eps: float,
         order: int,
     ) -> Tensor:
+        x = _dense(x, is_channels_last(x))
         rows = _rows(x, order)
         y, mean, invstd = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
         out = _rows(y, order), mean, invstd
