@@ -34,6 +34,7 @@ _MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the
 _WITHIN = 0.45  # correlation of a coarse cell with itself shifted: a finer lattice may be bent
 _ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: with few cells, with many, if the waves show no drift
 _LEAST = 0.4  # so much must repeat without the drift
+_NEARLY_ALL = 0.95  # of the pixels must be known to look for drift
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class SymmetryFeatures:
         signal: share of each shell in the signal power, (B, SHELLS).
         reliability: share of signal in each shell's power, 0 to 1, (B, SHELLS).
         count: coefficients on each shell, (B, SHELLS).
-        admitted: whether a group's lattice is within the strain that is looked at, (B, 17).
+        admitted: whether the lattice is within the allowed strain of a group's, (B, 17).
         strain: of the lattice against each group's, (B, 17).
         agreement: weighted mean correlation of each group's operations, (B, 17).
         score: how much of the image repeats with the lattice, (B,).
@@ -81,7 +82,7 @@ class SymmetryFeatures:
         return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def pack(self) -> Tensor:
-        """As one row of numbers for each image, (B, :data:`PACKED`), for data loaders."""
+        """As one row of numbers for each image, (B, ``PACKED``), for data loaders."""
         return torch.cat(
             [
                 getattr(self, f.name).flatten(1).float()
@@ -136,7 +137,7 @@ class Measurement:
         average: its averaged cell.
         spectrum: the cell's waves.
         fits: what each of the 17 groups makes of it, ``None`` where the lattice does not admit the group.
-        mask: the part of the image that was looked at, (H, W); ``None`` for all of it.
+        mask: the part of the image that was used, (H, W); ``None`` for all of it.
     """
 
     lattice: Lattice
@@ -152,7 +153,7 @@ class Scan:
 
     Attributes:
         image: without the drift of its lines, (H, W).
-        shift: the greatest that was taken off, in pixels; 0 for none.
+        shift: the largest that was removed, in pixels; 0 for none.
         measurement: what was found; ``None`` without a lattice.
     """
 
@@ -161,14 +162,16 @@ class Scan:
     measurement: Measurement | None
 
 
-def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) -> Measurement | None:
+def measure(
+    image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE, mask: Tensor | None = None
+) -> Measurement | None:
     """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found.
 
-    Where a part of the image is empty up to the border, that part is left out if more of the rest repeats without it.
+    Only the pixels of a mask (H, W) count, all if it is not given. Where a part of the image is empty up to the border,
+    that part is left out as well if more of the rest repeats without it.
     """
-    mask = None
     if lattice is None:
-        lattice, mask = _lattice_in_mask(image)
+        lattice, mask = _lattice_in_mask(image, mask)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]
@@ -177,23 +180,27 @@ def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) 
     return Measurement(lattice, average, s, fit_groups(s, basis)[0], mask)
 
 
-def _lattice_in_mask(image: Tensor) -> tuple[Lattice | None, Tensor | None]:
-    whole, mask = estimate_lattice(image), field_mask(image)
+def _lattice_in_mask(image: Tensor, known: Tensor | None) -> tuple[Lattice | None, Tensor | None]:
+    whole, mask = estimate_lattice(image, mask=known), field_mask(image)
     if mask is None:
-        return whole, None
+        return whole, known
+    mask = mask if known is None else mask & known
     part = estimate_lattice(image, mask=mask)
     if part is None or (whole is not None and part.score < whole.score + _BETTER):
-        return whole, None
+        return whole, known
     return part, mask
 
 
-def measure_scan(image: Tensor) -> Scan:
+def measure_scan(image: Tensor, *, mask: Tensor | None = None) -> Scan:
     """:func:`measure` an image (H, W), without the drift of its lines if more of it then repeats.
 
     In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
+    Where but few pixels are missing from a mask, what stands in their place is taken along when lines are shifted.
     """
-    m = measure(image)
-    if m is not None and (m.mask is not None or _looks_straight(image, m)):
+    m = measure(image, mask=mask)
+    if m is not None and (m.mask is not mask or _looks_straight(image, m)):
+        return Scan(image, 0.0, m)
+    if mask is not None and mask.double().mean() < _NEARLY_ALL:
         return Scan(image, 0.0, m)
     found = correct_drift(image, m and m.lattice)
     if found is None or found[1] == 0:
@@ -219,7 +226,7 @@ def _looks_straight(image: Tensor, m: Measurement) -> bool:
 
 @torch.no_grad()
 def extract_features(images: Tensor, *, scans: bool = False) -> SymmetryFeatures:
-    """Symmetry features of images of any brightness and contrast; the mean of their channels is looked at.
+    """Symmetry features of images of any brightness and contrast; the mean of their channels is used.
 
     Args:
         images: ``(B, C, H, W)``.

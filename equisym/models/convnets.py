@@ -41,7 +41,7 @@ class ConvNet(FieldClassifier):
             stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
             stages.append(nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, 8 * width, dropout, num_classes)
+        self.finish(sharing, [8 * width], pool="max", dropout=dropout, num_classes=num_classes)
 
 
 @register
@@ -54,7 +54,7 @@ def rkcnn(
     kernel_size: int = 5,
     dropout: float = 0.0,
 ) -> ConvNet:
-    """Rotating kernels, the greatest answer over the orientations kept, and global pooling; exact for 4 rotations."""
+    """Rotating kernels with the maximum over orientations, then global pooling; exact for 4 rotations."""
     return ConvNet(
         Sharing.of("rotating", C(rotations)),
         width=width,

@@ -1,15 +1,19 @@
-"""What all our classifiers share: standardised input, exact sizes, pooling, the head, and the plain copy."""
+"""Base classes of the classifiers: standardised input, exact sizes, pooling, the head, and the plain copy."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup
+from equisym.models.readout import CorrelationReadout
 from equisym.models.sharing import Sharing
 from equisym.nn import to_plain
+
+POOLS = ("max", "correlation")
 
 
 class Classifier(nn.Module):
@@ -40,12 +44,15 @@ class Classifier(nn.Module):
         return max(1, round((size - self.rest) / step)) * step + self.rest
 
     def to_plain(self) -> nn.Module:
-        """The same function from torch.nn parts alone; running it, or unpickling it, needs no equisym."""
+        """The same function from torch.nn parts alone; it runs and unpickles without equisym."""
         return to_plain(self)
 
 
 class FieldClassifier(Classifier):
-    """Stem, stages, then the mean and the maximum of every invariant feature, dropout and one linear layer.
+    """Stem, stages, then pooling from their fields to logits.
+
+    With ``pool="max"`` the mean and the maximum over the pixels of every field's maximum over the group, of the last
+    stage; with ``pool="correlation"`` :class:`CorrelationReadout` on all stages. Dropout and one linear layer follow.
 
     Subclasses set ``stem`` and ``stages``, then call :meth:`finish`.
 
@@ -54,20 +61,56 @@ class FieldClassifier(Classifier):
     """
 
     stem: nn.Module
-    stages: nn.Module
+    stages: nn.Sequential
 
-    def finish(self, sharing: Sharing, fields: int, dropout: float, num_classes: int) -> None:
-        """Add the pooling and the head."""
+    def finish(
+        self,
+        sharing: Sharing,
+        fields: Sequence[int],
+        *,
+        pool: str,
+        dropout: float,
+        num_classes: int,
+        channels: int = 32,
+    ) -> None:
+        """Add the pooling and the head.
+
+        Args:
+            sharing: of the stages.
+            fields: of each stage.
+            pool: ``"max"``, or ``"correlation"`` where the sharing has fields of a group.
+            dropout: probability of dropping a pooled feature in training.
+            num_classes: size of the answer.
+            channels: of the correlation readout.
+        """
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1 (got {dropout})")
+        if pool not in POOLS:
+            raise ValueError(f"pool must be one of {', '.join(POOLS)} (got {pool!r})")
+        if pool == "correlation" and (sharing.invariance.order < 2 or sharing.multiplicity < 2):
+            raise ValueError(f'pool="correlation" needs regular fields of a group (got {sharing}): use pool="max"')
+        self.readout = (
+            CorrelationReadout(sharing.group, fields, channels=channels, dropout=dropout, num_classes=num_classes)
+            if pool == "correlation"
+            else None
+        )
+        if self.readout is not None:
+            return
         self.pool = sharing.pool()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(2 * sharing.pooled(fields), num_classes)
+        self.head = nn.Linear(2 * sharing.pooled(fields[-1]), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.pool(self.stages(self.stem(x)))
-        # How much of a feature there is, and whether there is any: one 6-fold axis in the image is evidence enough.
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], 1)))
+        x = self.stem(x)
+        if self.readout is not None:
+            found = []
+            for stage in self.stages:
+                x = stage(x)
+                found.append(x)
+            return self.readout(found)
+        maps = self.pool(self.stages(x))
+        # mean and maximum: how much of a feature there is, and whether any; one 6-fold centre is enough
+        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
 
 
 def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
@@ -81,7 +124,7 @@ def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
         model._told = True
         warnings.warn(
             f"input of {height} x {width} pixels is not exact for {model.group}: strided stages sample off centre and "
-            f"the answer changes slightly when the image is turned; the nearest exact size is "
+            f"the answer changes slightly when the image is rotated; the nearest exact size is "
             f"{nearest[0]} x {nearest[1]}",
             stacklevel=3,
         )

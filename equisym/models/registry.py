@@ -45,13 +45,13 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
         in_channels: channels of the image.
         head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
             hierarchy (:class:`equisym.models.TreeSoftmax`).
-        options: what the architecture offers, such as ``group="D4"`` and ``width=22``.
+        options: options of the architecture, such as ``group="D4"`` and ``width=22``.
 
     Raises:
         ValueError: for an unknown name or option.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
-    19901
+    30465
     """
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")

@@ -87,7 +87,7 @@ class GroupPool2d(ConstantModule):
         if self.pooled_order > 1:
             fields = fields.index_select(-3, self.members).unflatten(-3, (self.pooled_order, -1))
             fields = fields.flatten(-5, -4)
-        return fields.amax(-3) if self.reduce == "max" else fields.mean(-3)
+        return fields.max(-3).values if self.reduce == "max" else fields.mean(-3)
 
     def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts: a pooling whose window is the group axis; a graph if it is partial."""

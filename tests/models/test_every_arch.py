@@ -35,6 +35,7 @@ EVEN = ("xcit_small_12_p8_224", "e2vit", "e2convnext")  # patches want multiples
 OTHERS = [
     ("e2resnet", {"width": 2, "conv": kind, "group": group})
     for kind, group in [
+        ("band-limited", "D4"),
         ("separable", "D3"),
         ("steerable", "C8"),
         ("orbit", "D2"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from equisym.groups import O2, SO2, C, D, Group, PointGroup, irrep, irreps, quotient, regular, trivial
 from equisym.nn import (
     BlurPool2d,
+    CorrelationPool2d,
     DiscMask2d,
     FieldBatchNorm2d,
     FieldDropout2d,
@@ -138,6 +139,11 @@ def restricted(group: PointGroup) -> Made:
     )
 
 
+def correlation(group: PointGroup) -> Made:
+    layer = CorrelationPool2d(group=group)
+    return layer, reg(group, 2), scalars(group, layer.out_channels(2))
+
+
 def gated(group: Group) -> Made:
     layer = GatedNonlinearity(mixed(group))
     return layer, layer.in_type, mixed(group)
@@ -173,7 +179,7 @@ CASES = (
     Case("LiftConv2d", lambda g: (LiftConv2d(2, 3, 3, group=g, padding=1), scalars(g, 2), reg(g, 3))),
     *(
         Case(
-            f"LiftConv2d-{mode}",
+            f"LiftConv2d-padding-{mode}",
             lambda g, mode=mode: (LiftConv2d(2, 3, 3, group=g, padding=2, padding_mode=mode), scalars(g, 2), reg(g, 3)),
             groups=ON_GRID,
         )
@@ -192,7 +198,7 @@ CASES = (
         size=8,
     ),
     Case(
-        "GroupConv2d-circular",
+        "GroupConv2d-periodic",
         lambda g: (GroupConv2d(2, 3, 3, group=g, padding="same", padding_mode="circular"), reg(g, 2), reg(g, 3)),
         groups=ON_GRID,
     ),
@@ -226,6 +232,16 @@ CASES = (
         "LiftConv2d-5-stride2", lambda g: (LiftConv2d(1, 2, 5, group=g, stride=2, padding=2), scalars(g, 1), reg(g, 2))
     ),
     Case("GroupConv2d", lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1), reg(g, 2), reg(g, 3))),
+    Case(
+        "LiftConv2d-circular",
+        lambda g: (LiftConv2d(2, 3, 5, group=g, padding=2, basis="circular"), scalars(g, 2), reg(g, 3)),
+        groups=ON_GRID,
+    ),
+    Case(
+        "GroupConv2d-circular",
+        lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1, basis="circular"), reg(g, 2), reg(g, 3)),
+        groups=ON_GRID,
+    ),
     Case("GroupConv2d-1x1", lambda g: (GroupConv2d(2, 3, 1, group=g), reg(g, 2), reg(g, 3))),
     Case("GroupConv2d-stride2", lambda g: (GroupConv2d(2, 2, 3, group=g, stride=2, padding=1), reg(g, 2), reg(g, 2))),
     Case("GroupConv2d-dilated", lambda g: (GroupConv2d(2, 2, 3, group=g, dilation=2, padding=2), reg(g, 2), reg(g, 2))),
@@ -257,6 +273,7 @@ CASES = (
         lambda g: (GroupPool2d(group=g, reduce="mean"), reg(g, 3), scalars(g, 3)),
         checks_channels=False,
     ),
+    Case("CorrelationPool2d", correlation, groups=FINITE[1:], checks_channels=False),
     Case("SteerableConv2d", steerable(SteerableConv2d, padding=1), groups=ALL),
     Case("SteerableConv2d-stride2", steerable(SteerableConv2d, stride=2, padding=1), groups=ALL),
     Case("SteerableConv2d-dilated", steerable(SteerableConv2d, dilation=2, padding=2), groups=(C(4), O2)),
