@@ -195,8 +195,10 @@ def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, cha
         side: k.
         channels_last: whether to write them in that layout.
     """
-    # torch.compile cannot trace forward-mode derivatives
-    function = _Permuted if torch.compiler.is_compiling() else _PermutedForward
+    if torch.compiler.is_compiling():
+        function = _PermutedTraced
+    else:
+        function = _PermutedUnderTransforms if torch._C._are_functorch_transforms_active() else _Permuted
     return function.apply(weight.flatten(2), index, back, side, working_dtype(weight), channels_last)
 
 
@@ -227,39 +229,71 @@ class _Permuted(torch.autograd.Function):
     atomic additions, and the same sum in every run.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(weight: Tensor, index: Tensor, back: Tensor, side: int, dtype: torch.dtype, last: bool) -> Tensor:  # noqa: ARG004
-        return _permute(weight, index, side, dtype, last)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        weight, index, back, *ctx.options = inputs
-        ctx.own = weight.dtype
-        ctx.save_for_backward(back)
-        ctx.save_for_forward(index)
+    def forward(ctx: Any, weight: Tensor, *rest: Any) -> Tensor:
+        """What every training step runs: a forward with ``setup_context`` would read its own signature each time."""
+        _remember(ctx, (weight, *rest))
+        return _permute(weight, *rest)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (back,) = ctx.saved_tensors
-        order, size = back.shape
-        grad = grads[0].reshape(grads[0].shape[0] // order, order, -1, size)
-        return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
+        return _adjoint(ctx, grads[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
 
 
-class _PermutedForward(_Permuted):
-    """The same with forward-mode derivatives."""
+class _PermutedTraced(torch.autograd.Function):
+    """The same for torch.compile, which cannot trace forward-mode derivatives."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(weight: Tensor, index: Tensor, back: Tensor, side: int, dtype: torch.dtype, last: bool) -> Tensor:
+        return _permute(weight, index, back, side, dtype, last)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        _remember(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return _adjoint(ctx, grads[0])
+
+
+class _PermutedUnderTransforms(_PermutedTraced):
+    """The same for torch.func."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
-        (index,) = ctx.saved_tensors
-        return _permute(tangents[0], index, *ctx.options)
+        return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
 
 
-def _permute(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, channels_last: bool) -> Tensor:
+def _remember(ctx: Any, inputs: tuple[Any, ...]) -> None:
+    weight, index, back, *ctx.options = inputs
+    ctx.own = weight.dtype
+    ctx.save_for_backward(index, back)
+    ctx.save_for_forward(index, back)
+
+
+def _adjoint(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    _, back = ctx.saved_tensors
+    order, size = back.shape
+    grad = grad.reshape(grad.shape[0] // order, order, -1, size)
+    return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
+
+
+def _permute(
+    weight: Tensor,
+    index: Tensor,
+    back: Tensor,  # noqa: ARG001 - of the adjoint
+    side: int,
+    dtype: torch.dtype,
+    channels_last: bool,
+) -> Tensor:
     """Filters in their final order and layout by one gather, which is faster than index_select and a copy."""
     (out, inner, size), order, pixels = weight.shape, len(index), side**2
     if channels_last:  # [o, g and p, i, h] instead of [o, g, i, h and p]
