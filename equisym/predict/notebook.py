@@ -1,4 +1,4 @@
-"""An answer as a notebook shows it: the group, its certainty and cell in a table, beside the averaged cell."""
+"""HTML of an answer for notebooks: group, certainty and cell in a table, next to the averaged cell."""
 
 from __future__ import annotations
 
