@@ -14,6 +14,7 @@ from equisym.models.orbitnet import OrbitNet
 from equisym.models.registry import build, list_archs, register
 from equisym.models.sharing import Sharing
 from equisym.models.symnet import SymNet
+from equisym.models.timm_registry import register_in_timm
 from equisym.models.tree import TreeClassifier, TreeSoftmax
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "build",
     "list_archs",
     "register",
+    "register_in_timm",
 ]
