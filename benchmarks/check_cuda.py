@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "nn"))
-from layer_cases import CASES, OTHERS  # noqa: E402
+from layer_cases import CASES, OTHERS
 
-from equisym.groups import C  # noqa: E402
-from equisym.nn import IsotypicLinear, IsotypicNonlinearity, IsotypicTransform  # noqa: E402
+from equisym.groups import C
+from equisym.nn import IsotypicLinear, IsotypicNonlinearity, IsotypicTransform
 
 
 def run(layer: nn.Module, x: Tensor) -> list[Tensor]:
@@ -60,7 +60,10 @@ def main() -> None:
             try:
                 right = run(layer.cpu(), x)
                 found = run(layer.cuda(), x.cuda().contiguous(memory_format=layout))
-                apart = max(((a - b).abs().max() / b.abs().max().clamp_min(1e-6)).item() for a, b in zip(found, right, strict=True))
+                apart = max(
+                    ((a - b).abs().max() / b.abs().max().clamp_min(1e-6)).item()
+                    for a, b in zip(found, right, strict=True)
+                )
                 if not apart < bound:
                     lines.append(f"{name} {layout}: {apart:.1e}")
                 if layout is torch.contiguous_format:
@@ -69,7 +72,7 @@ def main() -> None:
                     if not y.isfinite().all():
                         lines.append(f"{name}: not finite in bf16")
                     layer.double()
-            except Exception as error:  # noqa: BLE001 - every fault is wanted, not the first
+            except Exception as error:
                 lines.append(f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}")
                 layer.double()
     lines.append(f"{count} comparisons on {torch.cuda.get_device_name()}, torch {torch.__version__}")

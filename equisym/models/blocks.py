@@ -94,7 +94,9 @@ class WideBlock(nn.Module):
         self.norm2, self.conv2 = sharing.norm(out_fields), sharing.conv(out_fields, out_fields, 3)
         self.relu = nn.ReLU()
         same = stride == 1 and in_fields == out_fields
-        self.shortcut = nn.Identity() if same else sharing.conv(in_fields, out_fields, _side(stride, even), stride=stride)
+        self.shortcut = (
+            nn.Identity() if same else sharing.conv(in_fields, out_fields, _side(stride, even), stride=stride)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu(self.norm1(x)))

@@ -13,8 +13,8 @@ from equisym.models.registry import architectures, build
 def register_in_timm() -> list[str]:
     """Tell timm of every architecture of this library; call it once.
 
-    timm's words are understood: ``in_chans`` is ``in_channels`` and ``drop_rate`` is ``dropout``; other options are this
-    library's. There are no pretrained weights to download.
+    timm's words are understood: ``in_chans`` is ``in_channels`` and ``drop_rate`` is ``dropout``; other options are
+    this library's. There are no pretrained weights to download.
 
     Returns:
         The names that timm now knows.

@@ -34,10 +34,19 @@ def to_plain(model: nn.Module) -> nn.Module:
     for name, module in _outermost(plain, lambda m: hasattr(m, "to_plain")):
         plain.set_submodule(name, module.to_plain())  # pyright: ignore[reportCallIssue]
     if _ours(plain):
-        return fx.symbolic_trace(plain)
+        return _traced(plain)
     for name, module in _outermost(plain, _ours):
-        plain.set_submodule(name, fx.symbolic_trace(module).train(module.training))
+        plain.set_submodule(name, _traced(module).train(module.training))
     return plain
+
+
+def _traced(model: nn.Module) -> fx.GraphModule:
+    """A graph without type annotations, which TorchScript would take for names of its own."""
+    graph = fx.symbolic_trace(model)
+    for node in graph.graph.nodes:
+        node.type = None
+    graph.recompile()
+    return graph
 
 
 def _ours(module: nn.Module) -> bool:

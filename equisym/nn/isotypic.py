@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,7 +23,6 @@ from torch.nn import functional
 from equisym.groups import PointGroup, regular
 from equisym.nn.arguments import check_group, whole
 from equisym.nn.constant import ConstantModule
-from equisym.nn.isotypic_kernel import fused_pointwise, fused_transform
 from equisym.nn.kernel import working_dtype
 
 Function = Literal["gelu", "relu", "silu"]
@@ -61,6 +61,17 @@ def spectrum(group: PointGroup) -> Spectrum:
     return Spectrum(np.concatenate(ordered, 1), len(ones), len(twos), len(columns[twos[0]]) if twos else 0)
 
 
+def fused_kernels(x: Tensor) -> ModuleType | None:
+    """The GPU kernels, where the input is on a GPU and Triton is there."""
+    if not isinstance(x, Tensor) or not x.is_cuda or torch.compiler.is_compiling():
+        return None
+    try:
+        from equisym.nn import isotypic_kernel
+    except ImportError:
+        return None
+    return isotypic_kernel
+
+
 class IsotypicTransform(ConstantModule):
     r"""From regular fields to features in irreps, or back: an orthogonal change of basis.
 
@@ -90,10 +101,9 @@ class IsotypicTransform(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         basis, order = self.basis.to(x.dtype), self.group.order
-        if isinstance(x, Tensor) and x.is_cuda and not torch.compiler.is_compiling():
-            fused = fused_transform(x, self.basis, self.inverse)
-            if fused is not None:
-                return fused
+        kernels = fused_kernels(x)
+        if kernels is not None:
+            return kernels.fused_transform(x, self.basis, self.inverse)
         if self.inverse:
             return torch.einsum("gc,...cf->...fg", basis, x.unflatten(-1, (order, -1))).flatten(-2)
         return torch.einsum("gc,...fg->...cf", basis, x.unflatten(-1, (-1, order))).flatten(-2)
@@ -295,10 +305,9 @@ class IsotypicNonlinearity(ConstantModule):
         self.register_constant("basis", spectrum(group).basis)
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Tensor) and x.is_cuda and not torch.compiler.is_compiling():
-            fused = fused_pointwise(x, self.basis, self.function)
-            if fused is not None:
-                return fused
+        kernels = fused_kernels(x)
+        if kernels is not None:
+            return kernels.fused_pointwise(x, self.basis, self.function)
         basis = self.basis.to(x.dtype)
         values = getattr(functional, self.function)(basis @ x.unflatten(-1, (self.group.order, -1)))
         return (basis.T @ values).flatten(-2)

@@ -193,7 +193,7 @@ class DiscMask2d(nn.Module):
         ``(B, C, H, W)`` -> the same.
 
     >>> import torch
-    >>> DiscMask2d()(torch.ones(1, 1, 9, 9))[0, 0, 0, 0] < 1e-3
+    >>> DiscMask2d()(torch.ones(1, 1, 9, 9))[0, 0, 0, 0] < 0.1
     tensor(True)
     """
 
