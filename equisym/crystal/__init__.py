@@ -4,6 +4,7 @@ from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift_correction import correct_drift
+from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
@@ -38,6 +39,7 @@ __all__ = [
     "extract_features",
     "features_of",
     "field_mask",
+    "find_lattice",
     "fit_groups",
     "information_criterion",
     "measure",

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal.lattice_choice import steadiness
 from equisym.crystal.lattice_search import SHORTEST, Lattice, shift_map
 
 SURE = 0.7  # an image that repeats so well needs no further proof
 FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
-_FEW, _FLOOR = 4, 0.03  # translations, and their mean correlation: less shows nothing
-_ALIKE, _WORST = 4.0, 0.6  # a pattern's: mean over spread, and the worst tenth over the mean
+_ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,8 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
 
 
 def steady(image: Tensor, lattice: Lattice, mask: Tensor | None = None) -> bool:
-    """Whether all translations of a lattice hold alike.
-
-    Those of a pattern do, also under noise; those of a lattice laid into chance peaks do not.
-    """
-    found = shift_map(image, mask)
-    _, t = found.translations(lattice.basis)
-    if len(t) < _FEW:
-        return False
-    value, weight = found.at(t), found.overlap(t)
-    mean = np.average(value, weights=weight)
-    spread = np.sqrt(np.average((value - mean) ** 2, weights=weight) * len(t) / (len(t) - 1))
-    return bool(mean > _FLOOR and mean > _ALIKE * spread and np.quantile(value, 0.1) > _WORST * mean)
+    """Whether all translations of a lattice hold alike."""
+    return steadiness(shift_map(image, mask), lattice.basis) > _ALIKE
 
 
 def _too_fine(m: Measurement) -> bool:

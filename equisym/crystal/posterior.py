@@ -1,0 +1,143 @@
+"""Probabilities of the 17 groups from two measurements: what each group leaves of the cell, and the lattice's metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from equisym.crystal.shell_correlation import class_sizes, correlate, whitening_filters
+from equisym.crystal.symmetry_features import SymmetryFeatures
+from equisym.groups import WALLPAPER_GROUPS
+
+DISTORTIONS = {"none": 0.002, "typical": 0.01, "strong": 0.03}
+_CONSTRAINTS = {"oblique": 0, "rectangular": 1, "centred rectangular": 1, "square": 2, "hexagonal": 2}
+
+
+@dataclass(frozen=True)
+class PosteriorOptions:
+    """Constants of the posterior, set on clean and degraded images of our families and on 27 micrographs.
+
+    Attributes:
+        tolerance: share of the cell's power that instruments may take from a symmetry: groups that leave more are
+            unlikely whatever else holds.
+        distortion: standard deviation of the strain that instruments put on a lattice.
+        surprise: nats by which a group gains on its subgroup of half the order where both hold alike: how unlikely
+            it is that a pattern without the further operations has them within the tolerance.
+        steepness: power of the residual over the tolerance with which the gain is lost.
+        perfect: share of the tolerance that counts in an image of which everything repeats. What has neither noise
+            nor distortion has not come through an instrument, and what it breaks it means to break.
+        imperfect: of the image does not repeat: from there on the whole tolerance counts.
+        special: nats by which a metric gains for each constraint that it meets and need not.
+        wild: chance of a distortion beyond the usual, in an imperfect image.
+        wide: standard deviation of its strain.
+        largest: strain beyond which a lattice is another, not a distorted one.
+    """
+
+    tolerance: float = 0.05
+    distortion: float = DISTORTIONS["typical"]
+    surprise: float = 6.0
+    steepness: float = 1.5
+    perfect: float = 0.5
+    imperfect: float = 0.2
+    special: float = 2.0
+    wild: float = 0.01
+    wide: float = 0.04
+    largest: float = 0.12
+
+
+OPTIONS = PosteriorOptions()
+_ORDER = torch.tensor([float(len(g.primitive_operations)) for g in WALLPAPER_GROUPS])
+_FREE = torch.tensor([float(_CONSTRAINTS[g.bravais]) for g in WALLPAPER_GROUPS])
+
+
+def group_residuals(e: SymmetryFeatures, *, whitening: float = 0.0) -> Tensor:
+    r"""Share of each cell's signal that projecting it onto each group takes away, free of noise bias; (B, 17).
+
+    .. math:: r_G = 1 - \frac{1}{|G|} \sum_{g \in G} \rho_g
+
+    with the correlation of the cell and its image under each operation at the group's best origin. Infinite where the
+    lattice does not admit the group. What a group leaves, its subgroups leave at most: its origin serves them too.
+    """
+    value = correlate(e, whitening_filters(e, (whitening,))).value[..., 0]
+    out, start = torch.full((len(e), 17), torch.inf), 0
+    for group in WALLPAPER_GROUPS:
+        sizes = class_sizes(group.name)
+        shared = 1 + (value[:, start : start + len(sizes)] * torch.tensor(sizes, dtype=value.dtype)).sum(1)
+        out[:, group.label] = (1 - shared / len(group.primitive_operations)).clamp(min=0)
+        start += len(sizes)
+    out = torch.where(e.admitted, out, torch.inf)
+    return torch.stack([out[:, [group.label, *_above(group.label)]].amin(1) for group in WALLPAPER_GROUPS], 1)
+
+
+def metric_evidence(strain: Tensor, imperfection: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
+    r"""Logarithm of how much likelier a lattice's metric is under each group than under none, (B, 17).
+
+    .. math:: M_G(\epsilon) = d_G\, s + \log\Bigl( e^{-\epsilon^2 / 2 \sigma^2}
+              + w \lambda^2 (\sigma / \sigma')^{d_G} e^{-\epsilon^2 / 2 \sigma'^2} \Bigr)
+
+    for the :math:`d_G` constraints of the group's metric: 0 oblique, 1 rectangular, 2 square or hexagonal.
+
+    Args:
+        strain: of the lattice against each group's, (B, 17).
+        imperfection: of the image, 0 to 1, (B,).
+        options: constants.
+    """
+    usual = torch.exp(-0.5 * (strain / options.distortion).square())
+    wide = max(options.wide, options.distortion)
+    rare = options.wild * imperfection.square()[:, None] * (options.distortion / wide) ** _FREE
+    rare = rare * torch.exp(-0.5 * (strain / wide).square())
+    return torch.where(_FREE > 0, _FREE * options.special + torch.log(usual + rare + 1e-12), 0.0)
+
+
+def imperfection(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Tensor:
+    """How far images are from the perfect ones of a computer, 0 to 1, by the share of them that repeats; (B,)."""
+    return ((1 - e.score) / options.imperfect).clamp(0, 1)
+
+
+def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Tensor:
+    r"""Unnormalised log-probabilities of the groups, (B, 17).
+
+    .. math:: E(G) = \beta \log_2 |G| - \beta \Bigl(\frac{r_G}{a}\Bigr)^{\gamma} + M_G(\epsilon_G), \qquad
+              a = \tau\, (p + (1 - p) \lambda)
+
+    A group gains on a subgroup of half its order while it leaves hardly more of the cell, and loses where what it
+    leaves grows beyond the tolerance: between a group that leaves 3 % and one that leaves 22 %, the first; between two
+    that leave 1.0 and 1.1 %, the larger. Nothing here depends on the number of cells, so that more of the same pattern
+    never makes an answer less sure.
+
+    Args:
+        e: symmetry features.
+        options: constants.
+    """
+    worse = imperfection(e, options)
+    allowed = options.tolerance * (options.perfect + (1 - options.perfect) * worse)
+    residual = group_residuals(e)
+    lost = (residual / allowed[:, None]) ** options.steepness
+    energy = options.surprise * (_ORDER.log2() - lost) + metric_evidence(e.strain, worse, options)
+    possible = e.admitted & (e.strain <= options.largest)
+    possible[:, WALLPAPER_GROUPS["p1"].label] = True
+    return torch.where(possible, energy.nan_to_num(neginf=-1e4), -1e4)
+
+
+def distortion_of(value: str | float) -> float:
+    """A distortion by name or as a number.
+
+    >>> distortion_of("typical"), distortion_of(0.02)
+    (0.01, 0.02)
+
+    Raises:
+        ValueError: for another name, or a number that is no strain.
+    """
+    if isinstance(value, str):
+        if value not in DISTORTIONS:
+            raise ValueError(f"distortion must be {', '.join(DISTORTIONS)} or a number (got {value!r})")
+        return DISTORTIONS[value]
+    if not 0 < value <= 0.2:
+        raise ValueError(f"distortion must be a strain above 0 and up to 0.2 (got {value}): 0.01 is one per cent")
+    return float(value)
+
+
+def _above(label: int) -> list[int]:
+    return [g.label for g in WALLPAPER_GROUPS[label].supergroups]
