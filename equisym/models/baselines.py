@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from equisym.models.field_classifier import to_plain
-from equisym.models.registry import register
+from equisym.models.registry import register, register_library
 
 
 class Baseline(nn.Sequential):
@@ -25,13 +25,12 @@ class Baseline(nn.Sequential):
         ValueError: if timm has no such model.
     """
 
-    def __init__(self, name: str, num_classes: int, in_channels: int, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, *, num_classes: int, in_channels: int, **options: Any) -> None:
         import timm
 
         if name not in timm.list_models():
             close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
             raise ValueError(f"timm has no model {name!r}: close to it are {close}")
-        options = dict(options)
         if "dropout" in options:
             options["drop_rate"] = options.pop("dropout")
         network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
@@ -95,3 +94,6 @@ def fpn_resnet50(
     return PyramidClassifier(
         backbone, channels=channels, dropout=dropout, num_classes=num_classes, in_channels=in_channels
     )
+
+
+register_library("timm", Baseline)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
+from equisym.models.tree import TreeClassifier, TreeSoftmax
+
 _ARCHS: dict[str, Callable[..., nn.Module]] = {}
+_LIBRARIES: dict[str, Callable[..., nn.Module]] = {}
 _ALIASES = {
     "resnet50": "timm/resnet50",
     "densenet161": "timm/densenet161",
@@ -22,6 +24,11 @@ def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     """Add a builder under its own name; it takes ``num_classes``, ``in_channels`` and keyword options."""
     _ARCHS[function.__name__] = function
     return function
+
+
+def register_library(prefix: str, builder: Callable[..., nn.Module]) -> None:
+    """Let ``prefix/NAME`` build every model of another library; ``builder`` takes the name first."""
+    _LIBRARIES[prefix] = builder
 
 
 def list_archs() -> list[str]:
@@ -49,15 +56,13 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")
     if head == "tree":
-        from equisym.models.tree import TreeClassifier, TreeSoftmax
-
         if num_classes != 17:
             raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
         return TreeClassifier(build(name, num_classes=TreeSoftmax.nodes, in_channels=in_channels, **options))
     name = _ALIASES.get(name, name)
-    if name.startswith("timm/"):
-        builder = importlib.import_module("equisym.models.baselines").Baseline  # which itself registers here
-        return builder(name.removeprefix("timm/"), num_classes, in_channels, options)
+    prefix, _, rest = name.partition("/")
+    if rest and prefix in _LIBRARIES:
+        return _LIBRARIES[prefix](rest, num_classes=num_classes, in_channels=in_channels, **options)
     if name not in _ARCHS:
         raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
     known = [p for p in inspect.signature(_ARCHS[name]).parameters if p not in ("num_classes", "in_channels")]
