@@ -8,6 +8,7 @@ from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
+from equisym.crystal.posterior import PosteriorOptions, exact_group, group_energies, group_residuals
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
 from equisym.crystal.shell_correlation import correlate, information_criterion
 from equisym.crystal.symmetry_features import (
@@ -26,6 +27,7 @@ __all__ = [
     "Lattice",
     "Measurement",
     "OperationScore",
+    "PosteriorOptions",
     "Scan",
     "Spectrum",
     "SymmetryFeatures",
@@ -36,11 +38,14 @@ __all__ = [
     "correlation_maps",
     "detrend",
     "estimate_lattice",
+    "exact_group",
     "extract_features",
     "features_of",
     "field_mask",
     "find_lattice",
     "fit_groups",
+    "group_energies",
+    "group_residuals",
     "information_criterion",
     "measure",
     "measure_scan",

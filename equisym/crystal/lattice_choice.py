@@ -25,11 +25,9 @@ class ChoiceOptions:
         fine: pixels: side of a cell below which the blur may hide it, so that the sharp image is looked at.
         steady: mean over spread of the translations, from which many cells are enough at any score.
         steadier: so many times as steady, a further look counts more than the first.
-        worst: least tenth of the translations over their mean, or they do not hold alike.
-        floor: mean correlation of translations that shows something.
-        fewest: translations that can be compared.
         smallest_part: pixels along the side of a part.
         rows: share of the power along one line of frequencies, from which the image is looked at without it.
+        nearly_all: pixels known, with which the image is cut into parts like a whole one.
     """
 
     many: float = 12.0
@@ -38,11 +36,9 @@ class ChoiceOptions:
     fine: float = 12.0
     steady: float = 6.0
     steadier: float = 1.5
-    worst: float = 0.6
-    floor: float = 0.03
-    fewest: int = 4
     smallest_part: int = 48
     rows: float = 0.6
+    nearly_all: float = 0.9
 
 
 CHOICE = ChoiceOptions()
@@ -55,12 +51,15 @@ class Look:
     Attributes:
         lattice: what it shows.
         found: the autocorrelation.
-        steadiness: mean over spread of the correlations of the lattice's translations; 0 if they do not hold alike.
     """
 
     lattice: Lattice
     found: ShiftMap
-    steadiness: float
+
+    @property
+    def steadiness(self) -> float:
+        """How much alike the lattice's translations hold."""
+        return self.lattice.steadiness
 
 
 def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOptions = CHOICE) -> Lattice | None:
@@ -81,11 +80,11 @@ def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOp
     """
     if is_flat(image, mask):
         return None
-    first = look_at(image, mask, options=options)
+    first = look_at(image, mask)
     if first is not None and _fine(first.lattice, options):
-        first = _sharper(image, mask, first, options)
+        first = _sharper(image, mask, first)
     if first is not None and enough(first, options):
-        return first.lattice
+        return first.lattice if not _along_rows(first) else _among_rows(image, mask, first, options)
     best = first if first is not None and twice(first.lattice.basis, image.shape) else None
     for other in _further_looks(image, mask, options):
         if best is None or other.steadiness > options.steadier * best.steadiness:
@@ -122,60 +121,57 @@ def look_at(
     *,
     parts: int = 1,
     search: LatticeOptions = OPTIONS,
-    options: ChoiceOptions = CHOICE,
 ) -> Look | None:
     """One look at an image (H, W) or at its parts; ``None`` if it shows no lattice."""
     found = shift_map(image, mask, parts=parts, options=search)
     lattice = lattice_of(found, image.numel() if mask is None else int(mask.sum()), search)
-    return None if lattice is None else Look(lattice, found, steadiness(found, lattice.basis, options))
-
-
-def steadiness(found: ShiftMap, basis: Array, options: ChoiceOptions = CHOICE) -> float:
-    """How much alike the translations of a lattice hold: mean over spread; 0 if they show nothing or are too few.
-
-    Those of a pattern hold alike, also under noise; those of a lattice laid into chance peaks do not.
-    """
-    _, t = found.translations(basis)
-    if len(t) < options.fewest:
-        return 0.0
-    value, weight = found.at(t), found.overlap(t)
-    mean = np.average(value, weights=weight)
-    spread = np.sqrt(np.average((value - mean) ** 2, weights=weight) * len(t) / (len(t) - 1))
-    if mean <= options.floor or np.quantile(value, 0.1) <= options.worst * mean:
-        return 0.0
-    return float(mean / max(spread, 1e-6))
+    return None if lattice is None else Look(lattice, found)
 
 
 def _fine(lattice: Lattice, options: ChoiceOptions) -> bool:
     return bool(abs(np.linalg.det(lattice.basis)) < options.fine**2)
 
 
-def _sharper(image: Tensor, mask: Tensor | None, first: Look, options: ChoiceOptions) -> Look:
+def _sharper(image: Tensor, mask: Tensor | None, first: Look) -> Look:
     """Of a fine lattice and what the sharp image shows, the one of which more repeats."""
-    sharp = look_at(image, mask, search=replace(OPTIONS, blur=0.0), options=options)
+    sharp = look_at(image, mask, search=replace(OPTIONS, blur=0.0))
     return sharp if sharp is not None and sharp.lattice.score > first.lattice.score - 0.1 else first
 
 
 def _further_looks(image: Tensor, mask: Tensor | None, options: ChoiceOptions) -> Iterator[Look]:
+    if mask is not None and mask.double().mean() > options.nearly_all:
+        image, mask = torch.where(mask, image, image[mask].mean()), None
     even = normalise_contrast(detrend(image, 1, mask), mask)
-    calm = without_rows(image, options) if mask is None else None
-    sources = [image, even] if calm is None else [calm, image, even]
-    for source in sources:
+    for source in (image, even):
         for parts in (1, 2, 4):
             if parts > 1 and (mask is not None or min(image.shape) < parts * options.smallest_part):
                 continue
             for blur in (OPTIONS.blur, 0.0):
                 if source is image and parts == 1 and blur:
                     continue  # the first look
-                look = look_at(source, mask, parts=parts, search=replace(OPTIONS, blur=blur), options=options)
+                look = look_at(source, mask, parts=parts, search=replace(OPTIONS, blur=blur))
                 if look is None or not twice(look.lattice.basis, (look.found.height, look.found.width)):
                     continue
-                if source is calm:  # the rows must repeat with it as well
-                    whole = shift_map(image, mask)
-                    score = float(whole.means([look.lattice.basis])[0][0])
-                    look = replace(look, steadiness=look.steadiness if score >= options.score else 0.0)
                 if look.steadiness > 0:
                     yield look
+
+
+def _along_rows(look: Look) -> bool:
+    """Whether a lattice's vector may lie along rows: its fractions correlate as well as nearly whole translations."""
+    a, b = look.lattice.basis.T
+    steps = np.linspace(0.15, 0.85, 15)[:, None]
+    least = [look.found.at(steps * vector).min() for vector in (a, b, a + b, a - b)]
+    return max(least) > 0.6 * look.lattice.score
+
+
+def _among_rows(image: Tensor, mask: Tensor | None, first: Look, options: ChoiceOptions) -> Lattice:
+    """The lattice that is seen without the rows, if the rows repeat with it as well; that of the first look if not."""
+    calm = without_rows(image, options) if mask is None else None
+    other = None if calm is None else look_at(calm)
+    if other is None or not enough(other, options):
+        return first.lattice
+    score = float(first.found.means([other.lattice.basis])[0][0])
+    return replace(other.lattice, score=score) if score >= options.score else first.lattice
 
 
 def without_rows(image: Tensor, options: ChoiceOptions = CHOICE) -> Tensor | None:

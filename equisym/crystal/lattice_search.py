@@ -30,10 +30,13 @@ class LatticeOptions:
         pseudo: translations that correlate less than the lattice's own by more than this part are none.
         allowance: the same, more for images of which less repeats.
         errors: standard errors of a deficit within which it is none.
-        doubt: a finer lattice is taken up to this deficit where its standard error leaves it open.
+        doubt: times the allowance, up to which a finer lattice is taken where the error of its deficit leaves it open.
         near_best: candidates score at least this part of the best one's.
         vectors: of peaks of at least this part of the highest, so many of the nearest give candidates.
         lattices: candidates that are refined.
+        fewest: translations that can be compared with one another.
+        floor: mean correlation of translations that shows something.
+        worst: least tenth of the translations over their mean, or they do not hold alike.
     """
 
     min_overlap: float = 0.12
@@ -41,10 +44,13 @@ class LatticeOptions:
     pseudo: float = 0.05
     allowance: float = 0.15
     errors: float = 3.5
-    doubt: float = 0.12
+    doubt: float = 1.5
     near_best: float = 0.94
     vectors: tuple[tuple[float, int], ...] = ((0.85, 16), (0.6, 24))
     lattices: int = 12
+    fewest: int = 4
+    floor: float = 0.03
+    worst: float = 0.6
 
 
 OPTIONS = LatticeOptions()
@@ -59,12 +65,15 @@ class Lattice:
         uncertainty: standard errors of the four numbers, shape (2, 2).
         score: mean autocorrelation over all lattice translations: the part of the image that repeats, 1 without noise.
         repeats: area of the image, or of the mask, over cell area.
+        steadiness: how much alike its translations hold, mean over spread of their correlations; those of a pattern do,
+            also under noise, those of a lattice laid into chance peaks do not. 0 if they show nothing or are too few.
     """
 
     basis: NDArray[np.float64]
     uncertainty: NDArray[np.float64]
     score: float
     repeats: float
+    steadiness: float = 0.0
 
 
 def estimate_lattice(
@@ -112,7 +121,20 @@ def lattice_of(found: ShiftMap, area: int, options: LatticeOptions = OPTIONS) ->
     basis = choose_lattice(found, candidates, options)
     (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
     score = float(found.means([basis])[0][0])
-    return Lattice(basis, error, score, float(area / abs(np.linalg.det(basis))))
+    return Lattice(basis, error, score, float(area / abs(np.linalg.det(basis))), steadiness(found, basis, options))
+
+
+def steadiness(found: ShiftMap, basis: Array, options: LatticeOptions = OPTIONS) -> float:
+    """How much alike the translations of a lattice hold: mean over spread; 0 if they show nothing or are too few."""
+    _, t = found.translations(basis)
+    if len(t) < options.fewest:
+        return 0.0
+    value, weight = found.at(t), found.overlap(t)
+    mean = np.average(value, weights=weight)
+    spread = np.sqrt(np.average((value - mean) ** 2, weights=weight) * len(t) / (len(t) - 1))
+    if mean <= options.floor or np.quantile(value, 0.1) <= options.worst * mean:
+        return 0.0
+    return float(mean / max(spread, 1e-6))
 
 
 def shift_map(
@@ -255,7 +277,7 @@ def choose_lattice(
             break
         for finer, values in zip(every, found.values(every), strict=True):  # add translations that hold as well
             deficit, error = values.deficit(basis)
-            if deficit < max(slack, min(options.errors * error, options.doubt)):
+            if deficit < max(slack, min(options.errors * error, options.doubt * slack)):
                 basis = finer
                 break
         else:

@@ -1,4 +1,4 @@
-"""Probabilities of the 17 groups from two measurements: what each group leaves of the cell, and the lattice's metric."""
+"""Probabilities of the 17 groups from what each group leaves of the cell and from the metric of the lattice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class PosteriorOptions:
         steepness: power of the residual over the tolerance with which the gain is lost.
         perfect: share of the tolerance that counts in an image of which everything repeats. What has neither noise
             nor distortion has not come through an instrument, and what it breaks it means to break.
-        imperfect: of the image does not repeat: from there on the whole tolerance counts.
+        imperfect: of the image does not repeat: from there on the whole tolerance and distortion count.
+        rigid: share of the distortion that counts in a perfect image.
         special: nats by which a metric gains for each constraint that it meets and need not.
         wild: chance of a distortion beyond the usual, in an imperfect image.
         wide: standard deviation of its strain.
@@ -41,6 +42,7 @@ class PosteriorOptions:
     steepness: float = 1.5
     perfect: float = 0.5
     imperfect: float = 0.2
+    rigid: float = 0.15
     special: float = 2.0
     wild: float = 0.01
     wide: float = 0.04
@@ -84,9 +86,10 @@ def metric_evidence(strain: Tensor, imperfection: Tensor, options: PosteriorOpti
         imperfection: of the image, 0 to 1, (B,).
         options: constants.
     """
-    usual = torch.exp(-0.5 * (strain / options.distortion).square())
+    sigma = options.distortion * (1.5 * imperfection).clamp(options.rigid, 1)[:, None]
+    usual = torch.exp(-0.5 * (strain / sigma).square())
     wide = max(options.wide, options.distortion)
-    rare = options.wild * imperfection.square()[:, None] * (options.distortion / wide) ** _FREE
+    rare = options.wild * imperfection.square()[:, None] * (sigma / wide) ** _FREE
     rare = rare * torch.exp(-0.5 * (strain / wide).square())
     return torch.where(_FREE > 0, _FREE * options.special + torch.log(usual + rare + 1e-12), 0.0)
 
@@ -119,6 +122,20 @@ def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> 
     possible = e.admitted & (e.strain <= options.largest)
     possible[:, WALLPAPER_GROUPS["p1"].label] = True
     return torch.where(possible, energy.nan_to_num(neginf=-1e4), -1e4)
+
+
+def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: float = 0.002) -> int:
+    """Label of the largest group that one image has within its noise: of the cell, of the lattice, and of pixels.
+
+    Args:
+        e: features of one image.
+        lattice_noise: strain that the errors of the lattice alone may show.
+        pixels: share of the cell's power that sampling on pixels may take.
+    """
+    noise = float(correlate(e, whitening_filters(e, (0.0,))).error.max())
+    holds = (group_residuals(e)[0] <= 2 * noise + pixels) & (e.strain[0] <= 3 * lattice_noise + pixels)
+    holds[WALLPAPER_GROUPS["p1"].label] = True
+    return int(torch.where(holds, _ORDER - e.strain[0], -1.0).argmax())
 
 
 def distortion_of(value: str | float) -> float:

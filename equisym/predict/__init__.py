@@ -4,11 +4,14 @@ from equisym.groups.symmetry_elements import ReflectionLine, RotationCentre, ref
 from equisym.predict.classifier import SymmetryClassifier
 from equisym.predict.overlay import draw_overlay
 from equisym.predict.prediction import OperationResidual, Prediction
+from equisym.predict.refusal import Refusal, RefusalCode
 
 __all__ = [
     "OperationResidual",
     "Prediction",
     "ReflectionLine",
+    "Refusal",
+    "RefusalCode",
     "RotationCentre",
     "SymmetryClassifier",
     "draw_overlay",

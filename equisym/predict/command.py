@@ -108,8 +108,7 @@ def table_row(result: Prediction, file: str) -> str:
     angle = with_error(k["gamma"], k["gamma_error"])
     row = f"{result.group:6} {result.probabilities[result.group]:5.3f} {result.crystal_class:5} {a + unit:>13}"
     row += f" {b + unit:>13} {angle:>10} {100 * (result.strain or 0):5.1f}%  {file}"
-    remarks = [f"{name} within {100 * left:.2g} %" for name, left in result.pseudosymmetry.items()]
-    return "; ".join([row, *remarks[:1], *result.notes])
+    return "; ".join([row, *result.remarks, *result.notes])
 
 
 def _save(folder: Path, file: str, image: ImageFile, result: Prediction, taken: set[str]) -> None:

@@ -27,6 +27,7 @@ from equisym.predict.preprocessing import (
     squared,
     whole,
 )
+from equisym.predict.refusal import Refusal
 from equisym.predict.rejection import Background, refuse_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 
@@ -37,19 +38,25 @@ _BETTER = 0.03  # so much more must repeat without what may not belong to the sa
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in one image before a model is asked.
+    """What was measured in one image.
 
     Attributes:
-        refused: why no model need be asked, or ``None``.
-        about: what is known of the answer already: fields of :class:`equisym.predict.Prediction`.
+        refusal: why no group should be named, or ``None``.
+        shape: of the image, (H, W).
+        pixel_size: side of a pixel in nanometres, if known.
+        notes: what should be known of the way it was looked at.
         view: the part of the image that was looked at.
-        measurement: its lattice, cell and fits.
+        measurement: its lattice, cell and fits; ``None`` if no lattice was found.
+        explained: share of the view's variance that the averaged cell explains.
     """
 
-    refused: str | None
-    about: dict[str, Any]
+    refusal: Refusal | None
+    shape: tuple[int, int]
+    pixel_size: float | None
+    notes: tuple[str, ...] = ()
     view: View | None = None
     measurement: Measurement | None = None
+    explained: float | None = None
 
 
 def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
@@ -68,26 +75,24 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
         image, pixel_size = file.pixels, pixel_size or file.pixel_size
     pixels = as_pixels(image, mask)
     pixels, side, note = squared(pixels, pixel_size)
-    about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
     part = known_part(pixels)
-    refused = refuse_pixels(part)
-    if refused:
-        return Found(refused, about)
+    refusal = refuse_pixels(part)
+    if refusal:
+        return Found(refusal, pixels.shape, side)
     look = _look(part)
-    refused = look.refused
+    refusal = look.refusal
     picture = picture_within(part)
     if picture is not None and refuse_pixels(picture) is None:
         closer = _look(picture)
         if closer.outdoes(look):
             width, height = picture.shape[::-1]
             look = closer.noting(f"only the picture of {width} x {height} pixels was looked at, not what is around it")
-            refused = look.refused
-        elif refused:
-            refused += "; there seem to be margins, axes or bars around the picture: cut it out"
-    about["notes"] = look.notes if note is None else (note, *look.notes)
-    if look.measurement is not None:
-        about |= _about_lattice(look.view, look.measurement, look.rest)
-    return Found(refused, about, look.view, look.measurement)
+            refusal = look.refusal
+        elif refusal:
+            refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
+    notes = look.notes if note is None else (note, *look.notes)
+    explained = None if look.rest is None else look.rest.explained
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained)
 
 
 @dataclass(frozen=True)
@@ -103,14 +108,14 @@ class _Look:
         return None if self.measurement is None else take_apart(self.view.grey, self.measurement)
 
     @cached_property
-    def refused(self) -> str | None:
+    def refusal(self) -> Refusal | None:
         return refuse_lattice(self.view.grey, self.measurement, self.rest)
 
     def outdoes(self, other: _Look) -> bool:
         """Whether it gives an answer where the other gives none, or clearly more of it repeats."""
-        if self.measurement is None or self.refused is not None:
+        if self.measurement is None or self.refusal is not None:
             return False
-        if other.measurement is None or other.refused is not None:
+        if other.measurement is None or other.refusal is not None:
             return True
         return self.measurement.lattice.score > other.measurement.lattice.score + _BETTER
 
@@ -157,14 +162,3 @@ def _drift_corrected(view: View) -> _Look:
         what = "empty" if view.mask is None else "unknown or empty"
         notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were looked at")
     return _Look(view, m, tuple(notes))
-
-
-def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:
-    return {
-        "lattice": m.lattice.basis * view.scale,
-        "lattice_error": m.lattice.uncertainty * view.scale,
-        "repeats": m.lattice.repeats,
-        "explained": None if rest is None else rest.explained,
-        "average": m.average.cell[0].numpy() * view.spread + view.mean,
-        "corner": np.array(view.corner),
-    }

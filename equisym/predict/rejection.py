@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
-from equisym.crystal.lattice_choice import steadiness
-from equisym.crystal.lattice_search import SHORTEST, Lattice, shift_map
+from equisym.crystal.lattice_search import SHORTEST, Lattice
+from equisym.predict.refusal import Refusal, RefusalCode
 
 SURE = 0.7  # an image that repeats so well needs no further proof
 FEWEST = 4.0  # cells: two repeats along a side
@@ -53,7 +53,7 @@ def take_apart(image: Tensor, m: Measurement) -> Background:
     return Background(left, share((slice(None), slice(None))), quarters)
 
 
-def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> str | None:
+def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Refusal | None:
     """Why a lattice that was found, or not found, is no ground for an answer; ``None`` if it is.
 
     Args:
@@ -62,29 +62,23 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         rest: the image taken apart.
     """
     if m is None or rest is None:
-        return _several_grains(image) or "not periodic: no two directions in which the image repeats"
+        nothing = Refusal(RefusalCode.NOT_PERIODIC, "no two directions in which the image repeats")
+        return _several_grains(image) or nothing
     lattice = m.lattice
     if lattice.repeats < FEWEST and lattice.score > _REPEATS:
-        return (
-            f"fewer than two repeats along a side: {lattice.repeats:.1f} cells in the image; show more of the pattern"
-        )
+        detail = f"{lattice.repeats:.1f} cells in the image; show more of the pattern"
+        return Refusal(RefusalCode.FEW_REPEATS, detail)
     if lattice.repeats < FEWEST:
-        return _several_grains(image) or "not periodic: nothing in the image repeats as often as twice along a side"
+        chance = Refusal(RefusalCode.NOT_PERIODIC, "nothing in the image repeats as often as twice along a side")
+        return _several_grains(image) or chance
     if _too_fine(m):
-        return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
+        return Refusal(RefusalCode.TOO_FINE, f"the pattern repeats in less than {SHORTEST:g} pixels; magnify it")
     if _stripes(m):
-        return "not periodic in two directions: stripes, the same all along their length"
-    if not (lattice.score > SURE or steady(image, lattice, m.mask)):
-        grains = _several_grains(image)
-        return grains or (
-            f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
-        )
+        return Refusal(RefusalCode.STRIPES, "stripes, the same all along their length")
+    if not (lattice.score > SURE or lattice.steadiness > _ALIKE):
+        share = f"with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
+        return _several_grains(image) or Refusal(RefusalCode.NOT_PERIODIC, share)
     return _second_lattice(image, lattice, rest)
-
-
-def steady(image: Tensor, lattice: Lattice, mask: Tensor | None = None) -> bool:
-    """Whether all translations of a lattice hold alike."""
-    return steadiness(shift_map(image, mask), lattice.basis) > _ALIKE
 
 
 def _too_fine(m: Measurement) -> bool:
@@ -110,7 +104,7 @@ def _stripes(m: Measurement) -> bool:
     return small < 2e-3 * large
 
 
-def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | None:
+def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> Refusal | None:
     """A second lattice in another part of the image, or laid over the first."""
     worst, best = int(np.argmin(rest.quarters)), max(rest.quarters)
     if rest.quarters[worst] < 0.35 * best and lattice.repeats > 24:
@@ -126,7 +120,7 @@ def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | 
     return None
 
 
-def _several_grains(image: Tensor) -> str | None:
+def _several_grains(image: Tensor) -> Refusal | None:
     """Two quarters of an image with different lattices."""
     h, w = (n // 2 for n in image.shape)
     if min(h, w) < 32:
@@ -156,6 +150,7 @@ def _differ(first: NDArray[np.float64], second: NDArray[np.float64], tolerance: 
     return True
 
 
-def _several(first: Lattice, second: Lattice) -> str:
+def _several(first: Lattice, second: Lattice) -> Refusal:
     sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0)) for found in (first, second)]
-    return f"several lattices: cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"
+    detail = f"cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"
+    return Refusal(RefusalCode.SEVERAL_LATTICES, detail)
