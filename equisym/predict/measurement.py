@@ -70,11 +70,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     Raises:
         ValueError, FileNotFoundError: if it is no image.
     """
-    if isinstance(image, (str, Path)):
-        file = read_image(image)
-        image, pixel_size = file.pixels, pixel_size or file.pixel_size
-    pixels = as_pixels(image, mask)
-    pixels, side, note = squared(pixels, pixel_size)
+    pixels, side, note = _read(image, pixel_size, mask)
     part = known_part(pixels)
     refusal = refuse_pixels(part)
     if refusal:
@@ -93,6 +89,18 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     notes = look.notes if note is None else (note, *look.notes)
     explained = None if look.rest is None else look.rest.explained
     return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained)
+
+
+def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:
+    """An image or file as square pixels, and the side of one in nanometres; arguments as :func:`inspect`."""
+    return _read(image, pixel_size, mask)[:2]
+
+
+def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float | None, str | None]:
+    if isinstance(image, (str, Path)):
+        file = read_image(image)
+        image, pixel_size = file.pixels, pixel_size or file.pixel_size
+    return squared(as_pixels(image, mask), pixel_size)
 
 
 @dataclass(frozen=True)
