@@ -116,7 +116,7 @@ def test_votes():
 
 def test_votes_of_several_lattices_are_refused():
     two = [*answers(*[{"p4": 1.0}] * 4), *answers(*[{"p4": 1.0}] * 4, basis=23.0)]
-    assert "several patterns" in vote(two).refused
+    assert "several lattices" in vote(two).refused
     skew = Prediction(None, {"p4": 1.0}, lattice=np.array([[20.0, 20.0], [0.0, 20.0]]))  # other vectors, same lattice
     assert vote([*answers(*[{"p4": 1.0}] * 3), skew]).agreed == 4
 
