@@ -9,7 +9,7 @@ __all__ = ["SymmetryClassifier"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SymmetryClassifier":  # loaded when asked for, so that layers need torch alone
+    if name == "SymmetryClassifier":  # loaded on first use, so that the layers need torch alone
         from equisym.predict import SymmetryClassifier
 
         return SymmetryClassifier

@@ -17,14 +17,14 @@ Config = TypeVar("Config")
 def run_command(
     config_class: type[Config], action: Callable[[Config], Any], *, prog: str, positional: tuple[str, ...] = ()
 ) -> None:
-    """Parse ``sys.argv`` into a configuration and act on it.
+    """Parse ``sys.argv`` into a configuration and run a command with it.
 
     Each field of the dataclass is an option; its type, its default and its line under ``Attributes:`` in the docstring
     make the help text. ``--config FILE`` reads any of them from YAML.
 
     Args:
         config_class: frozen dataclass.
-        action: what to do with it.
+        action: function that runs the command.
         prog: name of the command.
         positional: fields that are given without a name.
 

@@ -1,16 +1,21 @@
-"""Lattice and unit cell of an image, and how well each symmetry operation and each group holds; torch functions."""
+"""Measure an image: lattice, unit cell, and how well each symmetry operation and each group holds."""
 
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift_correction import correct_drift
+<<<<<<< HEAD
 from equisym.crystal.lattice_choice import find_lattice
+=======
+from equisym.crystal.grating import Grating, find_grating
+>>>>>>> main
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.posterior import PosteriorOptions, exact_group, group_energies, group_residuals
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
 from equisym.crystal.shell_correlation import correlate, information_criterion
+from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.symmetry_features import (
     Measurement,
     Scan,
@@ -20,17 +25,25 @@ from equisym.crystal.symmetry_features import (
     measure,
     measure_scan,
 )
+from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 
 __all__ = [
     "CellAverage",
     "Fit",
+    "Grating",
     "Lattice",
     "Measurement",
     "OperationScore",
+<<<<<<< HEAD
     "PosteriorOptions",
+=======
+    "PowerSpectrum",
+>>>>>>> main
     "Scan",
+    "SpectralPeaks",
     "Spectrum",
     "SymmetryFeatures",
+    "Unindexed",
     "autocorrelation",
     "average_cell",
     "correct_drift",
@@ -42,7 +55,11 @@ __all__ = [
     "extract_features",
     "features_of",
     "field_mask",
+<<<<<<< HEAD
     "find_lattice",
+=======
+    "find_grating",
+>>>>>>> main
     "fit_groups",
     "group_energies",
     "group_residuals",
@@ -54,4 +71,5 @@ __all__ = [
     "spectrum",
     "symmetrise",
     "tile",
+    "unindexed_peaks",
 ]

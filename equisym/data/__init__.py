@@ -10,7 +10,7 @@ from equisym.data.photographs import Photographs
 from equisym.data.published import PublishedDataset
 from equisym.data.transforms import TRANSFORMS, Inputs
 
-VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
+VERSION_OF_DRAWS = 2  # changes whenever the same seed would give other images
 
 __all__ = [
     "CORRUPTIONS",

@@ -13,7 +13,7 @@ from equisym.data import CORRUPTIONS, FAMILIES, Corruption
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Test trained runs on fresh images of every family and report how they generalise.
+    """Test trained runs on new images of every family and report how they generalise.
 
     Attributes:
         runs: run folders written by equisym-train, or .safetensors files.
@@ -22,7 +22,7 @@ class EvalConfig:
         out: folder for cross_dataset.csv, models.csv, answers.npz, REPORT.md and the confusion pictures.
         corruptions: test every corruption at severities 1, 3 and 5 as well, and cells that repeat 2 to 8 times along
             the side (corruptions.csv).
-        look: draw what answers hang on (needs captum) and a map of the images as the network sees them.
+        look: draw pixel attributions (needs captum) and a map of the images as the network arranges them.
         seed: of the test images.
         photos: folder of photographs for the photo family; the bundled ones if not given.
         workers: processes that draw images; -1 for one per core.

@@ -1,4 +1,4 @@
-"""The cross-dataset protocol: every run on the same fresh images of every family."""
+"""The cross-dataset protocol: every run is tested on the same new images of every family."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Repeats:
 
 
 Condition = Corruption | Repeats | None
-"""What is hard about the test images; None for nothing."""
+"""A condition that makes test images harder; ``None`` for clean images."""
 
 
 def suffix(condition: Condition) -> str:
-    """What a condition adds to the name of the family, such as ``+dose-3``."""
+    """Suffix of a condition on the family's name, such as ``+dose-3``."""
     if condition is None:
         return ""
     if isinstance(condition, Repeats):
@@ -92,13 +92,13 @@ def evaluate(
         photos: folder of photographs; the bundled ones if not given. Only its test split is used.
         workers: processes that draw images.
         batch_size: images in a forward pass.
-        conditions: what is hard about the images; None for nothing.
+        conditions: what makes the images harder; ``None`` for clean images.
 
     Yields:
         For each run, family and condition, a row of ``cross_dataset.csv`` and the scores behind it.
     """
     drawn: dict[tuple, tuple[Tensor, ...]] = {}
-    measured: dict[tuple, tuple[Tensor, float]] = {}  # what all networks that read symmetry features are given
+    measured: dict[tuple, tuple[Tensor, float]] = {}  # symmetry features, shared by all networks that read them
     loaded = [(Path(run), *load_model(run)) for run in runs]
     for path, model, about in loaded:
         for family in families:
@@ -159,7 +159,7 @@ def _tested(
 
 
 def describe(run: str | Path, *, count: int = 64, seed: int = 1000) -> dict[str, Any]:
-    """A row of ``models.csv``: what a run's network costs and how invariant it is.
+    """A row of ``models.csv``: cost and invariance of a run's network.
 
     Args:
         run: run folder or ``.safetensors`` file.

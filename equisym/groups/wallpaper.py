@@ -43,8 +43,11 @@ _TABLE: tuple[tuple[str, str, PointGroup, str], ...] = (
 _CLASS_NAMES = {1: "m", 2: "2mm", 3: "3m", 4: "4mm", 6: "6mm"}
 
 ROTATION_ORDERS = (1, 2, 3, 4, 6)
+"""The coarsest level of the hierarchy: the highest rotation order of a group."""
 CRYSTAL_CLASSES = ("1", "m", "2", "2mm", "4", "4mm", "3", "3m", "6", "6mm")
+"""The ten point groups of wallpaper groups, the middle level of the hierarchy."""
 CRYSTAL_FAMILIES = ("oblique", "rectangular", "square", "hexagonal")
+"""Shapes of the conventional cell."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class WallpaperGroup:
 
     @property
     def rotation_family(self) -> int:
-        """The split in three of the hierarchy's top, 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
+        """The coarsest split into three: 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold rotations."""
         return {1: 0, 2: 1, 4: 1, 3: 2, 6: 2}[self.rotation_order]
 
     @cached_property
@@ -160,7 +163,7 @@ class WallpaperGroups(tuple[WallpaperGroup, ...]):
 
 
 def identify(operations: Iterable[Operation]) -> WallpaperGroup:
-    """Name the wallpaper group of a set of operations, by its rotations and by what each reflection line is.
+    """Identify the wallpaper group of a set of operations, from its rotations and the kinds of its reflection lines.
 
     Args:
         operations: one operation for each element of the point group, in any primitive basis and with any origin.
@@ -233,3 +236,4 @@ def _group(label: int, row: tuple[str, str, PointGroup, str]) -> WallpaperGroup:
 
 
 WALLPAPER_GROUPS = WallpaperGroups(_group(label, row) for label, row in enumerate(_TABLE))
+"""The 17 groups in label order; ``WALLPAPER_GROUPS["p4g"]`` finds one by name."""

@@ -48,7 +48,7 @@ class Crystal(FeatureClassifier):
         """Fit the weights to packed features (B, PACKED) and labels (B,).
 
         Args:
-            rows: what :meth:`extract` returns.
+            rows: what ``extract`` returns.
             labels: groups.
             strength: inverse of the penalty on the weights, scikit-learn's C.
         """
@@ -73,5 +73,5 @@ def crystal(*, num_classes: int = 17, in_channels: int = 1) -> Crystal:
     """Logistic regression on hand-written features of the unit cell."""
     if num_classes != 17:
         raise ValueError(f"crystal answers with the 17 groups (got num_classes={num_classes})")
-    del in_channels  # the channels' mean is looked at
+    del in_channels  # the mean of the channels is used
     return Crystal()

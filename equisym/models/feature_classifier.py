@@ -13,7 +13,7 @@ class FeatureClassifier(nn.Module):
     Subclasses give :meth:`classify`. Training calls :meth:`extract` once for each image and keeps what it returns.
 
     Shape:
-        images ``(B, C, H, W)``, of which the channels' mean is looked at, or what :meth:`extract` made of them,
+        images ``(B, C, H, W)``, of which the mean of the channels is used, or the result of ``extract``,
         ``(B, PACKED)``, to ``(B, 17)`` logits.
     """
 

@@ -41,7 +41,7 @@ class Classifier(nn.Module):
         return max(1, round((size - 1) / step)) * step + 1
 
     def to_plain(self) -> fx.GraphModule:
-        """The same function from torch.nn parts alone; running it, or unpickling it, needs no equisym."""
+        """The same function from torch.nn parts alone; it runs and unpickles without equisym."""
         return to_plain(self)
 
 
@@ -85,10 +85,7 @@ class FieldClassifier(Classifier):
         if pool not in POOLS:
             raise ValueError(f"pool must be one of {', '.join(POOLS)} (got {pool!r})")
         if pool == "correlation" and (sharing.invariance.order < 2 or sharing.multiplicity < 2):
-            raise ValueError(
-                f'pool="correlation" needs regular fields of a group (got conv={sharing.kind!r} of {sharing.group}): '
-                'use pool="max"'
-            )
+            raise ValueError(f'pool="correlation" needs regular fields of a group (got {sharing}): use pool="max"')
         self.readout = (
             CorrelationReadout(sharing.group, fields, channels=channels, dropout=dropout, num_classes=num_classes)
             if pool == "correlation"
@@ -109,7 +106,7 @@ class FieldClassifier(Classifier):
                 found.append(x)
             return self.readout(found)
         maps = self.pool(self.stages(x))
-        # How much of a feature there is, and whether there is any: one 6-fold axis in the image is evidence enough.
+        # mean and maximum: how much of a feature there is, and whether any; one 6-fold centre is enough
         return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
 
 

@@ -17,7 +17,7 @@ class OrbitNet(Classifier):
 
     .. math:: \Phi(g f) = \Phi(f) \quad\text{for all rotations and mirrors } g \text{ of the group at its origin}
 
-    f is the image, laid on the torus with its centre at the origin: its first and last row, and column, become one.
+    f is the image on a torus with its centre at the origin: its first and last rows are joined, and so are its columns.
     With ``cell=1`` a layer is a convolution with a symmetric kernel; with larger cells its weights vary within the
     cell, as far as the group's rotations, mirrors and glides allow. Exact at sizes of 1 modulo
     ``cell * 2**(stages - 1)``; other sizes are first resized.

@@ -43,6 +43,7 @@ class Sharing:
     """
 
     group: PointGroup
+    basis: ClassVar[str | None] = None  # of the kernels of group convolutions
 
     def __post_init__(self) -> None:
         """Refuse a group that the kind cannot do."""
@@ -66,11 +67,13 @@ class Sharing:
 
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """The first layer: from the image to fields."""
-        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, **_steps(kernel_size, stride))
+        steps = _steps(kernel_size, stride)
+        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, basis=self.basis, **steps)
 
     def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """A further layer: from fields to fields."""
-        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, **_steps(kernel_size, stride))
+        steps = _steps(kernel_size, stride)
+        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, basis=self.basis, **steps)
 
     def norm(self, fields: int) -> nn.Module:
         """Batch normalisation that keeps the symmetry."""
@@ -87,6 +90,12 @@ class Sharing:
 
 class Regular(Sharing):
     """Group convolutions."""
+
+
+class BandLimited(Sharing):
+    """Group convolutions with kernels of few waves on rings, which groups that leave the pixel grid have anyway."""
+
+    basis = "circular"
 
 
 class Separable(Sharing):
@@ -221,6 +230,7 @@ class Learned(Plain):
 
 KINDS: dict[str, type[Sharing]] = {
     "regular": Regular,
+    "band-limited": BandLimited,
     "separable": Separable,
     "steerable": Steerable,
     "orbit": Orbit,

@@ -123,5 +123,5 @@ def symnet(*, num_classes: int = 17, in_channels: int = 1, filters: int = 6, hid
     """Learned spectral filters and one reader of operations, behind lattice and unit cell."""
     if num_classes != 17:
         raise ValueError(f"symnet answers with the 17 groups (got num_classes={num_classes})")
-    del in_channels  # the channels' mean is looked at
+    del in_channels  # the mean of the channels is used
     return SymNet(filters, hidden=hidden)

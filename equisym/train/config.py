@@ -1,4 +1,4 @@
-"""Everything a training run is told, as one value that the command line, a YAML file and the run folder share."""
+"""Training configuration: one value, shared by the command line, YAML files and the run folder."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class TrainConfig:
         find_lr: take the learning rate from a range test before training (lr_finder.csv) instead of --lr.
         optimiser: adamw or adam.
         schedule: onecycle, cosine or constant.
-        weight_decay: of the optimiser; norms and biases are spared.
+        weight_decay: of the optimiser; not applied to norms and biases.
         loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or rotation_family
             (three classes: without rotations, 2- and 4-fold, 3- and 6-fold).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
         degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
-        augment: turn and flip the training images at random.
+        augment: rotate and flip the training images at random.
         accumulate: batches whose gradients make one step.
-        clip: largest norm of the gradient; 0 for any.
+        clip: largest norm of the gradient; 0 for no limit.
         ema: decay of the running average of weights that is validated and kept; 0 for none.
         patience: epochs without a better validation accuracy before the run stops; 0 for no early stop.
-        precision: '32', 'bf16-mixed', or 'auto' (bf16-mixed where the processor multiplies it natively).
+        precision: '32', 'bf16-mixed', or 'auto' (bf16-mixed where the processor supports it natively).
         test_images: images of each family for the test after training; 0 for none.
         photos: folder of photographs for the photo family, nested folders included; the bundled ones if not given.
         seed: of weights, images and their order.

@@ -1,4 +1,4 @@
-"""What is minimised: the group alone, every level of the hierarchy, or the poster's first level."""
+"""Losses: on the group alone, on every level of the hierarchy, or on its first level."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HierarchicalLoss(nn.Module):
         self.classes = [labels_at(level) for level in LEVELS]
 
     def weights(self) -> tuple[float, float, float]:
-        """Weights of rotation order, crystal class and group at the present progress."""
+        """Weights of rotation order, crystal class and group at the current progress."""
         ramp = 2 * self.progress / self.curriculum if self.curriculum else 2.0
         return 1.0, min(1.0, ramp), min(1.0, max(0.0, ramp - 1))
 

@@ -22,7 +22,7 @@ SCHEDULES = ("onecycle", "cosine", "constant")
 
 
 class NotFiniteError(ValueError):
-    """The loss is no number any more.
+    """The loss is NaN or infinite.
 
     Args:
         message: what happened.
@@ -38,18 +38,18 @@ class NotFiniteError(ValueError):
 class ClassifierModule(L.LightningModule):
     """Trains a network that maps images (B, C, H, W) to logits (B, classes).
 
-    Whatever is random in a step depends on seed, epoch, step and process alone, so that a resumed run repeats it.
+    Random numbers in a step depend on seed, epoch, step and process only, so that a resumed run repeats them.
 
     Args:
         model: the network.
         num_classes: size of its answer.
         lr: peak of the schedule.
-        weight_decay: of the optimiser; norms, biases and other vectors are spared.
+        weight_decay: of the optimiser; not applied to norms, biases and other vectors.
         optimiser: ``"adamw"`` or ``"adam"``.
         schedule: ``"onecycle"``, ``"cosine"`` (after a warm-up of a twentieth), or ``"constant"``.
         loss: ``"flat"``, ``"hierarchical"`` or ``"rotation_family"`` (three classes).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine.
-        augment: whether to turn and flip the images.
+        augment: whether to rotate and flip the images.
         seed: of dropout and augmentation.
     """
 

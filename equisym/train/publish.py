@@ -1,4 +1,4 @@
-"""A trained network as a folder to give away: weights, description, and a card made of the run's own figures."""
+"""Share a model: a folder with weights, description, and a card with the run's results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def save_pretrained(run: str | Path, folder: str | Path) -> Path:
     """
     run, folder = Path(run), Path(folder)
     if not (run / "summary.json").is_file():
-        raise ValueError(f"{run} holds no finished run, there is no summary.json: train it, or continue with --resume")
+        raise ValueError(f"{run} holds no finished run (summary.json is missing): train it, or continue with --resume")
     model, about = load_model(run)
     del model
     summary = json.loads((run / "summary.json").read_text())
@@ -41,13 +41,13 @@ def save_pretrained(run: str | Path, folder: str | Path) -> Path:
 
 
 def from_pretrained(folder: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Read a folder written by :func:`save_pretrained`; no network is asked and nothing is unpickled.
+    """Read a folder written by :func:`save_pretrained`; it works offline and unpickles nothing.
 
     Returns:
         The network in eval mode, and its description.
 
     Raises:
-        ValueError: if the folder holds no model of ours.
+        ValueError: if the folder does not hold a model of this package.
     """
     return load_model(folder)
 
@@ -101,8 +101,8 @@ def model_card(about: dict[str, Any], summary: dict[str, Any], config: dict[str,
         f"| {summary['train_family']}, validation | {100 * summary['valid_accuracy']:.1f} |",
         *(f"| {family}, test | {100 * accuracy:.1f} |" for family, accuracy in summary["test"].items()),
         "",
-        "Test images are generated anew; families other than the one trained on show how far the network generalises.",
-        "It knows periodic images of generated families; it has no answer for images that have no lattice.",
+        "Test images are newly generated; families other than the training family show how it generalises.",
+        "It was trained on generated periodic images; for images without a lattice its answer means nothing.",
         "",
         "```python",
         "from equisym.train.publish import from_pretrained",

@@ -43,11 +43,11 @@ _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every ep
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
-    """Train, test on every family, and write the run's folder.
+    """Train, test on every family, and write the run folder.
 
     Returns:
         What ``summary.json`` holds: arch, train_family, train_images, params, seconds, valid_accuracy, test.
-        Empty in the further processes of a run on several devices.
+        Empty in all but the first process of a run on several devices.
 
     Raises:
         ValueError: if the folder already holds another run, or holds none to resume; if the loss becomes infinite or no
@@ -74,7 +74,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     measured = model if isinstance(model, FeatureClassifier) else None
     train_loader, valid_loader = _train_loader(config, measured), _valid_loader(config, measured)
     fitted = isinstance(model, Crystal)
-    if fitted:  # at once, by scikit-learn; an epoch at rate 0 then measures it
+    if fitted:  # fitted in one go by scikit-learn; an epoch at rate 0 then measures it
         model.fit(*train_loader.dataset.tensors)  # pyright: ignore[reportAttributeAccessIssue]
     module = (SymmetryModule if isinstance(model, SymNet) else ClassifierModule)(
         model,
@@ -113,7 +113,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         default_root_dir=out,
     )
     with warnings.catch_warnings(), repeatable():
-        # The images are in memory, where worker processes would only cost time.
+        # the images are in memory, so worker processes would only cost time
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # It is: Checkpoints puts the loader back in its place.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
@@ -184,9 +184,9 @@ def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, 
 
 
 def _kept(config: TrainConfig, split: str, measured: FeatureClassifier | None) -> tuple[Dataset, int]:
-    """The images of a split, in memory if they fit, and the worker processes that then draw them.
+    """Images of a split, in memory if they fit, and the number of worker processes that draw them.
 
-    Of a network that reads symmetry features, what it measured is kept.
+    For a network that reads symmetry features, the features are stored.
     """
     length = config.train_images if split == "train" else config.valid_images
     dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
@@ -214,7 +214,7 @@ def _valid_loader(config: TrainConfig, measured: FeatureClassifier | None) -> Da
 
 
 def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: Path) -> float:
-    """The rate of a range test where one is asked for; a resumed run reads the one that it began with."""
+    """Learning rate from a range test, if requested; a resumed run reads the one it started with."""
     file = out / "lr_finder.csv"
     if not config.find_lr:
         return config.lr
