@@ -4,15 +4,18 @@ from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift_correction import correct_drift
-<<<<<<< HEAD
-from equisym.crystal.lattice_choice import find_lattice
-=======
 from equisym.crystal.grating import Grating, find_grating
->>>>>>> main
+from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
-from equisym.crystal.posterior import PosteriorOptions, exact_group, group_energies, group_residuals
+from equisym.crystal.posterior import (
+    PosteriorOptions,
+    exact_group,
+    group_energies,
+    group_probabilities,
+    group_residuals,
+)
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
 from equisym.crystal.shell_correlation import correlate, information_criterion
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
@@ -34,11 +37,8 @@ __all__ = [
     "Lattice",
     "Measurement",
     "OperationScore",
-<<<<<<< HEAD
     "PosteriorOptions",
-=======
     "PowerSpectrum",
->>>>>>> main
     "Scan",
     "SpectralPeaks",
     "Spectrum",
@@ -55,13 +55,11 @@ __all__ = [
     "extract_features",
     "features_of",
     "field_mask",
-<<<<<<< HEAD
-    "find_lattice",
-=======
     "find_grating",
->>>>>>> main
+    "find_lattice",
     "fit_groups",
     "group_energies",
+    "group_probabilities",
     "group_residuals",
     "information_criterion",
     "measure",

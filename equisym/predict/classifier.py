@@ -12,11 +12,21 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from equisym.crystal import Measurement, SymmetryFeatures, features_of, group_energies, operation_scores, symmetrise
-from equisym.crystal.posterior import OPTIONS, PosteriorOptions, distortion_of, exact_group, group_residuals
+from equisym.crystal import (
+    Measurement,
+    SymmetryFeatures,
+    exact_group,
+    features_of,
+    group_energies,
+    group_probabilities,
+    group_residuals,
+    operation_scores,
+    symmetrise,
+)
+from equisym.crystal.posterior import OPTIONS, PosteriorOptions, distortion_of
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
-from equisym.predict.map import SymmetryMap, needed_window, placed, starts, suitable_window
+from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
@@ -28,6 +38,10 @@ _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
 _LEAST = 0.25  # an answer less likely than this is none
 _WEIGHT, _FIRMEST = 0.1, -7.0  # of a network's log-probabilities, and the least of them that counts
 _UNSTRAINED = 0.004  # a smaller strain is not worth a word
+_WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
+_HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
+_SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
+_AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
 
 
 def _options(tolerance: float, distortion: str | float) -> PosteriorOptions:
@@ -94,11 +108,20 @@ class SymmetryClassifier:
             ValueError: if it is no image, the file is broken, or an option is out of range.
             FileNotFoundError: if there is no such file.
         """
-        options = _options(tolerance, distortion)
+        return self._predict(image, pixel_size, mask, _options(tolerance, distortion))
+
+    def _predict(
+        self, image: Image, pixel_size: PixelSize, mask: Any, options: PosteriorOptions, *, vote: bool = True
+    ) -> Prediction:
+        """The answer for one image; with a vote of its windows where its lattice may hold in parts only."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the same sums whatever the machine, alone or in a batch
         try:
-            return self._answered(image, pixel_size, mask, options)
+            found = inspect(image, pixel_size, mask)
+            answer = self._answered(found, options)
+            if vote and _incoherent(found, answer):
+                return self._voted(answer, *read_pixels(image, pixel_size, mask), options)
+            return answer
         finally:
             torch.set_num_threads(threads)
 
@@ -125,10 +148,7 @@ class SymmetryClassifier:
         """
         if workers is None:
             workers = torch.get_num_threads() if len(images) >= _WORTH_WORKERS else 0
-        jobs = _Jobs(self, images, pixel_size, tolerance, distortion)
-        if workers < 2:
-            return [_raised(jobs[i]) for i in range(len(jobs))]
-        return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
+        return _all_answers(_Jobs(self, images, pixel_size, _options(tolerance, distortion)), workers)
 
     def map(
         self,
@@ -177,16 +197,29 @@ class SymmetryClassifier:
         rows, columns = (starts(length, window, step) for length in pixels.shape)
         places = [(x, y) for y in rows for x in columns]
         parts = [pixels.cut(slice(y, y + window), slice(x, x + window)).array() for x, y in places]
-        allowed = {"tolerance": tolerance, "distortion": distortion}
-        found = self.predict_batch(parts, pixel_size=side, workers=workers, **allowed)
+        if workers is None:
+            workers = torch.get_num_threads() if len(parts) >= _WORTH_WORKERS else 0
+        options = _options(tolerance, distortion)
+        found = _all_answers(_Jobs(self, parts, side, options, vote=False), workers)
         answers = iter([placed(w, x, y, pixels.shape) for w, (x, y) in zip(found, places, strict=True)])
         windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
         result = SymmetryMap(window, rows, columns, windows, pixels.shape, side)
         if result.vote.answered * 2 >= len(places):
             return result
-        whole = self.predict(pixels.array(), pixel_size=side, **allowed)
+        whole = self._predict(pixels.array(), side, None, options, vote=False)
         needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
         return replace(result, needed=needed) if needed > window else result
+
+    def _voted(self, answer: Prediction, pixels: Pixels, side: float | None, options: PosteriorOptions) -> Prediction:
+        """The vote of windows on an image whose lattice does not hold from end to end, if they agree."""
+        window = self._window_for(pixels)
+        if 2 * window > max(pixels.shape):
+            return answer
+        tolerance, distortion = options.tolerance, options.distortion
+        found = self.map(pixels.array(), window, pixel_size=side, tolerance=tolerance, distortion=distortion, workers=0)
+        vote = found.vote
+        agreed = vote.agreed >= _AGREED * vote.windows
+        return found.answer() if found.group is not None and agreed else answer
 
     def _window_for(self, pixels: Pixels) -> int:
         """A window that suits the lattice of the image, or of the first of its parts that shows one."""
@@ -197,16 +230,24 @@ class SymmetryClassifier:
         return min(256, *pixels.shape)
 
     @torch.no_grad()
-    def _answered(self, image: Image, pixel_size: PixelSize, mask: Any, options: PosteriorOptions) -> Prediction:
-        found = inspect(image, pixel_size, mask)
+    def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
         if found.measurement is None:
             return Prediction(found.refusal, shape=found.shape, pixel_size=found.pixel_size, notes=found.notes)
         e = features_of(found.measurement)
-        energies = group_energies(e, options)
+        opinion = None
         if self.model is not None:
-            opinion = self.model.classify(e).log_softmax(-1).clamp(min=_FIRMEST)
-            energies = energies + _WEIGHT * opinion
-        return _answer(found, e, energies[0].double().softmax(-1).tolist(), options)
+            opinion = _WEIGHT * self.model.classify(e).log_softmax(-1).clamp(min=_FIRMEST)
+        return _answer(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
+
+
+def _incoherent(found: Found, answer: Prediction) -> bool:
+    """Whether the lattice of an image may hold in its parts only: windows are worth looking at."""
+    m = found.measurement
+    if m is None or min(found.shape) < 2 * SMALLEST or m.lattice.repeats < _MANY:
+        return False
+    if answer.refusal is not None:
+        return answer.refusal.code in _WORTH_WINDOWS and m.lattice.steadiness > _SOMEWHAT_STEADY
+    return found.explained is not None and found.explained < _HARDLY
 
 
 @dataclass(frozen=True)
@@ -216,22 +257,23 @@ class _Jobs(Dataset[Prediction | Exception]):
     classifier: SymmetryClassifier
     images: Sequence[Image] | Tensor
     pixel_size: PixelSize
-    tolerance: float
-    distortion: str | float
+    options: PosteriorOptions
+    vote: bool = True
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Prediction | Exception:
         try:
-            return self.classifier.predict(
-                self.images[index],
-                pixel_size=self.pixel_size,
-                tolerance=self.tolerance,
-                distortion=self.distortion,
-            )
+            return self.classifier._predict(self.images[index], self.pixel_size, None, self.options, vote=self.vote)
         except (ValueError, OSError) as error:
             return error
+
+
+def _all_answers(jobs: _Jobs, workers: int) -> list[Prediction]:
+    if workers < 2:
+        return [_raised(jobs[i]) for i in range(len(jobs))]
+    return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
 
 
 def _raised(result: Prediction | Exception) -> Prediction:

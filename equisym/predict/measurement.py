@@ -28,7 +28,7 @@ from equisym.predict.preprocessing import (
     whole,
 )
 from equisym.predict.refusal import Refusal
-from equisym.predict.rejection import Background, refuse_lattice, take_apart
+from equisym.predict.rejection import Background, Review, review_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
@@ -86,7 +86,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
             refusal = look.refusal
         elif refusal:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
-    notes = look.notes if note is None else (note, *look.notes)
+    notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
     explained = None if look.rest is None else look.rest.explained
     return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained)
 
@@ -116,8 +116,12 @@ class _Look:
         return None if self.measurement is None else take_apart(self.view.grey, self.measurement)
 
     @cached_property
+    def review(self) -> Review:
+        return review_lattice(self.view.grey, self.measurement, self.rest)
+
+    @property
     def refusal(self) -> Refusal | None:
-        return refuse_lattice(self.view.grey, self.measurement, self.rest)
+        return self.review.refusal
 
     def outdoes(self, other: _Look) -> bool:
         """Whether it gives an answer where the other gives none, or clearly more of it repeats."""

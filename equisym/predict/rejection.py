@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal.grating import find_grating
 from equisym.crystal.lattice_search import SHORTEST, Lattice
+from equisym.crystal.unindexed_peaks import unindexed_peaks
 from equisym.predict.refusal import Refusal, RefusalCode
 
 SURE = 0.7  # an image that repeats so well needs no further proof
 FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
+_ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
+_COMPLETE = 0.97  # of the image explained: what is left is not looked at
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
@@ -53,6 +57,43 @@ def take_apart(image: Tensor, m: Measurement) -> Background:
     return Background(left, share((slice(None), slice(None))), quarters)
 
 
+@dataclass(frozen=True)
+class Review:
+    """What is to be said of a lattice.
+
+    Attributes:
+        refusal: why it is no ground for an answer; ``None`` if it is.
+        notes: what else should be known, in sentences.
+    """
+
+    refusal: Refusal | None
+    notes: tuple[str, ...] = ()
+
+
+def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Review:
+    """Whether a lattice that was found, or not found, is a ground for an answer, and what its cell leaves unexplained.
+
+    Arguments as :func:`refuse_lattice`.
+    """
+    refusal = refuse_lattice(image, m, rest)
+    if refusal is not None or m is None or rest is None or rest.explained > _COMPLETE:
+        return Review(refusal)
+    found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
+    share = f"{100 * found.strength:.1f} %"
+    if found.kind == "second lattice":
+        sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(basis, axis=0)) for basis in found.bases]
+        detail = f"cells of {' and of '.join(sizes)} pixels, one laid over the other"
+        return Review(Refusal(RefusalCode.SEVERAL_LATTICES, detail))
+    if found.kind == "not periodic":
+        detail = f"sharp waves with {share} of the power fit no lattice, as in a quasicrystal or a moire"
+        return Review(Refusal(RefusalCode.NOT_PERIODIC, detail))
+    if found.kind == "superstructure":
+        return Review(None, (f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",))
+    if found.kind == "single wave":
+        return Review(None, (f"waves along one line, with {share} of the power, do not belong to the lattice",))
+    return Review(None)
+
+
 def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Refusal | None:
     """Why a lattice that was found, or not found, is no ground for an answer; ``None`` if it is.
 
@@ -73,7 +114,8 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return _several_grains(image) or chance
     if _too_fine(m):
         return Refusal(RefusalCode.TOO_FINE, f"the pattern repeats in less than {SHORTEST:g} pixels; magnify it")
-    if _stripes(m):
+    across = _second_direction(m)
+    if across < _ACROSS or (across < _WEAK and find_grating(image, m.mask) is not None):
         return Refusal(RefusalCode.STRIPES, "stripes, the same all along their length")
     if not (lattice.score > SURE or lattice.steadiness > _ALIKE):
         share = f"with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
@@ -89,8 +131,8 @@ def _too_fine(m: Measurement) -> bool:
     return bool(power[q >= 1 / SHORTEST].sum() > 0.98 * power.sum())
 
 
-def _stripes(m: Measurement) -> bool:
-    """Whether the image varies in one direction alone: all waves that stand out of the noise run along one line."""
+def _second_direction(m: Measurement) -> float:
+    """How much the image varies along its weaker direction: of the waves that stand out of the noise; 0 to 1."""
     s = m.spectrum
     half, size = s.half[0], s.half.shape[-1]
     k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
@@ -101,7 +143,7 @@ def _stripes(m: Measurement) -> bool:
     least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.shell[0].flatten()]
     power = torch.where((power > least) & (power > 1e-3 * power.max()), power, 0)
     small, large = torch.linalg.eigvalsh((q * power[:, None]).T @ q).tolist()
-    return small < 2e-3 * large
+    return small / max(large, 1e-30)
 
 
 def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> Refusal | None:
