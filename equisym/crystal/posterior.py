@@ -26,10 +26,10 @@ class PosteriorOptions:
         surprise: nats by which a group gains on its subgroup of half the order where both hold alike: how unlikely
             it is that a pattern without the further operations has them within the tolerance.
         steepness: power of the residual over the tolerance with which the gain is lost.
-        perfect: share of the tolerance that counts in an image of which everything repeats. What has neither noise
-            nor distortion has not come through an instrument, and what it breaks it means to break.
-        imperfect: of the image does not repeat: from there on the whole tolerance and distortion count.
-        rigid: share of the distortion that counts in a perfect image.
+        wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
+        imperfect: of the image does not repeat: from there on the whole distortion counts.
+        rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
+            an instrument.
         special: nats by which a metric gains for each constraint that it meets and need not.
         wild: chance of a distortion beyond the usual, in an imperfect image.
         wide: standard deviation of its strain.
@@ -42,8 +42,8 @@ class PosteriorOptions:
     tolerance: float = 0.05
     distortion: float = DISTORTIONS["typical"]
     surprise: float = 6.0
-    steepness: float = 1.5
-    perfect: float = 0.5
+    steepness: float = 2.0
+    wall: float = 0.1
     imperfect: float = 0.2
     rigid: float = 0.15
     special: float = 2.0
@@ -107,8 +107,8 @@ def imperfection(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Te
 def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Tensor:
     r"""Unnormalised log-probabilities of the groups, (B, 17).
 
-    .. math:: E(G) = \beta \log_2 |G| - \beta \Bigl(\frac{r_G}{a}\Bigr)^{\gamma} + M_G(\epsilon_G), \qquad
-              a = \tau\, (p + (1 - p) \lambda)
+    .. math:: E(G) = \beta \bigl( \log_2 |G| - x^{\gamma} - \max(0, x - 1) / u \bigr) + M_G(\epsilon_G), \qquad
+              x = r_G / \tau
 
     A group gains on a subgroup of half its order while it leaves hardly more of the cell, and loses where what it
     leaves grows beyond the tolerance: between a group that leaves 3 % and one that leaves 22 %, the first; between two
@@ -119,11 +119,9 @@ def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> 
         e: symmetry features.
         options: constants.
     """
-    worse = imperfection(e, options)
-    allowed = options.tolerance * (options.perfect + (1 - options.perfect) * worse)
-    residual = group_residuals(e)
-    lost = (residual / allowed[:, None]) ** options.steepness
-    energy = options.surprise * (_ORDER.log2() - lost) + metric_evidence(e.strain, worse, options)
+    x = group_residuals(e) / options.tolerance
+    lost = x**options.steepness + (x - 1).clamp(min=0) / options.wall
+    energy = options.surprise * (_ORDER.log2() - lost) + metric_evidence(e.strain, imperfection(e, options), options)
     possible = e.admitted & (e.strain <= options.largest)
     possible[:, WALLPAPER_GROUPS["p1"].label] = True
     return torch.where(possible, energy.nan_to_num(neginf=-1e4), -1e4)

@@ -80,8 +80,9 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
 
     with the chance :math:`\epsilon` of 2 % that a window is wrong altogether, and the number c of windows that see
     the same pixel, so that overlapping windows do not count what they share twice. What all windows have wrong alike
-    multiplies as well: so the likeliest group gets at most (k + 1) / (n + 2) where k of n = windows / c name it, and
-    the others share the rest.
+    multiplies as well, such as what one instrument does to every window: so the likeliest group gets at most the mean
+    of what the windows give it, and at most (k + 1) / (n + 2) where k of n = windows / c name it; the others share
+    the rest.
 
     Args:
         windows: their answers.
@@ -118,7 +119,8 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     winner = int(pooled.argmax())
     share = named[winner] / len(agreed)
     count = len(agreed) / cover
-    pooled = _capped(pooled / pooled.sum(), winner, (share * count + 1) / (count + 2), table.mean(0))
+    most = min(float(table.mean(0)[winner]), (share * count + 1) / (count + 2))
+    pooled = _capped(pooled / pooled.sum(), winner, most, table.mean(0))
     order = sorted(WALLPAPER_GROUPS, key=lambda g: (g.label != winner, -pooled[g.label]))
     best = max(
         (i for i in agreed if windows[i].group == order[0].name), key=lambda i: max(windows[i].probabilities.values())
