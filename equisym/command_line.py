@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sys
 import warnings
@@ -28,7 +29,8 @@ def run_command(
         prog: name of the command.
         positional: fields that are given without a name.
 
-    A ``ValueError`` or ``OSError`` of the action is printed as one line on stderr, with exit code 2.
+    A ``ValueError`` or ``OSError`` of the action is printed as one line on stderr, with exit code 2. A reader that goes
+    away, as ``head`` does, ends the command without a word; an interruption ends it with exit code 130.
     """
     summary, helps = _read_docstring(config_class.__doc__ or "")
     parser = ArgumentParser(prog=prog, description=summary)
@@ -38,8 +40,9 @@ def run_command(
         kind = types[field.name]
         default = field.default_factory() if callable(field.default_factory) else field.default
         if field.name in positional:
+            optional = field.default_factory is not dataclasses.MISSING
             many = (
-                {"nargs": "+", "type": kind.__args__[0]}
+                {"nargs": "*" if optional else "+", "type": kind.__args__[0]}
                 if getattr(kind, "__origin__", None) is list
                 else {"type": kind}
             )
@@ -55,6 +58,12 @@ def run_command(
     warnings.showwarning = lambda message, *_, **__: print(f"{prog}: warning: {message}", file=sys.stderr)
     try:
         action(config_class(**values))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it fails no more
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        sys.exit(130)
     except (ValueError, OSError) as error:
         print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

@@ -1,14 +1,19 @@
 """Generated wallpaper images: patterns with exact symmetry, the label guard, and datasets."""
 
-from equisym.data.batch import images
-from equisym.data.bravais import Cell, draw_cell
-from equisym.data.corruptions import CORRUPTIONS, Corruption
-from equisym.data.dataset import WallpaperDataset
-from equisym.data.degradation import Degradation
-from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern, render
-from equisym.data.photographs import Photographs
-from equisym.data.published import PublishedDataset
-from equisym.data.transforms import TRANSFORMS, Inputs
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equisym.data.batch import images
+    from equisym.data.bravais import Cell, draw_cell
+    from equisym.data.corruptions import CORRUPTIONS, Corruption
+    from equisym.data.dataset import WallpaperDataset
+    from equisym.data.degradation import Degradation
+    from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern, render
+    from equisym.data.photographs import Photographs
+    from equisym.data.published import PublishedDataset
+    from equisym.data.transforms import TRANSFORMS, Inputs
+
 
 VERSION_OF_DRAWS = 2  # changes whenever the same seed would give other images
 
@@ -30,3 +35,28 @@ __all__ = [
     "images",
     "render",
 ]
+
+_HOMES = {
+    "CORRUPTIONS": "corruptions",
+    "Cell": "bravais",
+    "Corruption": "corruptions",
+    "Degradation": "degradation",
+    "FAMILIES": "pattern",
+    "Inputs": "transforms",
+    "Pattern": "pattern",
+    "PatternOptions": "pattern",
+    "Photographs": "photographs",
+    "PublishedDataset": "published",
+    "TRANSFORMS": "transforms",
+    "WallpaperDataset": "dataset",
+    "draw_cell": "bravais",
+    "draw_pattern": "pattern",
+    "images": "batch",
+    "render": "pattern",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:  # loaded when asked for: the readers need no torch
+        return getattr(import_module(f"equisym.data.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'equisym.data' has no attribute {name!r}")

@@ -19,7 +19,7 @@ class Baseline(nn.Sequential):
         name: of the timm model, without ``timm/``.
         num_classes: size of the answer.
         in_channels: channels of the image.
-        options: passed on to timm; ``dropout`` is what timm calls ``drop_rate``.
+        options: passed on to timm; ``dropout`` is called ``drop_rate`` there.
 
     Raises:
         ValueError: if timm has no such model.
@@ -54,7 +54,8 @@ class PyramidClassifier(nn.Module):
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
 
-    Source: Lin et al., Feature Pyramid Networks for Object Detection (2017), with the poster's classification head.
+    Source: Lin et al., Feature Pyramid Networks for Object Detection (2017), with the classification head of the
+    published benchmark.
     """
 
     def __init__(self, backbone: str, *, channels: int, dropout: float, num_classes: int, in_channels: int) -> None:
@@ -90,7 +91,7 @@ def fpn_resnet50(
     channels: int = 256,
     dropout: float = 0.5,
 ) -> PyramidClassifier:
-    """The poster's FPN_ResNet50: levels P2 to P5 of 256 channels, mean over pixels, dropout, one linear layer."""
+    """The published FPN_ResNet50: levels P2 to P5 of 256 channels, mean over pixels, dropout, one linear layer."""
     return PyramidClassifier(
         backbone, channels=channels, dropout=dropout, num_classes=num_classes, in_channels=in_channels
     )

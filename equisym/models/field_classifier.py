@@ -1,4 +1,4 @@
-"""What all our classifiers share: standardised input, exact sizes, pooling, the head, and the plain copy."""
+"""Base classes of the classifiers: standardised input, exact sizes, pooling, the head, and the plain copy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Classifier(nn.Module):
 
 
 class FieldClassifier(Classifier):
-    """Stem, stages, then a way from their fields to logits.
+    """Stem, stages, then pooling from their fields to logits.
 
     With ``pool="max"`` the mean and the maximum over the pixels of every field's maximum over the group, of the last
     stage; with ``pool="correlation"`` :class:`CorrelationReadout` on all stages. Dropout and one linear layer follow.
@@ -131,7 +131,7 @@ def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
         model._told = True
         warnings.warn(
             f"input of {height} x {width} pixels is not exact for {model.group}: strided stages sample off centre and "
-            f"the answer changes slightly when the image is turned; the nearest exact size is "
+            f"the answer changes slightly when the image is rotated; the nearest exact size is "
             f"{nearest[0]} x {nearest[1]}",
             stacklevel=3,
         )

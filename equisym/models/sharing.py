@@ -1,4 +1,4 @@
-"""How a network shares its weights: one factory of layers for each kind, by one word."""
+"""Kinds of weight sharing: a factory of layers for each, found by name."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from equisym.nn import (
 class Sharing:
     """Makes the layers of one kind, all counted in fields; the base of the kinds, with regular fields.
 
-    A kind says how it makes its layers: :meth:`lift` from the image to fields and :meth:`conv` from fields to fields,
-    both with a padding at which stride 1 keeps the size. :meth:`of` finds a kind by its name.
+    A kind defines how its layers are made: :meth:`lift` from the image to fields and :meth:`conv` from fields to
+    fields, both with a padding at which stride 1 keeps the size. :meth:`of` finds a kind by its name.
 
     Args:
         group: the point group.
 
     Raises:
-        ValueError: for an unknown kind, or a group that the kind cannot do.
+        ValueError: for an unknown kind, or a group that the kind does not support.
 
     >>> import torch
     >>> from equisym.groups import D
@@ -46,7 +46,7 @@ class Sharing:
     basis: ClassVar[str | None] = None  # of the kernels of group convolutions
 
     def __post_init__(self) -> None:
-        """Refuse a group that the kind cannot do."""
+        """Raise for a group that the kind does not support."""
 
     @staticmethod
     def of(kind: str, group: PointGroup) -> Sharing:
@@ -80,7 +80,7 @@ class Sharing:
         return GroupBatchNorm2d(fields, group=self.group)
 
     def pool(self) -> nn.Module:
-        """From fields to maps that turn with the input as images do."""
+        """From fields to maps that rotate with the input like images."""
         return GroupPool2d(group=self.group)
 
     def pooled(self, fields: int) -> int:
@@ -93,7 +93,7 @@ class Regular(Sharing):
 
 
 class BandLimited(Sharing):
-    """Group convolutions with kernels of few waves on rings, which groups that leave the pixel grid have anyway."""
+    """Group convolutions with band-limited kernels, which groups off the pixel grid always have."""
 
     basis = "circular"
 
@@ -181,7 +181,7 @@ class Channelwise(Sharing):
         return nn.BatchNorm2d(fields * self.multiplicity)
 
     def pool(self) -> nn.Module:
-        """Nothing: a channel is a map already."""
+        """The identity: a channel is a map already."""
         return nn.Identity()
 
     def pooled(self, fields: int) -> int:
@@ -190,7 +190,7 @@ class Channelwise(Sharing):
 
 
 class Rotating(Channelwise):
-    """Each kernel in all orientations, the greatest answer kept: a field is one channel."""
+    """Each kernel in all orientations, reduced to the maximum: a field is one channel."""
 
     def __post_init__(self) -> None:
         if self.group.mirrors:

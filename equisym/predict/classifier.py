@@ -53,7 +53,7 @@ def _options(tolerance: float, distortion: str | float) -> PosteriorOptions:
 
 
 class SymmetryClassifier:
-    """Says which wallpaper group a periodic image has, with evidence, or why it cannot be said.
+    """Names the wallpaper group of a periodic image, with the measurements behind it, or says why it cannot.
 
     The same image gives the same answer every time, alone or in a batch.
 
@@ -72,7 +72,7 @@ class SymmetryClassifier:
 
     @classmethod
     def from_pretrained(cls, name: str | Path | None = None) -> SymmetryClassifier:
-        """Load a bundled model by name, or a file written by training; never from the network.
+        """Load a bundled model by name, or a file written by training; works offline.
 
         Args:
             name: ``"posterior"`` for the measurements alone, the default; ``"symnet"``, ``"crystal"`` or a
@@ -115,7 +115,7 @@ class SymmetryClassifier:
     ) -> Prediction:
         """The answer for one image; with a vote of its windows where its lattice may hold in parts only."""
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # the same sums whatever the machine, alone or in a batch
+        torch.set_num_threads(1)  # the same sums on every machine, alone or in a batch
         try:
             found = inspect(image, pixel_size, mask)
             answer = self._answered(found, options)
@@ -176,7 +176,7 @@ class SymmetryClassifier:
             workers: as in :meth:`predict_batch`.
 
         Raises:
-            ValueError: if it is no image, or a window does not fit into it.
+            ValueError: if it is not an image, or a window does not fit into it.
 
         >>> from equisym.data import render
         >>> classifier = SymmetryClassifier.from_pretrained("crystal")
@@ -370,7 +370,7 @@ def _operations(m: Measurement, answer: int) -> tuple[OperationResidual, ...]:
     basis = torch.from_numpy(m.lattice.basis)[None]
     for score in operation_scores(m.spectrum, basis)[0]:
         (a, b), (c, d) = score.W
-        if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse are one statement
+        if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse hold together
             inverse = ((d, -b), (-c, a))
             if inverse in seen:
                 continue

@@ -21,7 +21,7 @@ def load_classifier(name: str | Path) -> FeatureClassifier:
         name: ``"symnet"``, ``"crystal"``, or a path.
 
     Raises:
-        ValueError: if there is no such model, or the file holds none of this kind.
+        ValueError: if there is no such model, or the file holds another kind of model.
     """
     path = Path(name) if str(name).endswith(".safetensors") else WEIGHTS / f"{name}.safetensors"
     if not path.is_file():

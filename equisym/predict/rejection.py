@@ -15,7 +15,7 @@ from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.unindexed_peaks import unindexed_peaks
 from equisym.predict.refusal import Refusal, RefusalCode
 
-SURE = 0.7  # an image that repeats so well needs no further proof
+SURE = 0.7  # score above which an image is accepted without further tests
 FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
 _ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
@@ -25,7 +25,7 @@ _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 @dataclass(frozen=True)
 class Background:
-    """An image taken apart: what the averaged cell explains, and what it leaves.
+    """An image split into what the averaged cell explains and what it leaves.
 
     Attributes:
         left: the image without background and averaged cell, (H, W); 0 outside of the mask.
@@ -100,7 +100,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     Args:
         image: the grey image, (H, W).
         m: what was measured; ``None`` if no lattice was found.
-        rest: the image taken apart.
+        rest: the image without its averaged cell.
     """
     if m is None or rest is None:
         nothing = Refusal(RefusalCode.NOT_PERIODIC, "no two directions in which the image repeats")
@@ -176,7 +176,7 @@ def _several_grains(image: Tensor) -> Refusal | None:
 
 
 def _strong(part: Tensor) -> Lattice | None:
-    """The lattice of a part of an image, if it is beyond doubt."""
+    """The lattice of a part of an image, if it is certain."""
     if float(part.std()) < 1e-4:
         return None
     lattice = estimate_lattice(part.contiguous())

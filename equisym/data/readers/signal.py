@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -62,9 +63,7 @@ class Signal:
         return tuple(0 if n == 1 else next(given) for a, n in sides if a not in "yxs")
 
 
-def from_array(
-    name: str, array: NDArray, axes: str | None = None, size: PixelSize | None = None, cost: int = 0
-) -> Signal:
+def from_array(name: str, array: Any, axes: str | None = None, size: PixelSize | None = None, cost: int = 0) -> Signal:
     """The signal of an array, or of anything with a shape and a dtype that is indexed like one.
 
     Where nobody says what its axes are: a last axis of 3 or 4, or of up to 4 after a much longer one, is colour.
