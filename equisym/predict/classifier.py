@@ -28,6 +28,7 @@ from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
+from equisym.predict.phases import phase_residuals
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
 from equisym.predict.pretrained import load_classifier
@@ -321,6 +322,7 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], optio
         strain=fit.strain,
         strains={g.name: f.strain for g, f in zip(WALLPAPER_GROUPS, m.fits, strict=True) if f is not None},
         residuals=residuals,
+        phase_residuals=phase_residuals(m),
         exact=WALLPAPER_GROUPS[exact].name,
         tolerance=options.tolerance,
         operations=_operations(m, answer),

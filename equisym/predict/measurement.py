@@ -15,7 +15,6 @@ from torch import Tensor
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
-from equisym.predict.phases import phase_residuals
 from equisym.predict.preprocessing import (
     LARGEST,
     Pixels,

@@ -59,6 +59,7 @@ class Prediction:
         repeats: primitive cells in the part of the image that was looked at.
         explained: share of the image's variance that the averaged cell explains.
         residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
+        phase_residuals: the same as :func:`equisym.predict.phase_residuals` states it, in degrees.
         exact: the largest group that holds within the noise; the group answered holds within the tolerance.
         tolerance: share of the averaged cell that a group may leave and still be named.
         operations: every operation of the lattice with its residual, the best first.
@@ -82,6 +83,7 @@ class Prediction:
     repeats: float | None = None
     explained: float | None = None
     residuals: dict[str, float] = field(default_factory=dict)
+    phase_residuals: dict[str, float] = field(default_factory=dict)
     exact: str | None = None
     tolerance: float = 0.05
     operations: tuple[OperationResidual, ...] = ()
@@ -159,7 +161,11 @@ class Prediction:
 
     @property
     def constants(self) -> dict[str, float]:
-        """Lengths a and b of the conventional cell in pixels and its angle in degrees, with errors of the fit."""
+        """Lengths a and b of the conventional cell and its angle gamma in degrees, with standard errors of the fit.
+
+        ``a`` and ``b`` are in pixels, ``a_nm`` and ``b_nm`` in nanometres where the pixel size is known; each has its
+        standard error under the name with ``_error``, in nanometres with the calibration's.
+        """
         if self.cell is None or self.lattice is None or self.lattice_error is None:
             return {}
         whole = np.rint(np.linalg.solve(self.lattice, self.cell))
