@@ -3,6 +3,7 @@
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.domains import Domains, find_domains
 from equisym.crystal.drift_correction import correct_drift
 from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_choice import find_lattice
@@ -32,6 +33,7 @@ from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 
 __all__ = [
     "CellAverage",
+    "Domains",
     "Fit",
     "Grating",
     "Lattice",
@@ -55,6 +57,7 @@ __all__ = [
     "extract_features",
     "features_of",
     "field_mask",
+    "find_domains",
     "find_grating",
     "find_lattice",
     "fit_groups",

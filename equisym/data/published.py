@@ -191,7 +191,7 @@ def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
         for family, group in file.items():
             if not (isinstance(group, h5py.Group) and {"data", "labels"} <= set(group)):
                 raise ValueError(
-                    f"{path} must hold groups with data and labels ({family} is none): give a v4 or v5 file"
+                    f"{path} must hold groups with data and labels ({family} is not one): give a v4 or v5 file"
                 )
             images = group["labels"].shape[0]  # pyright: ignore[reportAttributeAccessIssue]
             bar = tqdm(total=images, desc=f"checking {family}", unit=" images", disable=not progress)

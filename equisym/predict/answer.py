@@ -1,4 +1,4 @@
-"""What pictures, tables and pages need of an answer; :class:`equisym.predict.Prediction` is one."""
+"""The interface that pictures, tables and pages need of an answer, which :class:`equisym.predict.Prediction` has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user expects of an image, such as ``p4m a=0.3905``, and whether the answer agrees."""
+"""Expectations such as ``p4m a=0.3905``, and whether an answer agrees with them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.answer import Answer
 
 _SIGMAS = 3.0  # standard errors up to which a length or an angle agrees
-_SHARE = 0.01  # relative difference up to which it does, where no error is known
+_SHARE = 0.01  # relative difference up to which it agrees, if no error is known
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One statement of an expectation beside the answer.
+    """One statement of an expectation, compared with the answer.
 
     Attributes:
         name: group, a, b or gamma.
@@ -98,7 +98,7 @@ class Expectation:
         return cls(group, values, next(iter(units), "nm"))
 
     def compare(self, result: Answer) -> tuple[Comparison, ...]:
-        """Each statement beside the answer."""
+        """Each statement, compared with the answer."""
         found: list[Comparison] = []
         if self.group is not None:
             found.append(Comparison("group", self.group, result.group, None, result.group == self.group))

@@ -1,4 +1,4 @@
-"""Which image files are meant by names, folders and the folders inside them."""
+"""Expand names and folders into a list of image files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _below(folder: str) -> Iterator[str]:
 
 
 def distinct_stem(file: str, taken: dict[str, int]) -> str:
-    """A file's name without folder and suffix, numbered if another had the same; letters only that any disc takes.
+    """A file's name without folder and suffix, in safe characters, numbered if another file has the same.
 
     >>> taken = {}
     >>> distinct_stem("a/x.tif", taken), distinct_stem("b/x.tif#3", taken), distinct_stem("c/x.png", taken)

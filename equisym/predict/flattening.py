@@ -14,11 +14,11 @@ _WINDOW = 9  # of them, over which a terrace's height is the median
 
 
 def flatten(image: NDArray[Any], how: str) -> NDArray[np.float64]:
-    """Take off what a scanning probe adds to a surface.
+    """Remove what a scanning probe adds to a surface.
 
     Args:
         image: (H, W); NaN where it is unknown, and stays so.
-        how: ``"plane"`` takes off the slope; ``"lines"`` also the offset of each line; ``"steps"`` also the heights of
+        how: ``"plane"`` removes the slope; ``"lines"`` also the offset of each line; ``"steps"`` also the heights of
             terraces, which must be wider than the cell.
 
     Raises:
@@ -54,7 +54,7 @@ def _plane(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _without_slope(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the slope that most parts share, which is that of the terraces whatever the steps between them."""
+    """Remove the slope that most parts share, which is that of the terraces, not of the steps between them."""
     y, x = np.indices(values.shape)
     slopes = [np.median(np.diff(_blocks(values, axis), axis=axis)) / max(1, values.shape[axis] // 8) for axis in (0, 1)]
     return values - slopes[0] * y - slopes[1] * x

@@ -1,4 +1,4 @@
-"""One page about many images: thumbnails, groups, lattices; sortable and filterable, without any other file."""
+"""One self-contained page for many images: thumbnails, groups, lattices; sortable and filterable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = ("image", "file", "group", "certainty", "class", "a", "b", "gamma", "
 
 
 class FolderReport:
-    """Writes a row for each image as it is answered, so that ten thousand take no memory.
+    """Writes a row for each image as it is answered, so that memory use does not grow with their number.
 
     Args:
         path: of the page.
@@ -42,7 +42,7 @@ class FolderReport:
             file: name that is shown.
             image: what was classified.
             result: the answer.
-            compared: what was expected, beside it.
+            compared: comparison with an expectation.
         """
         cells = [(f'<img src="{data_uri(thumbnail(image, result))}" alt="" loading="lazy">', ""), (escape(file), file)]
         notes = [*(map(str, compared)), *result.remarks, *result.notes]

@@ -101,6 +101,9 @@ def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float
     if isinstance(image, (str, Path)):
         file = read_image(image)
         image, pixel_size = file.pixels, pixel_size or file.pixel_size
+    elif is_signal(image):
+        image, size = image_of(image)
+        pixel_size = pixel_size or size
     return squared(as_pixels(image, mask), pixel_size)
 
 

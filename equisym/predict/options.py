@@ -1,4 +1,4 @@
-"""What the command ``equisym-predict`` can be asked."""
+"""Options of the command ``equisym-predict``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Say which of the 17 wallpaper groups each periodic image has, with its lattice, or why that cannot be said.
+    """Name the wallpaper group and lattice of each periodic image, or say why it cannot be named.
 
     Exit codes: 0 if all images were answered (a refusal is an answer), 1 if an answer differs from --expect, 2 if a
-    file or an option was wrong (the other files are answered all the same), 130 if interrupted.
+    file or an option was wrong (the other files are still answered), 130 if interrupted.
 
     Attributes:
         images: image files (png, jpg, tif, dm3, dm4, emd, mrc, ser, hspy, h5, sxm, gwy, ibw, sm4, blo, npy, npz) or
@@ -24,16 +24,16 @@ class PredictConfig:
         expect: what the images should be, such as "p4m a=0.3905 gamma=90" (nm); the answer says whether they agree.
         tolerance: residual up to which an operation counts as held; 0.05 if not given.
         distortion: how much the instrument may strain the lattice: none, typical or large; typical if not given.
-        map: look at windows of each image and print how many have which group.
+        map: classify windows of each image and print how many have which group.
         window: side of a window of the map, in pixels; null for one that suits the lattice.
         step: from one window to the next, in pixels; half a window if not given.
         pixel_size: in nanometres, one number or height,width; replaces that of the files.
         calibration_error: relative standard error of the pixel size, such as 0.02; enters the errors in nanometres.
-        roi: part of the images to look at, X,Y,W,H in pixels, or corners of a polygon "X,Y X,Y X,Y ...".
+        roi: part of the images to use, X,Y,W,H in pixels, or corners of a polygon "X,Y X,Y X,Y ...".
         flatten: plane, lines (and offset of each line) or steps (and terraces): for scans of a probe.
         rectify: corners of a rectangle seen at an angle, "X,Y X,Y X,Y X,Y", clockwise from the top left.
         max_gib: images that take more memory are not read, in GiB.
-        serve: open a local web page for dropping images on, instead.
+        serve: open a local web page onto which images can be dropped.
         port: of the web page.
     """
 

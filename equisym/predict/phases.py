@@ -1,4 +1,4 @@
-"""Phase residuals in degrees, group by group, as crystallographic image processing states them."""
+"""Phase residuals of each group in degrees, as in crystallographic image processing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A photographed wall seen at an angle, made upright by four points that are the corners of a rectangle."""
+"""Rectify a photograph of a wall taken at an angle, from the four corners of a rectangle on it."""
 
 from __future__ import annotations
 

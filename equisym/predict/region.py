@@ -1,4 +1,4 @@
-"""The part of an image that is meant: a rectangle or a polygon."""
+"""Regions of interest: rectangles and polygons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call of the command: what it asks of each image, and where the answers go."""
+"""One call of the command: how each image is processed, and where the answers go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kind 5b to 5f: motifs that mislead the search for the lattice."""
+"""Kind 5b to 5f: motifs that mislead the lattice search."""
 
 from __future__ import annotations
 
