@@ -15,6 +15,7 @@ from torch import Tensor
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.preprocessing import (
     LARGEST,
     Pixels,
