@@ -26,6 +26,9 @@ class PosteriorOptions:
         surprise: nats by which a group gains on its subgroup of half the order where both hold alike: how unlikely
             it is that a pattern without the further operations has them within the tolerance.
         steepness: power of the residual over the tolerance with which the gain is lost.
+        marks: residuals between which the least broken group of an image must lie to show that its instrument deviates.
+        leeway: times the tolerance that counts in such an image. Where an instrument deviates it breaks every group a
+            little; where one group holds exactly, what the others leave is the pattern's own.
         wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
         imperfect: of the image does not repeat: from there on the whole distortion counts.
         rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
@@ -43,6 +46,8 @@ class PosteriorOptions:
     distortion: float = DISTORTIONS["typical"]
     surprise: float = 6.0
     steepness: float = 2.0
+    marks: tuple[float, float] = (0.004, 0.03)
+    leeway: float = 1.3
     wall: float = 0.1
     imperfect: float = 0.2
     rigid: float = 0.15
@@ -108,7 +113,7 @@ def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> 
     r"""Unnormalised log-probabilities of the groups, (B, 17).
 
     .. math:: E(G) = \beta \bigl( \log_2 |G| - x^{\gamma} - \max(0, x - 1) / u \bigr) + M_G(\epsilon_G), \qquad
-              x = r_G / \tau
+              x = r_G / a
 
     A group gains on a subgroup of half its order while it leaves hardly more of the cell, and loses where what it
     leaves grows beyond the tolerance: between a group that leaves 3 % and one that leaves 22 %, the first; between two
@@ -119,7 +124,8 @@ def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> 
         e: symmetry features.
         options: constants.
     """
-    x = group_residuals(e) / options.tolerance
+    residual = group_residuals(e)
+    x = residual / allowed(residual, e.strain, options)[:, None]
     lost = x**options.steepness + (x - 1).clamp(min=0) / options.wall
     energy = options.surprise * (_ORDER.log2() - lost) + metric_evidence(e.strain, imperfection(e, options), options)
     possible = e.admitted & (e.strain <= options.largest)
@@ -161,6 +167,15 @@ def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: floa
     holds = (group_residuals(e)[0] <= 2 * noise + pixels) & (e.strain[0] <= 3 * lattice_noise + pixels)
     holds[WALLPAPER_GROUPS["p1"].label] = True
     return int(torch.where(holds, _ORDER - e.strain[0], -1.0).argmax())
+
+
+def allowed(residual: Tensor, strain: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
+    """What a group may leave: the tolerance, and more where the image shows that its instrument deviates; (B,)."""
+    other = (strain <= 0.02) & (_ORDER > 1)
+    least = torch.where(other, residual, torch.inf).amin(1)
+    low, high = options.marks
+    deviates = ((least - low / 2) / (low / 2)).clamp(0, 1) * (least < high)
+    return options.tolerance * (1 + (options.leeway - 1) * deviates)
 
 
 def distortion_of(value: str | float) -> float:
