@@ -32,14 +32,15 @@ class FaultLimits:
         shift: of the pattern, as a part of the cell's shorter vector, at least.
         agree: correlation of the waves' phase jumps with those of one shift, at least.
         step: in brightness, in standard deviations of the image, at least.
-        plain: part of the variation in brightness that a step may leave, and of what a quadratic trend leaves.
+        plain: part of the variation in brightness that a step may leave.
+        rough: part of what a quadratic trend leaves of it that a step may leave.
     """
 
     cells: float = 1.5
-    points: int = 20
+    points: int = 24
     waves: int = 8
     angles: int = 24
-    offsets: int = 17
+    offsets: int = 33
     least: float = 0.12
     loss: float = 0.06
     sharp: float = 0.25
@@ -47,6 +48,7 @@ class FaultLimits:
     agree: float = 0.85
     step: float = 0.3
     plain: float = 0.35
+    rough: float = 0.7
 
 
 LIMITS = FaultLimits()
@@ -103,14 +105,14 @@ def find_fault(image: Tensor, lattice: Lattice) -> Fault:
     >>> import torch
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
     >>> def wave(x): return torch.cos(torch.pi * x / 5)
-    >>> image = torch.where(x < 70, wave(x), wave(x + 5)) + wave(y)
+    >>> image = torch.where(x < 70, wave(x), wave(x + 3)) + wave(y)
     >>> found = find_fault(image, Lattice(np.eye(2) * 10, np.zeros((2, 2)), 1.0, 160.0))
     >>> print(found)
-    shifted by (0.50, 0.00) of the cell across a line at 90 degrees through (70, 64)
+    shifted by (-0.30, 0.00) of the cell across a line at 90 degrees through (67, 64)
     """
     side = float(np.sqrt(abs(np.linalg.det(lattice.basis))))
     sigma = LIMITS.cells * side
-    x, y = (np.linspace(0, n - 1, int(np.clip(n / sigma, 4, LIMITS.points))) for n in image.shape[::-1])
+    x, y = (np.linspace(0, n - 1, int(np.clip(2 * n / sigma, 8, LIMITS.points))) for n in image.shape[::-1])
     if lattice.repeats < 16:
         return Fault("none")
     k = strongest_waves(flattened(image), lattice.basis, LIMITS.waves)
@@ -119,9 +121,9 @@ def find_fault(image: Tensor, lattice: Lattice) -> Fault:
     noise = float((np.abs(waves[len(k) :]) ** 2).mean())
     level = image.detach().float()
     spread = float(level.std().clamp(min=1e-12))
-    mean = local_waves((level - level.mean()) / spread, np.zeros((1, 2)), x, y, sigma).real.reshape(1, -1)
+    mean = local_waves((level - level.mean()) / spread, np.zeros((1, 2)), x, y, 0.7 * sigma).real.reshape(1, -1)
     lines = _Lines(x, y, (image.shape[1] - 1, image.shape[0] - 1))
-    shifted, stepped = _shift(waves[: len(k)], k, noise, lines), _step(mean, lines)
+    shifted, stepped = _shift(waves[: len(k)], k, noise, lines, sigma), _step(mean, lines)
     if shifted is not None:
         which, shift, kept = shifted
     elif stepped is not None:
@@ -140,7 +142,7 @@ class _Lines:
         turn = np.arange(LIMITS.angles) * np.pi / LIMITS.angles
         normal = np.stack((np.sin(turn), -np.cos(turn)), -1)  # of a line along (cos, sin)
         across = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2) - self.middle
-        self.coordinates = (across / self.middle).T
+        self.across, self.coordinates = across, (across / self.middle).T
         distance = across @ normal.T  # (points, angles)
         reach = np.abs(normal) @ self.middle
         part = np.linspace(-0.8, 0.8, LIMITS.offsets)
@@ -165,6 +167,12 @@ class _Lines:
         above = self.above[which]
         return values @ above / above.sum() - values @ (1 - above) / (1 - above).sum()
 
+    def away(self, which: int, least: float) -> NDArray[np.bool_]:
+        """Which points are farther from a line than the windows reach; all, if too few are on either side."""
+        far = np.abs(self.across @ self.normal[which] - self.offset[which]) > least
+        sides = [(far & (self.above[which] == side)).sum() for side in (0, 1)]
+        return far if min(sides) >= 4 else np.ones_like(far)
+
     def point(self, which: int) -> tuple[float, float]:
         x, y = self.middle + self.normal[which] * self.offset[which]
         return float(x), float(y)
@@ -174,7 +182,7 @@ class _Lines:
 
 
 def _shift(
-    waves: Complex, k: NDArray[np.int64], noise: float, lines: _Lines
+    waves: Complex, k: NDArray[np.int64], noise: float, lines: _Lines, sigma: float
 ) -> tuple[int, tuple[float, float], float] | None:
     """The line across which phases jump, the shift that makes them, and how much of the power is explained."""
     power = (np.abs(waves) ** 2).sum(0)
@@ -187,8 +195,8 @@ def _shift(
     loss, left = 1 - one / total, max(1 - float(explained[which]) / total, 0.0)
     if loss < LIMITS.loss or left > LIMITS.sharp * loss:
         return None
-    above = lines.above[which] > 0
-    turn = waves[:, above].sum(1) * waves[:, ~above].sum(1).conj()  # of phase -2 pi k t
+    above, away = lines.above[which] > 0, lines.away(which, 1.5 * sigma)
+    turn = waves[:, above & away].sum(1) * waves[:, ~above & away].sum(1).conj()  # of phase -2 pi k t
     turn = turn / np.sqrt(np.abs(turn) + 1e-12)
     at = np.arange(48) / 48 - 0.5
     t = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
@@ -216,6 +224,6 @@ def _step(mean: NDArray[np.floating], lines: _Lines) -> int | None:
     x, y = lines.coordinates
     trend = np.stack((np.ones_like(x), x, y, x * x, x * y, y * y), -1)
     smooth = centred[0] - trend @ np.linalg.lstsq(trend, centred[0], rcond=None)[0]
-    if abs(jump) < LIMITS.step or left > LIMITS.plain * min(total, float((smooth**2).sum()) / LIMITS.plain):
+    if abs(jump) < LIMITS.step or left > min(LIMITS.plain * total, LIMITS.rough * float((smooth**2).sum())):
         return None
     return which
