@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +153,7 @@ class _Lines:
         share = self.above.mean(1)
         self.usable = np.minimum(share, 1 - share) >= LIMITS.least
 
-    def explained(self, values: NDArray[np.generic]) -> NDArray[np.floating]:
+    def explained(self, values: NDArray[Any]) -> NDArray[np.floating]:
         """Squares of the sums over either side by their numbers, of several fields (fields, points); (lines,)."""
         count = self.above.sum(1)
         first = values @ self.above.T
@@ -162,7 +162,7 @@ class _Lines:
         total = (np.abs(first) ** 2 / np.maximum(count, 1) + np.abs(second) ** 2 / rest).sum(0)
         return np.where(self.usable, total, -np.inf)
 
-    def jump(self, values: NDArray[np.generic], which: int) -> NDArray[np.generic]:
+    def jump(self, values: NDArray[Any], which: int) -> NDArray[Any]:
         """Mean above a line less that below."""
         above = self.above[which]
         return values @ above / above.sum() - values @ (1 - above) / (1 - above).sum()
