@@ -117,7 +117,7 @@ def report(args: argparse.Namespace) -> None:
         "python eval/field_situations.py report --before eval/results/field/before.csv --out eval/results/field",
         "```",
         "",
-        "Before: the classifier as it was when the kinds were first collected; after: as it is.",
+        f"Before: the classifier as it was when the kinds were first collected; after: {args.state}.",
         "",
         *table(after, before),
         "",
@@ -202,6 +202,7 @@ def main() -> None:
     first.set_defaults(do=run)
     second = commands.add_parser("report", help="write tables and pictures")
     second.add_argument("--before", type=Path, required=True)
+    second.add_argument("--state", default="as it is", help="what answered, in words")
     second.add_argument("--out", type=Path, required=True, help="folder that holds situations.csv")
     second.add_argument("--keep", type=Path, help="folder of drawn images, as of run")
     second.set_defaults(do=report)
