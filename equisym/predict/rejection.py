@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal.domains import find_domains
+from equisym.crystal.faults import find_fault
 from equisym.crystal.grating import find_grating
 from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.unindexed_peaks import unindexed_peaks
@@ -64,10 +66,12 @@ class Review:
     Attributes:
         refusal: why it is no ground for an answer; ``None`` if it is.
         notes: what else should be known, in sentences.
+        parted: whether the pattern is shifted across a line, so that an average over the image is smeared.
     """
 
     refusal: Refusal | None
     notes: tuple[str, ...] = ()
+    parted: bool = False
 
 
 def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Review:
@@ -78,6 +82,9 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     refusal = refuse_lattice(image, m, rest)
     if refusal is not None or m is None or rest is None or rest.explained > _COMPLETE:
         return Review(refusal)
+    fault = find_fault(image, m.lattice) if m.mask is None else None
+    if fault is not None and "shift" in fault.kind:
+        return Review(None, (str(fault),), parted=True)
     found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
     share = f"{100 * found.strength:.1f} %"
     if found.kind == "second lattice":
@@ -91,7 +98,13 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(None, (f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",))
     if found.kind == "single wave":
         return Review(None, (f"waves along one line, with {share} of the power, do not belong to the lattice",))
-    return Review(None)
+    parts = find_domains(image, m.lattice, mask=m.mask)
+    if parts.kind != "one":
+        related = ", related by an operation of the lattice: twins" if parts.kind == "twin" else ""
+        shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
+        detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
+        return Review(Refusal(RefusalCode.DOMAINS, detail))
+    return Review(None, (str(fault),) if fault is not None and fault.kind != "none" else ())
 
 
 def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Refusal | None:
