@@ -164,7 +164,7 @@ def _measured(view: View) -> _Look:
 
 
 def _drift_corrected(view: View) -> _Look:
-    scan = measure_scan(view.grey, mask=view.mask)
+    scan = measure_scan(view.grey if len(view.channels) == 1 else view.channels, mask=view.mask)
     m, notes = scan.measurement, []
     if scan.shift:
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
