@@ -172,5 +172,5 @@ def _drift_corrected(view: View) -> _Look:
         notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels, which was taken off first")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
-        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were looked at")
+        notes.append(f"{100 * (1 - m.mask.double().mean()):.2g} % of the image are {what} and were left out")
     return _Look(view, m, tuple(notes))
