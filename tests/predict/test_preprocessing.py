@@ -199,6 +199,14 @@ def test_a_honeycomb_of_two_colours():
     assert CLASSIFIER.predict(image).group == "p3m1"
 
 
+def test_colours_that_turn_on_a_grey_that_does_not():
+    square = np.eye(2) * 26
+    turning = [(0.28, 0.12), (-0.12, 0.28), (-0.28, -0.12), (0.12, -0.28)]
+    image = coloured(spots(square, [(0, 0)], 5.0), spots(square, turning, 2.5))
+    assert CLASSIFIER.predict(image @ LUMINANCE).group == "p4m"
+    assert CLASSIFIER.predict(image).group == "p4"
+
+
 def test_three_colours_in_turn():
     """No one mixture of the channels tells all three colours apart from every angle: they count together."""
     hexagonal = 34 * np.array([[1.0, -0.5], [0.0, np.sqrt(0.75)]])
