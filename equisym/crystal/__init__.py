@@ -3,8 +3,10 @@
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.displacement import displacement_field, local_phase, unbend
 from equisym.crystal.domains import Domains, find_domains
 from equisym.crystal.drift_correction import correct_drift
+from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
@@ -34,6 +36,7 @@ from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 __all__ = [
     "CellAverage",
     "Domains",
+    "Fault",
     "Fit",
     "Grating",
     "Lattice",
@@ -52,12 +55,14 @@ __all__ = [
     "correlate",
     "correlation_maps",
     "detrend",
+    "displacement_field",
     "estimate_lattice",
     "exact_group",
     "extract_features",
     "features_of",
     "field_mask",
     "find_domains",
+    "find_fault",
     "find_grating",
     "find_lattice",
     "fit_groups",
@@ -65,6 +70,7 @@ __all__ = [
     "group_probabilities",
     "group_residuals",
     "information_criterion",
+    "local_phase",
     "measure",
     "measure_scan",
     "operation_scores",
@@ -72,5 +78,6 @@ __all__ = [
     "spectrum",
     "symmetrise",
     "tile",
+    "unbend",
     "unindexed_peaks",
 ]

@@ -34,6 +34,7 @@ class LatticeOptions:
         near_best: candidates score at least this part of the best one's.
         vectors: of peaks of at least this part of the highest, so many of the nearest give candidates.
         lattices: candidates that are refined.
+        pixels: standard error of a lattice vector's coordinates, in pixels, that sampling alone leaves.
         fewest: translations that can be compared with one another.
         floor: mean correlation of translations that shows something.
         worst: least tenth of the translations over their mean, or they do not hold alike.
@@ -48,6 +49,7 @@ class LatticeOptions:
     near_best: float = 0.94
     vectors: tuple[tuple[float, int], ...] = ((0.85, 16), (0.6, 24))
     lattices: int = 12
+    pixels: float = 0.005
     fewest: int = 4
     floor: float = 0.03
     worst: float = 0.6
@@ -120,6 +122,7 @@ def lattice_of(found: ShiftMap, area: int, options: LatticeOptions = OPTIONS) ->
         return None
     basis = choose_lattice(found, candidates, options)
     (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
+    error = np.hypot(error, options.pixels)
     score = float(found.means([basis])[0][0])
     return Lattice(basis, error, score, float(area / abs(np.linalg.det(basis))), steadiness(found, basis, options))
 

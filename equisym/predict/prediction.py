@@ -192,7 +192,7 @@ class Prediction:
         Raises:
             ValueError: if no group was answered.
         """
-        if self.symmetrised is None or self.lattice is None:
+        if self.refusal is not None or self.symmetrised is None or self.lattice is None:
             raise ValueError(f"there is no symmetrised image: refused ({self.refused})")
         y, x = np.indices(self.shape)
         return tile(self.symmetrised, self.lattice, x - self.corner[0], y - self.corner[1])

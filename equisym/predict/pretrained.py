@@ -1,24 +1,34 @@
-"""The model that turns symmetry features into probabilities of the 17 groups: bundled, or trained by the user."""
+"""The model that gives the 17 groups their probabilities: bundled, or trained by the user."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
+from torch import Tensor
 
 import equisym.models
+from equisym.crystal import SymmetryFeatures
 from equisym.models.feature_classifier import FeatureClassifier
+from equisym.models.pixel_classifier import PixelClassifier
 
 WEIGHTS = Path(equisym.models.__file__).parent / "weights"
+CELL = 0.3  # side of a cell that networks of pixels are shown, as a part of the image's: in training 0.25 to 0.4
 
 
-def load_classifier(name: str | Path) -> FeatureClassifier:
-    """A model that reads symmetry features, by the name of a bundled one or from a ``.safetensors`` file.
+Model = FeatureClassifier | PixelClassifier
+
+
+def load_classifier(name: str | Path) -> Model:
+    """A model by the name of a bundled one or from a ``.safetensors`` file.
 
     Args:
-        name: ``"symnet"``, ``"crystal"``, or a path.
+        name: ``"symnet"``, ``"crystal"`` (they read symmetry features), ``"e2resnet"`` (it sees pixels), or a path.
 
     Raises:
         ValueError: if there is no such model, or the file holds another kind of model.
@@ -33,9 +43,29 @@ def load_classifier(name: str | Path) -> FeatureClassifier:
         model.load_state_dict(load_file(path))
     except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} holds no model that equisym-predict can use ({error})") from None
-    if not isinstance(model, FeatureClassifier):
-        raise ValueError(f"{path} holds {about['arch']}, which sees no lattice: train symnet or crystal instead")
-    return model.eval()
+    if isinstance(model, FeatureClassifier):
+        return model.eval()
+    if (
+        about.get("num_classes", 17) != 17
+        or about.get("in_channels", 1) != 1
+        or about.get("inputs", "image") != "image"
+    ):
+        raise ValueError(f"{path} holds {about['arch']} for other images or answers: train it on grey ones, 17 groups")
+    return PixelClassifier(model.eval(), size=about["size"], cell=CELL * about["size"])
+
+
+def log_probabilities(model: Model, features: SymmetryFeatures, image: Tensor, basis: NDArray[np.float64]) -> Tensor:
+    """What a model says of one image, (1, 17).
+
+    Args:
+        model: of either kind.
+        features: what was measured.
+        image: grey, (H, W).
+        basis: its primitive lattice vectors in pixels, columns.
+    """
+    if isinstance(model, PixelClassifier):
+        return model(image, math.sqrt(abs(np.linalg.det(basis))))
+    return model.classify(features).log_softmax(-1)
 
 
 def bundled() -> tuple[str, ...]:

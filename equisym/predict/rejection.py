@@ -108,7 +108,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     lattice = m.lattice
     if lattice.repeats < FEWEST and lattice.score > _REPEATS:
         detail = f"{lattice.repeats:.1f} cells in the image; show more of the pattern"
-        return Refusal(RefusalCode.FEW_REPEATS, detail)
+        return _several_grains(image) or Refusal(RefusalCode.FEW_REPEATS, detail)
     if lattice.repeats < FEWEST:
         chance = Refusal(RefusalCode.NOT_PERIODIC, "nothing in the image repeats as often as twice along a side")
         return _several_grains(image) or chance

@@ -37,6 +37,8 @@ class TrainConfig:
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
         degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
         augment: rotate and flip the training images at random.
+        appearance: give each training image another look in every step: random blur or sharpening, tone, inversion and
+            noise, which leave its symmetry alone.
         accumulate: batches whose gradients make one step.
         clip: largest norm of the gradient; 0 for no limit.
         ema: decay of the running average of weights that is validated and kept; 0 for none.
@@ -71,6 +73,7 @@ class TrainConfig:
     curriculum: float = 0.0
     degrade: bool = False
     augment: bool = False
+    appearance: bool = True
     accumulate: int = 1
     clip: float = 0.0
     ema: float = 0.0

@@ -12,7 +12,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from equisym.models.tree import labels_at
-from equisym.train.augment import turn_and_flip
+from equisym.train.augment import turn_and_flip, vary_appearance
 from equisym.train.losses import HierarchicalLoss
 from equisym.train.samplers import rank_and_world
 
@@ -65,11 +65,13 @@ class ClassifierModule(L.LightningModule):
         loss: str = "flat",
         curriculum: float = 0.0,
         augment: bool = False,
+        appearance: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.model, self.lr, self.weight_decay = model, lr, weight_decay
-        self.optimiser, self.schedule, self.augment, self.seed = optimiser, schedule, augment, seed
+        self.optimiser, self.schedule, self.seed = optimiser, schedule, seed
+        self.augment, self.appearance = augment, appearance
         self.loss = HierarchicalLoss(curriculum=curriculum) if loss == "hierarchical" else nn.CrossEntropyLoss()
         self.rotation_family = labels_at("rotation_family") if loss == "rotation_family" else None
         for part in ("train", "valid"):
@@ -97,6 +99,8 @@ class ClassifierModule(L.LightningModule):
         images, labels = self.prepare(batch)
         if self.augment:
             images = turn_and_flip(images)
+        if self.appearance:
+            images = vary_appearance(images)
         logits = self(images)
         loss = self.loss(logits.float(), labels)
         if not torch.isfinite(loss):

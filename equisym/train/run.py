@@ -86,6 +86,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         loss=config.loss,
         curriculum=config.curriculum,
         augment=config.augment,
+        appearance=config.appearance and measured is None,
         seed=config.seed,
     )
     table = MetricsTable(out / "metrics.csv")

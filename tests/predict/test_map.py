@@ -129,4 +129,4 @@ def test_one_lattice_with_two_motifs_is_several_patterns():
     cells = [np.roll(one, (k, 2 * k), (0, 1)) for k in range(4)] + [other] * 4
     windows = [Prediction(None, {"p1": 1.0}, lattice=np.eye(2) * 20, average=c.astype(np.float32)) for c in cells]
     assert vote(windows[:4]).likeness > 0.9
-    assert "several patterns" in vote(windows).refused
+    assert "several lattices" in vote(windows).refused
