@@ -1,107 +1,51 @@
-"""Everything a training run is told, as one value that the command line, a YAML file and the run folder share."""
+"""Training configuration: one value that the command line, a YAML file and the run folder share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
-_CHOICES = {
-    "precision": ("auto", "32", "bf16-mixed"),
-    "logger": ("tensorboard", "wandb", "mlflow", "none"),
-    "optimiser": ("adamw", "adam"),
-    "schedule": ("onecycle", "cosine", "constant"),
-    "loss": ("flat", "hierarchical", "level1"),
-}
+from equisym.command_line import check_choices
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """What to train, on which images, and how.
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """The network.
 
     Attributes:
         arch: architecture: a name of equisym.models.list_archs(), or timm/NAME for any timm model.
         arch_options: options of the architecture, such as '{group: C8, width: 6}'.
-        train_family: image family to train and validate on: noise, photo, atom, several with + between, or all.
-        train_images: number of training images; validation uses an eighth as many, 340 at least.
         inputs: what the network sees, as channels: image, fft, phase, autocorrelation, radon, log_polar, with commas.
-        size: side of the images in pixels; 65, 97, 129 keep the equivariant networks exact.
-        epochs: passes over the training images.
-        batch_size: images in a step and a device.
-        lr: peak learning rate of the schedule.
-        find_lr: take the learning rate from a range test before training (lr_finder.csv) instead of --lr.
-        optimiser: adamw or adam.
-        schedule: onecycle, cosine or constant.
-        weight_decay: of the optimiser; norms and biases are spared.
-        loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or level1 (three
-            classes: without rotations, 2- and 4-fold, 3- and 6-fold).
-        curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
-        degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
-        augment: turn and flip the training images at random.
-        accumulate: batches whose gradients make one step.
-        clip: largest norm of the gradient; 0 for any.
-        ema: decay of the running average of weights that is validated and kept; 0 for none.
-        patience: epochs without a better validation accuracy before the run stops; 0 for no early stop.
-        precision: '32', 'bf16-mixed', or 'auto' (bf16-mixed where the processor multiplies it natively).
-        test_images: images of each family for the test after training; 0 for none.
-        photos: folder of photographs for the photo family, nested folders included; the bundled ones if not given.
-        seed: of weights, images and their order.
-        workers: processes that draw images; -1 for one per core.
-        devices: number of devices of each machine to train on.
-        nodes: number of machines.
-        checkpoint_steps: optimiser steps between checkpoints within an epoch; 0 for one at the end of each epoch.
-        out: folder for the run; runs/ARCH-FAMILY-SEED if not given.
-        resume: continue the run in the folder from its last checkpoint.
-        logger: logs besides metrics.csv: tensorboard, wandb, mlflow or none.
     """
 
     arch: str = "e2resnet"
     arch_options: dict[str, Any] = field(default_factory=dict)
+    inputs: str = "image"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """The images.
+
+    Attributes:
+        train_family: image family to train and validate on: noise, photo, atom, several with + between, or all.
+        train_images: number of training images; validation uses an eighth as many, 340 at least.
+        size: side of the images in pixels; 65, 97, 129 keep the equivariant networks exact.
+        test_images: images of each family for the test after training; 0 for none.
+        photos: folder of photographs for the photo family, nested folders included; the bundled ones if not given.
+        degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
+        augment: turn and flip the training images at random.
+        workers: processes that draw images; -1 for one per core.
+    """
+
     train_family: str = "noise"
     train_images: int = 8160
-    inputs: str = "image"
     size: int = 65
-    epochs: int = 6
-    batch_size: int = 34
-    lr: float = 4e-3
-    find_lr: bool = False
-    optimiser: str = "adamw"
-    schedule: str = "onecycle"
-    weight_decay: float = 0.05
-    loss: str = "flat"
-    curriculum: float = 0.0
-    degrade: bool = False
-    augment: bool = False
-    accumulate: int = 1
-    clip: float = 0.0
-    ema: float = 0.0
-    patience: int = 0
-    precision: str = "auto"
     test_images: int = 510
     photos: str | None = None
-    seed: int = 0
+    degrade: bool = False
+    augment: bool = False
     workers: int = -1
-    devices: int = 1
-    nodes: int = 1
-    checkpoint_steps: int = 0
-    out: str | None = None
-    resume: bool = False
-    logger: str = "tensorboard"
-
-    def __post_init__(self) -> None:
-        for name in ("train_images", "size", "epochs", "batch_size", "devices", "nodes", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1 (got {getattr(self, name)})")
-        for name in ("clip", "patience", "checkpoint_steps", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative (got {getattr(self, name)})")
-        if not self.lr > 0:
-            raise ValueError(f"lr must be positive (got {self.lr})")
-        if not 0 <= self.ema < 1 or not 0 <= self.curriculum <= 1:
-            raise ValueError(f"ema and curriculum are shares from 0 to 1 (got {self.ema} and {self.curriculum})")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                last = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
-                raise ValueError(f"{name} must be {last} (got {getattr(self, name)!r})")
 
     @property
     def families(self) -> str | tuple[str, ...]:
@@ -112,6 +56,109 @@ class TrainConfig:
     def valid_images(self) -> int:
         """Number of validation images, a multiple of 17."""
         return max(340, self.train_images // 8 // 17 * 17)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserOptions:
+    """Loss and optimiser.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images in a step and a device.
+        lr: peak learning rate of the schedule.
+        find_lr: take the learning rate from a range test before training (lr_finder.csv) instead of --lr.
+        optimiser: adamw, adam or sgd (with Nesterov momentum).
+        momentum: of sgd.
+        schedule: how the learning rate moves; cosine after a warm-up of a twentieth.
+        weight_decay: of the optimiser; norms and biases are spared.
+        loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or level1 (three
+            classes: without rotations, 2- and 4-fold, 3- and 6-fold).
+        curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
+        accumulate: batches whose gradients make one step.
+        clip: largest norm of the gradient; 0 for any.
+        ema: decay of the running average of weights that is validated and kept; 0 for none.
+        patience: epochs without a better validation accuracy before the run stops; 0 for no early stop.
+    """
+
+    epochs: int = 6
+    batch_size: int = 34
+    lr: float = 4e-3
+    find_lr: bool = False
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = 0.9
+    schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
+    weight_decay: float = 0.05
+    loss: Literal["flat", "hierarchical", "level1"] = "flat"
+    curriculum: float = 0.0
+    accumulate: int = 1
+    clip: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """The machine.
+
+    Attributes:
+        precision: '32', bf16-mixed, or auto (bf16-mixed where the processor multiplies it natively).
+        devices: number of devices of each machine to train on.
+        nodes: number of machines.
+    """
+
+    precision: Literal["auto", "32", "bf16-mixed"] = "auto"
+    devices: int = 1
+    nodes: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions:
+    """The run and its folder.
+
+    Attributes:
+        seed: of weights, images and their order.
+        out: folder for the run; runs/ARCH-FAMILY-SEED if not given.
+        resume: continue the run in the folder from its last checkpoint.
+        checkpoint_steps: optimiser steps between checkpoints within an epoch; 0 for one at the end of each epoch.
+        logger: logs besides metrics.csv.
+    """
+
+    seed: int = 0
+    out: str | None = None
+    resume: bool = False
+    checkpoint_steps: int = 0
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions, NetworkOptions):
+    """Train an architecture on images and test it, in a folder that the run can be continued from.
+
+    The options stand in groups, :class:`NetworkOptions`, :class:`ImageOptions`, :class:`OptimiserOptions`,
+    :class:`MachineOptions` and :class:`FolderOptions`; a configuration is all of them.
+
+    Raises:
+        ValueError: if a value is out of its range.
+    """
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        for name in ("train_images", "size", "epochs", "batch_size", "devices", "nodes", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1 (got {getattr(self, name)})")
+        for name in ("clip", "patience", "checkpoint_steps", "weight_decay", "test_images"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative (got {getattr(self, name)})")
+        if not self.lr > 0:
+            raise ValueError(f"lr must be positive (got {self.lr})")
+        for name, top in (("ema", 1), ("momentum", 1), ("curriculum", 1 + 1e-9)):
+            if not 0 <= getattr(self, name) < top:
+                raise ValueError(f"{name} is a share from 0 to 1 (got {getattr(self, name)})")
+
+    def optimiser_options(self, lr: float) -> OptimiserOptions:
+        """Loss and optimiser alone, at a learning rate."""
+        own = {entry.name: getattr(self, entry.name) for entry in fields(OptimiserOptions)}
+        return OptimiserOptions(**own | {"lr": lr})
 
     @property
     def num_classes(self) -> int:

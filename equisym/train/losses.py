@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from equisym.models.tree import LEVELS, labels_at, log_sums
 
-LOSSES = ("flat", "hierarchical", "level1")
-
 
 class HierarchicalLoss(nn.Module):
     r"""Mean of the cross-entropies of rotation order, crystal class and group, coarse levels first.

@@ -7,39 +7,34 @@ import json
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
-import torch
 import yaml
-from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
+from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch import nn
+from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import multiclass_confusion_matrix
-from tqdm.auto import tqdm
 
-from equisym.data import FAMILIES, Degradation, PatternOptions, WallpaperDataset
-from equisym.data.dataset import worker_count
+from equisym.data import FAMILIES
 from equisym.models import Crystal, SymNet
 from equisym.models.from_evidence import FromEvidence
 from equisym.models.tree import labels_at
-from equisym.train.checkpoints import Checkpoints, ExponentialAverage, Preempted, model_weights
+from equisym.train.checkpoints import Preempted, model_weights
 from equisym.train.config import TrainConfig
+from equisym.train.loaders import Loaders, classify, generated, is_first_process
 from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
-from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.records import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.repeatable import repeatable
 from equisym.train.symmetry import SymmetryModule
 from equisym.train.synchronise import synchronise_norms
-
-_KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
+from equisym.train.trainer import make_trainer
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -55,102 +50,20 @@ def train(config: TrainConfig) -> dict[str, Any]:
         Preempted: after SIGTERM, with the run saved.
     """
     start = time.perf_counter()
-    out = Path(config.out or f"runs/{config.arch.replace('/', '-')}-{config.train_family}-{config.seed}")
-    last = out / "last.ckpt"
-    if config.resume and not last.is_file():
-        raise ValueError(f"nothing to resume: {last} does not exist; leave out --resume to start there")
-    if last.exists() and not config.resume and _is_first_process():
-        raise ValueError(f"{out} already holds a run: add --resume to continue it, or give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    if _is_first_process():
-        recorded = dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False))
-        write_whole(out / "config.yaml", yaml.safe_dump(recorded, sort_keys=False))
-
+    out = _opened(config)
     L.seed_everything(config.seed, verbose=False)
-    model = make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
-    several = config.devices * config.nodes > 1
-    if several:
+    model = _network(config)
+    if config.devices * config.nodes > 1:
         synchronise_norms(model)
-    measured = model if isinstance(model, FromEvidence) else None
-    train_loader, valid_loader = _train_loader(config, measured), _valid_loader(config, measured)
-    fitted = isinstance(model, Crystal)
-    if fitted:  # at once, by scikit-learn; an epoch at rate 0 then measures it
-        model.fit(*train_loader.dataset.tensors)  # pyright: ignore[reportAttributeAccessIssue]
-    module = (SymmetryModule if isinstance(model, SymNet) else ClassifierModule)(
-        model,
-        num_classes=config.num_classes,
-        lr=0.0 if fitted else _chosen_lr(config, model, train_loader, out),
-        weight_decay=config.weight_decay,
-        optimiser=config.optimiser,
-        schedule=config.schedule,
-        loss=config.loss,
-        curriculum=config.curriculum,
-        augment=config.augment,
-        seed=config.seed,
-    )
-    table = MetricsTable(out / "metrics.csv")
-    callbacks: list[L.Callback] = [table, TQDMProgressBar(leave=True)]
-    if config.ema:
-        callbacks.append(ExponentialAverage(config.ema))
-    if config.patience:
-        callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=config.patience))
-    callbacks.append(Checkpoints(out, every=config.checkpoint_steps))
-    trainer = L.Trainer(
-        accelerator="auto",
-        devices=config.devices,
-        num_nodes=config.nodes,
-        max_epochs=1 if fitted else config.epochs,
-        precision=_precision("32" if measured else config.precision),  # pyright: ignore[reportArgumentType]
-        accumulate_grad_batches=config.accumulate,
-        gradient_clip_val=config.clip or None,
-        logger=_logger(config.logger, out),
-        callbacks=callbacks,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=out,
-    )
-    with warnings.catch_warnings(), repeatable():
-        # The images are in memory, where worker processes would only cost time.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        # It is: Checkpoints puts the loader back in its place.
-        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-        try:
-            trainer.fit(
-                module, train_loader, valid_loader, ckpt_path=last if config.resume else None, weights_only=True
-            )
-        except NotFiniteError as error:
-            file = out / "bad_batch.safetensors"
-            save_file({"images": error.images.float().cpu().contiguous(), "labels": error.labels.cpu()}, file)
-            advice = "lower --lr, add --clip 1, or use --precision 32"
-            raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
-    if not trainer.is_global_zero:
+    loaders = Loaders(config, model)
+    rows = _fit(config, model, loaders, out)
+    if not is_first_process():
         return {}
-    model = make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
+    model = _network(config)
     model.load_state_dict(model_weights(out / "best.ckpt"))
-    save_model(
-        model,
-        out / "model.safetensors",
-        {
-            "arch": config.arch,
-            "arch_options": config.model_options,
-            "num_classes": config.num_classes,
-            "in_channels": 1,
-            "inputs": config.inputs,
-            "size": config.size,
-            "train_family": config.train_family,
-            "train_images": config.train_images,
-        },
-    )
-    plot_curves(table.rows, out / "curves.png")
-    confusion = {}
-    for family in FAMILIES if config.test_images else ():
-        logits, labels = classify(load_model(out)[0], _dataset(config, family, config.test_images, "test"))
-        if config.loss == "level1":
-            labels = labels.new_tensor(labels_at("level1"))[labels]
-        confusion[family] = multiclass_confusion_matrix(logits, labels, config.num_classes).numpy()
+    save_model(model, out / "model.safetensors", _description(config))
+    plot_curves(rows, out / "curves.png")
+    confusion = _tested(config, out)
     if confusion:
         plot_confusion(confusion, out / "confusion.png")
     summary = {
@@ -159,58 +72,63 @@ def train(config: TrainConfig) -> dict[str, Any]:
         "train_images": config.train_images,
         "params": sum(p.numel() for p in model.parameters()),
         "seconds": round(time.perf_counter() - start, 1),
-        "valid_accuracy": max(row["valid_accuracy"] for row in table.rows),
+        "valid_accuracy": max(row["valid_accuracy"] for row in rows),
         "test": {family: float(np.trace(m) / m.sum()) for family, m in confusion.items()},
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 
-def _is_first_process() -> bool:
-    return getattr(rank_zero_only, "rank", 0) == 0
+def _opened(config: TrainConfig) -> Path:
+    """The run's folder, with its configuration in it."""
+    out = Path(config.out or f"runs/{config.arch.replace('/', '-')}-{config.train_family}-{config.seed}")
+    last = out / "last.ckpt"
+    if config.resume and not last.is_file():
+        raise ValueError(f"nothing to resume: {last} does not exist; leave out --resume to start there")
+    if last.exists() and not config.resume and is_first_process():
+        raise ValueError(f"{out} already holds a run: add --resume to continue it, or give another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    if is_first_process():
+        recorded = dataclasses.asdict(replace(config, out=str(out), resume=False))
+        write_whole(out / "config.yaml", yaml.safe_dump(recorded, sort_keys=False))
+    return out
 
 
-@torch.inference_mode()
-def classify(model: nn.Module, dataset: WallpaperDataset, *, batch_size: int = 64) -> tuple[Tensor, Tensor]:
-    """Logits and labels of a whole dataset, drawn by one process per core; (N, classes) and (N,)."""
-    images, labels = dataset.in_memory(workers=worker_count(-1)).tensors
-    model.eval()
-    return torch.cat([model(batch) for batch in images.split(batch_size)]).float(), labels
+def _network(config: TrainConfig) -> nn.Module:
+    return make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
 
 
-def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, split: str) -> WallpaperDataset:
-    options = PatternOptions(photos=config.photos)
-    return WallpaperDataset(families, length, size=config.size, seed=config.seed, split=split, options=options)
-
-
-def _kept(config: TrainConfig, split: str, measured: FromEvidence | None) -> tuple[Dataset, int]:
-    """The images of a split, in memory if they fit, and the worker processes that then draw them.
-
-    Of a network that judges evidence, what it measured is kept.
-    """
-    length = config.train_images if split == "train" else config.valid_images
-    dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
-    if config.degrade:
-        dataset.corrupt = Degradation()
-    if measured is not None:
-        images, labels = dataset.in_memory(workers=workers, progress=_is_first_process()).tensors
-        bar = tqdm(images.split(17), desc="measuring", disable=not _is_first_process())
-        return TensorDataset(torch.cat([measured.look(batch) for batch in bar]), labels), 0
-    if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
-        return dataset.in_memory(workers=workers, progress=_is_first_process()), 0
-    return dataset, workers
-
-
-def _train_loader(config: TrainConfig, measured: FromEvidence | None) -> ResumableLoader:
-    dataset, workers = _kept(config, "train", measured)
-    order = EpochBatches(config.train_images, config.batch_size, seed=config.seed)
-    return ResumableLoader(dataset, order, num_workers=workers, persistent_workers=workers > 0)
-
-
-def _valid_loader(config: TrainConfig, measured: FromEvidence | None) -> DataLoader:
-    dataset, workers = _kept(config, "valid", measured)
-    share = ShardedSequence(config.valid_images)
-    return DataLoader(dataset, config.batch_size, sampler=share, num_workers=workers, persistent_workers=workers > 0)
+def _fit(config: TrainConfig, model: nn.Module, loaders: Loaders, out: Path) -> list[dict[str, float]]:
+    """Train; the rows of ``metrics.csv``."""
+    batches = loaders.train()
+    fitted = isinstance(model, Crystal)
+    if fitted:  # at once, by scikit-learn; an epoch at rate 0 then measures it
+        model.fit(*batches.dataset.tensors)  # pyright: ignore[reportAttributeAccessIssue]
+    lr = 0.0 if fitted else _chosen_lr(config, model, batches, out)
+    module = (SymmetryModule if isinstance(model, SymNet) else ClassifierModule)(
+        model,
+        num_classes=config.num_classes,
+        options=config.optimiser_options(lr),
+        augment=config.augment,
+        seed=config.seed,
+    )
+    table = MetricsTable(out / "metrics.csv")
+    precision = "32" if isinstance(model, FromEvidence) else config.precision
+    trainer = make_trainer(config, out, table, epochs=1 if fitted else config.epochs, precision=precision)
+    with warnings.catch_warnings(), repeatable():
+        # The images are in memory, where worker processes would only cost time.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # It is: Checkpoints puts the loader back in its place.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+        last = out / "last.ckpt" if config.resume else None
+        try:
+            trainer.fit(module, batches, loaders.valid(), ckpt_path=last, weights_only=True)
+        except NotFiniteError as error:
+            file = out / "bad_batch.safetensors"
+            save_file({"images": error.images.float().cpu().contiguous(), "labels": error.labels.cpu()}, file)
+            advice = "lower --lr, add --clip 1, or use --precision 32"
+            raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
+    return table.rows
 
 
 def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: Path) -> float:
@@ -220,14 +138,14 @@ def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: P
         return config.lr
     if config.resume and file.is_file():
         return float(file.read_text().splitlines()[0].removeprefix("# chosen: "))
-    module = ClassifierModule(model, num_classes=config.num_classes, lr=1, weight_decay=0, loss=config.loss)
+    module = ClassifierModule(model, num_classes=config.num_classes, options=config)
     lr, history = find_lr(
         model,
         (module.prepare(batch) for batch in _repeat(loader)),
         module.loss,
-        lambda m, rate: make_optimiser(config.optimiser, m, rate, config.weight_decay),
+        lambda m, rate: make_optimiser(m, config.optimiser_options(rate)),
     )
-    if _is_first_process():
+    if is_first_process():
         lines = [f"# chosen: {lr!r}", "lr,loss", *(f"{rate:.6g},{value:.6g}" for rate, value in history)]
         write_whole(file, "\n".join(lines) + "\n")
         print(f"learning rate {lr:.2g}, from {file}")
@@ -239,23 +157,29 @@ def _repeat(loader: DataLoader) -> Iterator[Any]:
         yield from loader
 
 
-def _logger(kind: str, out: Path) -> Logger | bool:
-    if kind == "tensorboard":
-        return TensorBoardLogger(out, name="tensorboard", version="")
-    if kind == "wandb":
-        return WandbLogger(name=out.name, save_dir=out, project="equisym")
-    if kind == "mlflow":
-        return MLFlowLogger("equisym", run_name=out.name, tracking_uri=f"file:{out.resolve()}/mlruns")
-    return False
+def _description(config: TrainConfig) -> dict[str, Any]:
+    """What it takes to build the network again, and what it was trained on."""
+    return {
+        "arch": config.arch,
+        "arch_options": config.model_options,
+        "num_classes": config.num_classes,
+        "in_channels": 1,
+        "inputs": config.inputs,
+        "size": config.size,
+        "train_family": config.train_family,
+        "train_images": config.train_images,
+    }
 
 
-def _precision(wanted: str) -> str:
-    if wanted != "auto":
-        return "32-true" if wanted == "32" else wanted
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return "bf16-mixed" if native else "32-true"
+def _tested(config: TrainConfig, out: Path) -> dict[str, NDArray[np.integer]]:
+    """Confusion of the saved model on each family."""
+    confusion = {}
+    for family in FAMILIES if config.test_images else ():
+        logits, labels = classify(load_model(out)[0], generated(config, family, config.test_images, "test"))
+        if config.loss == "level1":
+            labels = labels.new_tensor(labels_at("level1"))[labels]
+        confusion[family] = multiclass_confusion_matrix(logits, labels, config.num_classes).numpy()
+    return confusion
 
 
 __all__ = ["Preempted", "classify", "train"]
