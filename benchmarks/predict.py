@@ -20,7 +20,7 @@ import torch
 
 from equisym.data import FAMILIES, WallpaperDataset
 from equisym.predict import SymmetryClassifier
-from equisym.train.records import write_whole
+from equisym.train.artifacts import write_whole
 
 BATCH = 170
 

@@ -28,11 +28,11 @@ import torch
 from torch import nn
 
 from equisym.models import build, list_archs
-from equisym.train import TrainConfig, loaders, order, run, trainer
+from equisym.train import TrainConfig, loaders, run, samplers, trainer
 
 PLAIN = "timm/resnet18"
 PAIRS = (("waiting", "whole"), ("images", "whole"), ("images", "processor"))
-OTHERWISE = ("crystal", "symnet")  # fitted to evidence that is gathered once, not to images in every step
+OTHERWISE = ("crystal", "symnet")  # fitted to features that are extracted once, not to images in every step
 CONFIG = TrainConfig(size=129, train_images=272, batch_size=34, epochs=1, test_images=0, logger="none", workers=1)
 
 
@@ -73,9 +73,9 @@ def speeds(archs: list[str], size: int, batch: int, rounds: int) -> dict[str, tu
 def watched(keep: int) -> Iterator[dict[str, float]]:
     """Within it the engine's loader notes how long it is waited for; images beyond ``keep`` bytes are drawn anew."""
     times = {"waiting": 0.0}
-    original, kept = order.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY
+    original, kept = samplers.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY
 
-    def timed(self: order.ResumableLoader) -> Iterator[Any]:
+    def timed(self: samplers.ResumableLoader) -> Iterator[Any]:
         begin = cpu = 0.0
         start = time.perf_counter()
         for number, batch in enumerate(original(self)):
@@ -89,11 +89,11 @@ def watched(keep: int) -> Iterator[dict[str, float]]:
             yield batch
             start = time.perf_counter()
 
-    order.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY = timed, keep
+    samplers.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY = timed, keep
     try:
         yield times
     finally:
-        order.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY = original, kept
+        samplers.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY = original, kept
 
 
 def engine(arch: str, *, keep: int) -> dict[str, float]:

@@ -16,10 +16,10 @@ import torch
 from equisym.eval.cost import multiply_adds
 from equisym.groups import D
 from equisym.models import build, list_archs
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import _ARCHS
 from equisym.testing import equivariance_error
-from equisym.train.records import write_whole
+from equisym.train.artifacts import write_whole
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = 65
@@ -42,8 +42,8 @@ def main() -> None:
         torch.manual_seed(0)
         size = SIZE - 1 if "xcit" in name else SIZE
         model = build(name).eval()
-        if isinstance(model, FromEvidence):
-            continue  # it judges evidence of the unit cell, whose finding is what costs
+        if isinstance(model, FeatureClassifier):
+            continue  # it reads features of the unit cell, whose finding is what costs
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d) and module.running_mean is not None:
                 module.running_mean.normal_(0, 0.3)

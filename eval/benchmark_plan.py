@@ -15,7 +15,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "separable": {"arch": "e2resnet", "arch_options": {"conv": "separable"}},
     "steerable": {"arch": "e2resnet", "arch_options": {"conv": "steerable"}},
     "hierarchical": {"arch": "e2resnet", "loss": "hierarchical", "curriculum": 0.3},
-    "level-1": {"arch": "e2resnet", "loss": "level1"},
+    "level-1": {"arch": "e2resnet", "loss": "rotation_family"},
     "plain-fft-radon": {"arch": "e2resnet", "arch_options": PLAIN, "inputs": "image,fft,radon"},
     "rotating-kernels": {"arch": "rkcnn"},
     "fixed-kernels": {"arch": "rkcnn", "arch_options": {"rotations": 1}},

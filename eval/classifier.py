@@ -21,8 +21,8 @@ from equisym.data.photographs import photographs
 from equisym.data.readers import read_image
 from equisym.eval.metrics import wilson_interval
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.predict.pixels import as_grey
-from equisym.train.records import write_whole
+from equisym.predict.preprocessing import as_grey
+from equisym.train.artifacts import write_whole
 
 OUT = Path(__file__).parent / "results" / "symnet" / "classifier.md"
 SIZE, SURE = 256, 0.9

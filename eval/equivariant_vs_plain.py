@@ -27,7 +27,7 @@ from equisym.eval import evaluate
 from equisym.eval.protocol import write_table
 from equisym.models import build
 from equisym.train import TrainConfig
-from equisym.train.records import write_whole
+from equisym.train.artifacts import write_whole
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = {

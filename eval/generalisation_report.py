@@ -15,7 +15,7 @@ from pathlib import Path
 
 from equisym.eval.document import render_html, render_markdown
 from equisym.eval.generalisation import read_results, report
-from equisym.train.records import write_whole
+from equisym.train.artifacts import write_whole
 
 TITLE = "Generalisation across image families"
 

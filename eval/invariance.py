@@ -15,7 +15,7 @@ import torch
 from equisym.groups import D
 from equisym.models import build
 from equisym.testing import equivariance_error
-from equisym.train.records import write_whole
+from equisym.train.artifacts import write_whole
 
 SIZES = (64, 65, 128, 129, 224, 225)
 RESULTS = Path(__file__).parent / "results"

@@ -111,7 +111,7 @@ def main() -> None:
         print(json.dumps(train(arguments.train, arguments.seeds[0], folder)))
         return
     from equisym.eval.protocol import write_table
-    from equisym.train.records import write_whole
+    from equisym.train.artifacts import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     for family in FAMILIES:

@@ -33,7 +33,7 @@ from equisym.eval import evaluate
 from equisym.eval.document import Text, render_html, render_markdown
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, Repeats, describe, write_answers, write_table
-from equisym.train.records import write_whole
+from equisym.train.artifacts import write_whole
 
 HERE = Path(__file__).parent
 HARDER = [*(Corruption(name, 3) for name in CORRUPTIONS), *(Repeats(number) for number in (2, 3, 4, 6, 8))]

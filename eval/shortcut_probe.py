@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from tqdm.auto import tqdm
 
 from equisym.data import FAMILIES, WallpaperDataset
-from equisym.data.cell import metrics_of
+from equisym.data.bravais import metrics_of
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.lattice import reduce_basis
 

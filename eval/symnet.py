@@ -1,6 +1,6 @@
 """Tables of symnet and its classical rival: across families, by number of images, under faults of the image.
 
-    python eval/symnet_sets.py --workers 2     # first: the images, as evidence
+    python eval/symnet_sets.py --workers 2     # first: the images, as symmetry features
     python eval/symnet.py                      # minutes; continues where it stopped
 
 Results: eval/results/symnet/. A network is trained on one family alone; the three seeds take different images, where
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.stats import t as student
-from symnet_sets import RUNS, SETS, evidence_set
+from symnet_sets import RUNS, SETS, feature_set
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -25,9 +25,9 @@ from equisym.data import FAMILIES
 from equisym.eval.metrics import wilson_interval
 from equisym.eval.protocol import write_table
 from equisym.eval.results import network_of
-from equisym.train.evidence import EvidenceSet
-from equisym.train.records import write_whole
-from equisym.train.symmetry import fit_crystal, fit_symnet
+from equisym.train.artifacts import write_whole
+from equisym.train.feature_set import FeatureSet
+from equisym.train.feature_training import fit_crystal, fit_symnet
 
 OUT = Path(__file__).parent / "results" / "symnet"
 BENCHMARK = OUT.parent / "benchmark-cpu" / "cross_dataset.csv"
@@ -59,22 +59,22 @@ def main() -> None:
 
 def _trained_and_tested(arch: str, preset: str, family: str, images: int, seed: int) -> Iterator[dict[str, str]]:
     if preset == "poster":
-        own = evidence_set("poster-train", family)[:images]
+        own = feature_set("poster-train", family)[:images]
     else:
-        own = evidence_set("train", family)
+        own = feature_set("train", family)
         if images > len(own):
-            own = EvidenceSet.cat([own, evidence_set("more", family)])
+            own = FeatureSet.cat([own, feature_set("more", family)])
         start = seed * images if 3 * images <= len(own) else 0
         own = own[start : start + images]
-    network = FITS[arch](own.evidence.pack(), own.labels, seed)
+    network = FITS[arch](own.features.pack(), own.labels, seed)
     tests = ["poster-test"] if preset == "poster" else ["test"]
     if preset == "ours" and images == MATRIX_IMAGES:
         tests = [name for name in SETS if name.startswith("test")]
     for test in tests:
         for other in FAMILIES:
-            images_of = evidence_set(test, other)
+            images_of = feature_set(test, other)
             with torch.no_grad():
-                hits = int((network(images_of.evidence.pack()).argmax(-1) == images_of.labels).sum())
+                hits = int((network(images_of.features.pack()).argmax(-1) == images_of.labels).sum())
             values = (arch, preset, family, images, seed, test, other, len(images_of), hits)
             yield {name: str(value) for name, value in zip(COLUMNS, values, strict=True)}
 
@@ -243,5 +243,5 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 if __name__ == "__main__":
     if not RUNS.is_dir():
-        raise SystemExit(f"no evidence in {RUNS}: run eval/symnet_sets.py first")
+        raise SystemExit(f"no features in {RUNS}: run eval/symnet_sets.py first")
     main()

@@ -1,4 +1,4 @@
-"""The images that symnet and its rivals are trained and tested on, as evidence; drawn once, continued after a cut.
+"""Symmetry features of the images that symnet and its rivals are trained and tested on; continued after a cut.
 
     python eval/symnet_sets.py --workers 2          # everything, into runs/symnet; about an hour on two cores
     python eval/symnet_sets.py --only test          # the sets whose names begin so
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from equisym.data import CORRUPTIONS, FAMILIES, Corruption, Degradation, WallpaperDataset
-from equisym.train.evidence import EvidenceSet, gather_evidence
+from equisym.train.feature_set import FeatureSet, extract_feature_set
 
 RUNS = Path("runs/symnet")
 SIZE = 256
@@ -61,11 +61,11 @@ SETS = _sets()
 
 
 @cache
-def evidence_set(name: str, family: str, *, workers: int = 1) -> EvidenceSet:
+def feature_set(name: str, family: str, *, workers: int = 1) -> FeatureSet:
     """A set by name and family, drawn if it is not there yet."""
     count, split, options = SETS[name]
     dataset = WallpaperDataset(family, count, size=SIZE, split=split, **options)
-    return gather_evidence(dataset, RUNS / f"{name}-{family}", scans="test" in name, workers=workers)
+    return extract_feature_set(dataset, RUNS / f"{name}-{family}", scans="test" in name, workers=workers)
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
     for name in SETS:
         if name.startswith(arguments.only):
             for family in FAMILIES:
-                evidence_set(name, family, workers=arguments.workers)
+                feature_set(name, family, workers=arguments.workers)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from symnet_sets import SIZE, evidence_set
+from symnet_sets import SIZE, feature_set
 
 import equisym.models
 from equisym.data import FAMILIES
 from equisym.eval.metrics import score
-from equisym.train.evidence import EvidenceSet
-from equisym.train.records import save_model, write_whole
-from equisym.train.symmetry import calibrate, fit_crystal, fit_symnet
+from equisym.train.artifacts import save_model, write_whole
+from equisym.train.feature_set import FeatureSet
+from equisym.train.feature_training import calibrate, fit_crystal, fit_symnet
 
 OUT = Path(__file__).parent / "results" / "symnet"
 WEIGHTS = Path(equisym.models.__file__).parent / "weights"
@@ -30,9 +30,9 @@ STEPS = 8000
 
 def main() -> None:
     torch.set_num_threads(1)
-    train = EvidenceSet.cat([evidence_set(name, family) for name in ("train", "more") for family in FAMILIES])
-    valid = EvidenceSet.cat([evidence_set("valid", family) for family in FAMILIES])
-    rows, valid_rows = train.evidence.pack(), valid.evidence.pack()
+    train = FeatureSet.cat([feature_set(name, family) for name in ("train", "more") for family in FAMILIES])
+    valid = FeatureSet.cat([feature_set("valid", family) for family in FAMILIES])
+    rows, valid_rows = train.features.pack(), valid.features.pack()
     candidates = []
     for seed in SEEDS:
         network = fit_symnet(rows, train.labels, seed=seed, steps=STEPS, progress=True)
@@ -67,12 +67,12 @@ def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
         "| network | family | accuracy | 95 % interval | rotation order | crystal class | ECE | at 95 % |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    tests = {family: evidence_set("test", family) for family in FAMILIES}
-    tests["all"] = EvidenceSet.cat(list(tests.values()))
+    tests = {family: feature_set("test", family) for family in FAMILIES}
+    tests["all"] = FeatureSet.cat(list(tests.values()))
     for name, network in networks:
         for family, images_of in tests.items():
             with torch.no_grad():
-                found = score(network(images_of.evidence.pack()), images_of.labels)
+                found = score(network(images_of.features.pack()), images_of.labels)
             surest = np.argsort(-found.confidences, kind="stable")[: round(0.95 * len(images_of))]
             kept = (found.answers == found.labels)[surest].mean()
             shares = (found.level_rotation, found.level_class)
@@ -86,10 +86,10 @@ def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
         "Validation images are degraded as training images are; their accuracy, and that of their surest 95 %:",
         "",
     ]
-    valid = EvidenceSet.cat([evidence_set("valid", family) for family in FAMILIES])
+    valid = FeatureSet.cat([feature_set("valid", family) for family in FAMILIES])
     for name, network in networks:
         with torch.no_grad():
-            found = score(network(valid.evidence.pack()), valid.labels)
+            found = score(network(valid.features.pack()), valid.labels)
         surest = np.argsort(-found.confidences, kind="stable")[: round(0.95 * len(valid))]
         kept = (found.answers == found.labels)[surest].mean()
         lines.append(f"- {name}: {100 * found.accuracy:.2f}, {100 * kept:.2f}, ECE {found.ece:.4f}")

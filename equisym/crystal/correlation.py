@@ -9,30 +9,30 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from equisym.crystal.cell import CellAverage
+from equisym.crystal.cell_average import CellAverage
 from equisym.groups.lattice import finite_order_matrices
 from equisym.groups.operation import Matrix
 
-RINGS = 24
+SHELLS = 24
 LOWEST, HIGHEST = 1 / 128, 0.5  # cycles per pixel
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Fourier coefficients of cells, on rings of equal frequency in the image.
+    """Fourier coefficients of cells, on shells of equal frequency in the image.
 
     Attributes:
         full: of the average over all repeats, (B, N, N) complex.
-        half: of the two halves, (B, 2, N, N) complex.
-        ring: ring of each coefficient, RINGS for those beyond the image's resolution and for the mean, (B, N, N).
-        signal: power that both halves share, (B, RINGS).
-        total: power of the full average, (B, RINGS).
-        count: coefficients on each ring, (B, RINGS).
+        half: of the two half_sets, (B, 2, N, N) complex.
+        shell: shell of each coefficient, SHELLS for those beyond the image's resolution and for the mean, (B, N, N).
+        signal: power that both half_sets share, (B, SHELLS).
+        total: power of the full average, (B, SHELLS).
+        count: coefficients on each shell, (B, SHELLS).
     """
 
     full: Tensor
     half: Tensor
-    ring: Tensor
+    shell: Tensor
     signal: Tensor
     total: Tensor
     count: Tensor
@@ -43,39 +43,41 @@ class Spectrum:
 
     @property
     def reliability(self) -> Tensor:
-        """Share of the full average's power that is signal, on each ring, 0 to 1, (B, RINGS)."""
+        """Share of the full average's power that is signal, on each shell, 0 to 1, (B, SHELLS)."""
         return (self.signal / self.total.clamp(min=torch.finfo(self.total.dtype).tiny)).clamp(0, 1)
 
 
-def ring_edges(like: Tensor) -> Tensor:
-    """Edges of the rings in cycles per pixel, geometric."""
+def shell_edges(like: Tensor) -> Tensor:
+    """Edges of the shells in cycles per pixel, geometric."""
     return torch.logspace(
-        math.log2(LOWEST), math.log2(HIGHEST), RINGS + 1, base=2, dtype=like.dtype, device=like.device
+        math.log2(LOWEST), math.log2(HIGHEST), SHELLS + 1, base=2, dtype=like.dtype, device=like.device
     )
 
 
 def spectrum(average: CellAverage) -> Spectrum:
-    """Fourier coefficients of averaged cells, with their signal measured by what the halves share."""
+    """Fourier coefficients of averaged cells, with their signal measured by what the half_sets share."""
     full = torch.fft.fft2(average.cell, norm="forward")
-    half = torch.fft.fft2(average.halves, norm="forward")
+    half = torch.fft.fft2(average.half_sets, norm="forward")
     q = average.frequency()
-    ring = torch.bucketize(q, ring_edges(q)) - 1
-    ring = ring.clamp(min=0)  # the few below the lowest edge join the first ring
+    shell = torch.bucketize(q, shell_edges(q)) - 1
+    shell = shell.clamp(min=0)  # the few below the lowest edge join the first shell
     # a disc of frequencies that fits into the grid, so that every operation maps it onto itself
     fits = (average.size / 2 - 1e-6) / average.basis.norm(dim=-2).amax(-1)
-    ring = torch.where(q > fits.clamp(max=HIGHEST)[:, None, None], RINGS, ring).clamp(max=RINGS)
-    ring[..., 0, 0] = RINGS
-    signal = by_ring((half[:, 0] * half[:, 1].conj()).real, ring)
-    return Spectrum(full, half, ring, signal, by_ring(full.abs().square(), ring), by_ring(torch.ones_like(q), ring))
+    shell = torch.where(q > fits.clamp(max=HIGHEST)[:, None, None], SHELLS, shell).clamp(max=SHELLS)
+    shell[..., 0, 0] = SHELLS
+    signal = by_shell((half[:, 0] * half[:, 1].conj()).real, shell)
+    return Spectrum(
+        full, half, shell, signal, by_shell(full.abs().square(), shell), by_shell(torch.ones_like(q), shell)
+    )
 
 
-def by_ring(values: Tensor, ring: Tensor) -> Tensor:
-    """Sum over the coefficients of each ring; (B, ..., N, N) with rings (B, N, N) to (B, ..., RINGS)."""
+def by_shell(values: Tensor, shell: Tensor) -> Tensor:
+    """Sum over the coefficients of each shell; (B, ..., N, N) with shells (B, N, N) to (B, ..., SHELLS)."""
     flat = values.flatten(-2)
-    index = ring.flatten(-2)
+    index = shell.flatten(-2)
     index = index.reshape(index.shape[0], *(1,) * (flat.dim() - 2), -1).expand(flat.shape)
-    out = torch.zeros(*flat.shape[:-1], RINGS + 1, dtype=values.dtype, device=values.device)
-    return out.scatter_add(-1, index, flat)[..., :RINGS]
+    out = torch.zeros(*flat.shape[:-1], SHELLS + 1, dtype=values.dtype, device=values.device)
+    return out.scatter_add(-1, index, flat)[..., :SHELLS]
 
 
 @lru_cache(maxsize=8)
@@ -92,7 +94,7 @@ def transposed_frequencies(size: int) -> tuple[Tensor, Tensor]:
 def products(s: Spectrum, which: Tensor) -> Tensor:
     """F(k) conj F(W^T k) for chosen matrices, free of noise bias; (B, M, N*N) complex.
 
-    A coefficient paired with itself would count its noise as agreement, so there the halves are multiplied instead.
+    A coefficient paired with itself would count its noise as agreement, so there the half_sets are multiplied instead.
     """
     size = s.full.shape[-1]
     index, own = transposed_frequencies(size)

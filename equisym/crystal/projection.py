@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equisym.crystal.correlation import (
-    RINGS,
+    SHELLS,
     Spectrum,
     matrix_index,
     over_translations,
@@ -31,24 +31,24 @@ class Fit:
         origin: of the group, in fractions of the cell, (2,).
         agreement: mean correlation of the operations other than the identity, 1 if the cell has the group.
         strain: of the lattice against the nearest one that has the group's point group.
-        rings: for each class of operations, correlation power on each ring, (classes, RINGS).
+        shells: for each class of operations, correlation power on each shell, (classes, SHELLS).
     """
 
     setting: Setting
     origin: Tensor
     agreement: float
     strain: float
-    rings: Tensor
+    shells: Tensor
 
 
 def search_weight(s: Spectrum, whitening: float = 0.5) -> Tensor:
-    """Weight on the coefficients: reliable ones count, and strong rings are held back by a power; (B, N, N)."""
+    """Weight on the coefficients: reliable ones count, and strong shells are held back by a power; (B, N, N)."""
     mean = s.signal.clamp(min=0) / s.count.clamp(min=1)
     strongest = mean.amax(-1, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)
     level = (mean / strongest).clamp(min=1e-6)
     weight = s.reliability**2 * level ** (-whitening) * (s.count > 0)
     weight = torch.cat((weight, weight.new_zeros(len(weight), 1)), -1)
-    return weight.gather(-1, s.ring.flatten(1)).reshape(s.ring.shape)
+    return weight.gather(-1, s.shell.flatten(1)).reshape(s.shell.shape)
 
 
 @lru_cache
@@ -129,9 +129,9 @@ class _Pairs:
         k = torch.fft.fftfreq(size, 1 / size)
         ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
         half = (kx > 0) | ((kx == 0) & (ky > 0))
-        keep = half & (kx.abs() < size // 2) & (ky.abs() < size // 2) & (s.ring[0].flatten() < RINGS)
+        keep = half & (kx.abs() < size // 2) & (ky.abs() < size // 2) & (s.shell[0].flatten() < SHELLS)
         self.k = torch.stack((kx[keep], ky[keep]), -1).to(weight)
-        self.ring = s.ring[0].flatten()[keep]
+        self.shell = s.shell[0].flatten()[keep]
         cross, pair = products(s, which), pair_weight(weight, which)
         self.maps = over_translations(cross * pair, size)[0]
         self.cross, self.weight = cross[0][:, keep], pair[0][:, keep]
@@ -141,7 +141,7 @@ class _Pairs:
     def measure(self, setting: Setting, chosen: Tensor, origin: Tensor, strain: float, polish: int) -> Fit:
         """Polish the origin and read the operations there."""
         if not len(chosen):
-            return Fit(setting, origin, 1.0, strain, self.weight.new_zeros(0, RINGS))
+            return Fit(setting, origin, 1.0, strain, self.weight.new_zeros(0, SHELLS))
         operations = setting.operations[1:]
         W = torch.tensor([op.W for op in operations]).to(self.weight)
         w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(self.weight)
@@ -158,9 +158,9 @@ class _Pairs:
             origin = origin + step.clamp(-0.01, 0.01)
         turned = (cross * self._phase(origin - W @ origin + w)).real
         agreement = ((turned * weight).sum() / (len(operations) * self.power)).nan_to_num(0.0)
-        rings = turned.new_zeros(len(operations), RINGS)
-        rings = 2 * rings.scatter_add(1, self.ring.expand(len(operations), -1), turned)
-        classes = torch.stack([rings[[i - 1 for i in c]].mean(0) for c in setting.classes])
+        shells = turned.new_zeros(len(operations), SHELLS)
+        shells = 2 * shells.scatter_add(1, self.shell.expand(len(operations), -1), turned)
+        classes = torch.stack([shells[[i - 1 for i in c]].mean(0) for c in setting.classes])
         return Fit(setting, origin % 1, agreement.item(), strain, classes)
 
     def _phase(self, t: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Generated wallpaper images: patterns with exact symmetry, the label guard, and datasets."""
 
 from equisym.data.batch import images
-from equisym.data.cell import Cell, draw_cell
+from equisym.data.bravais import Cell, draw_cell
 from equisym.data.corruptions import CORRUPTIONS, Corruption
 from equisym.data.dataset import WallpaperDataset
 from equisym.data.degradation import Degradation

@@ -59,9 +59,9 @@ def _generate(config: GenerateConfig) -> None:
     if config.check:
         _check(config.out)
         return
-    from equisym.data.blocks import shard_of_environment
     from equisym.data.dataset import WallpaperDataset, worker_count
     from equisym.data.generate import generate
+    from equisym.data.image_blocks import shard_of_environment
     from equisym.data.pattern import FAMILIES
 
     families = FAMILIES if config.family == "all" else tuple(config.family.split(","))

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import DataLoader
 
-from equisym.data.blocks import Blocks, blocks_of, remove_partial, write_atomically
 from equisym.data.dataset import WallpaperDataset
+from equisym.data.image_blocks import Blocks, blocks_of, remove_partial, write_atomically
 from equisym.data.photographs import photographs
 from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, open_hdf5
 from equisym.groups import WALLPAPER_GROUPS

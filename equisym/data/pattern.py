@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equisym.data.cell import Cell, draw_cell
+from equisym.data.bravais import Cell, draw_cell
 from equisym.data.guard import strongest_forbidden
+from equisym.data.motif import Texture, atom_texture, noise_texture, photo_texture
 from equisym.data.photographs import Photographs, photographs
 from equisym.data.poster import draw_poster
-from equisym.data.texture import Texture, atom_texture, noise_texture, photo_texture
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 from equisym.groups.asymmetric_unit import fold, fold_planes
 

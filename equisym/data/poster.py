@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from equisym.data.cell import Cell, draw_cell
+from equisym.data.bravais import Cell, draw_cell
+from equisym.data.motif import Texture, atoms_of, noise_texture, photo_texture, unit_box
 from equisym.data.photographs import Photographs
-from equisym.data.texture import Texture, atoms_of, noise_texture, photo_texture, unit_box
 from equisym.groups import WallpaperGroup
 
 UNIT_AREA = (960.0, 10.0)  # mean and standard deviation, in square pixels

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from equisym.data.motif import unit_box
 from equisym.data.pattern import Pattern
-from equisym.data.texture import unit_box
 from equisym.groups import WALLPAPER_GROUPS
 
 if TYPE_CHECKING:

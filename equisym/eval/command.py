@@ -52,8 +52,8 @@ def _evaluate(config: EvalConfig) -> None:
     from equisym.data.dataset import worker_count
     from equisym.eval.protocol import MODEL_COLUMNS, Repeats, describe, evaluate, write_answers, write_table
     from equisym.eval.report import markdown_report
+    from equisym.train.artifacts import write_whole
     from equisym.train.plots import plot_confusion
-    from equisym.train.records import write_whole
 
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -102,8 +102,8 @@ def _look(run: str, config: EvalConfig, out: Path) -> list[str]:
     import torch
 
     from equisym.data import PatternOptions, WallpaperDataset
-    from equisym.eval.looking import embedding, features, plot_embedding, plot_saliency
-    from equisym.train.records import load_model
+    from equisym.eval.attribution import embedding, features, plot_embedding, plot_saliency
+    from equisym.train.artifacts import load_model
 
     model, about = load_model(run)
     size, options, name = about["size"], PatternOptions(photos=config.photos), Path(run).stem

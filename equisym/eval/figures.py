@@ -16,7 +16,7 @@ from equisym.groups import WALLPAPER_GROUPS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLOURS = {"right": "#4c9f70", "supergroup": "#e3b23c", "subgroup": "#d9804a", "wild": "#a63d40"}
+_COLOURS = {"right": "#4c9f70", "supergroup": "#e3b23c", "subgroup": "#d9804a", "unrelated": "#a63d40"}
 Trust = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 
@@ -135,7 +135,7 @@ def confusion_on_subgroup_graph(confusion: NDArray[np.integer], title: str) -> s
     """The 17 groups as nodes, larger groups higher, joined where one holds the other.
 
     A node is coloured by the share of its images answered rightly; an arrow from the truth to the answer is as wide as
-    that error is frequent, and wild errors, between groups that are not joined, are thin and dark red.
+    that error is frequent, and unrelated errors, between groups that are not joined, are thin and dark red.
     """
     figure = _figure(7.5, 4.8)
     axes = figure.subplots()
@@ -149,7 +149,7 @@ def confusion_on_subgroup_graph(confusion: NDArray[np.integer], title: str) -> s
     for truth, answer in np.argwhere((shares > 0.02) & ~np.eye(17, dtype=bool)).tolist():
         kind = RELATIONS[truth, answer]
         style = f"arc3,rad={0.12 if truth < answer else -0.12}"
-        width = 0.6 + 8 * shares[truth, answer] if kind != "wild" else 0.5 + 3 * shares[truth, answer]
+        width = 0.6 + 8 * shares[truth, answer] if kind != "unrelated" else 0.5 + 3 * shares[truth, answer]
         axes.annotate(
             "",
             places[answer],

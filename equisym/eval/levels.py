@@ -38,7 +38,7 @@ def kinds_of_errors(results: Results, groups: dict) -> list[Block]:
                 continue
             shares[f"{name}, {images} {source}: {family}"] = error_shares(arrays["answers"], arrays["labels"])
     if shares:
-        caption = "Right answers, and errors into a supergroup, into a subgroup, and wild ones (first seed)."
+        caption = "Right answers, and errors into a supergroup, into a subgroup, and unrelated ones (first seed)."
         blocks.append(Figure("errors", error_bars(shares), caption))
     for family in dict.fromkeys(family for _, family in results.answers):
         confusion = _best_confusion(results, groups, family)
@@ -60,7 +60,7 @@ def answers_first_level(results: Results, row: Row) -> bool:
 def first_level_alone(results: Results, families: Sequence[str]) -> list[Block]:
     """How often each network is right about the three classes, whether it learned these alone or the 17 groups."""
     if not any(answers_first_level(results, row) for row in results.rows):
-        return [Text("No network was trained on the first level alone (`equisym-train --loss level1`).")]
+        return [Text("No network was trained on the first level alone (`equisym-train --loss rotation_family`).")]
     rows = []
     for (name, source, images), own in by_network(results.rows).items():
         shares: dict[str, list[float]] = defaultdict(list)
@@ -73,7 +73,7 @@ def first_level_alone(results: Results, families: Sequence[str]) -> list[Block]:
                 if alone:
                     shares[family].append(float(row["accuracy"]))
                 elif arrays is not None:
-                    level = np.array(labels_at("level1"))
+                    level = np.array(labels_at("rotation_family"))
                     shares[family].append(float((level[arrays["answers"]] == level[arrays["labels"]]).mean()))
         cells = []
         for family in families:

@@ -99,18 +99,18 @@ def _relation(truth: int, answer: int) -> str:
         return "right"
     if true.is_subgroup_of(said):
         return "supergroup"
-    return "subgroup" if said.is_subgroup_of(true) else "wild"
+    return "subgroup" if said.is_subgroup_of(true) else "unrelated"
 
 
 RELATIONS: NDArray[np.str_] = np.array([[_relation(truth, answer) for answer in range(17)] for truth in range(17)])
-"""What each answer (column) is to each truth (row): right, supergroup, subgroup or wild; on the same lattice."""
+"""What each answer (column) is to each truth (row): right, supergroup, subgroup or unrelated; on the same lattice."""
 
 
 def error_shares(answers: NDArray[np.integer], labels: NDArray[np.integer]) -> dict[str, float]:
     """Shares of the answers that are right, a supergroup of the truth, a subgroup of it, or neither.
 
     >>> error_shares(np.array([0, 1, 0, 9]), np.array([0, 0, 1, 12]))
-    {'right': 0.25, 'supergroup': 0.25, 'subgroup': 0.25, 'wild': 0.25}
+    {'right': 0.25, 'supergroup': 0.25, 'subgroup': 0.25, 'unrelated': 0.25}
     """
     kinds = RELATIONS[labels, answers]
-    return {kind: float((kinds == kind).mean()) for kind in ("right", "supergroup", "subgroup", "wild")}
+    return {kind: float((kinds == kind).mean()) for kind in ("right", "supergroup", "subgroup", "unrelated")}

@@ -18,9 +18,9 @@ from tqdm.auto import tqdm
 from equisym.data import Corruption, PatternOptions, WallpaperDataset
 from equisym.eval.cost import invariance_error, multiply_adds
 from equisym.eval.metrics import Scores, score
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.tree import labels_at
-from equisym.train.records import load_model, write_whole
+from equisym.train.artifacts import load_model, write_whole
 
 COLUMNS: tuple[str, ...] = (
     "arch",
@@ -98,7 +98,7 @@ def evaluate(
         For each run, family and condition, a row of ``cross_dataset.csv`` and the scores behind it.
     """
     drawn: dict[tuple, tuple[Tensor, ...]] = {}
-    measured: dict[tuple, tuple[Tensor, float]] = {}  # what all networks that judge evidence are given
+    measured: dict[tuple, tuple[Tensor, float]] = {}  # what all networks that read symmetry features are given
     loaded = [(Path(run), *load_model(run)) for run in runs]
     for path, model, about in loaded:
         for family in families:
@@ -115,17 +115,17 @@ def evaluate(
                 if isinstance(condition, Corruption):
                     images = condition(images, seed=seed)
                 seconds = 0.0
-                if isinstance(model, FromEvidence):
+                if isinstance(model, FeatureClassifier):
                     if (key, condition) not in measured:
                         measured[key, condition] = _measured(model, images, batch_size)
                     images, seconds = measured[key, condition]
                 yield _tested(path, model, about, family + suffix(condition), images, labels, batch_size, seconds)
 
 
-def _measured(model: FromEvidence, images: Tensor, batch_size: int) -> tuple[Tensor, float]:
+def _measured(model: FeatureClassifier, images: Tensor, batch_size: int) -> tuple[Tensor, float]:
     start = time.perf_counter()
-    batches = tqdm(images.split(batch_size), desc="evidence", leave=False)
-    return torch.cat([model.look(batch) for batch in batches]), time.perf_counter() - start
+    batches = tqdm(images.split(batch_size), desc="symmetry features", leave=False)
+    return torch.cat([model.extract(batch) for batch in batches]), time.perf_counter() - start
 
 
 def _tested(
@@ -144,7 +144,7 @@ def _tested(
         logits = torch.cat([model(batch) for batch in batches]).float()
     speed = len(images) / (time.perf_counter() - start)
     if about["num_classes"] == 3:  # a network of the hierarchy's first level
-        labels = labels.new_tensor(labels_at("level1"))[labels]
+        labels = labels.new_tensor(labels_at("rotation_family"))[labels]
     scores = score(logits, labels)
     row = {
         "arch": about["arch"],

@@ -99,7 +99,7 @@ class WallpaperGroup:
         return _CLASS_NAMES[self.rotation_order] if self.point_group.mirrors else str(self.rotation_order)
 
     @property
-    def level1(self) -> int:
+    def rotation_family(self) -> int:
         """The split in three of the hierarchy's top, 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
         return {1: 0, 2: 1, 4: 1, 3: 2, 6: 2}[self.rotation_order]
 

@@ -1,12 +1,12 @@
 """Architectures and their registry: ``build(name, ...)`` and ``list_archs()``."""
 
 from equisym.models.baselines import PyramidClassifier
-from equisym.models.classifier import Classifier
 from equisym.models.convnets import ConvNet
-from equisym.models.crystal import Crystal
+from equisym.models.crystal_regression import Crystal
 from equisym.models.e2densenet import E2DenseNet
 from equisym.models.e2resnet import E2ResNet
 from equisym.models.e2wideresnet import E2WideResNet
+from equisym.models.field_classifier import Classifier
 from equisym.models.filternet import FilterNet
 from equisym.models.orbitnet import OrbitNet
 from equisym.models.registry import build, list_archs, register

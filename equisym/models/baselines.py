@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from equisym.models.classifier import to_plain
+from equisym.models.field_classifier import to_plain
 from equisym.models.registry import register
 
 

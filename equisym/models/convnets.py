@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from equisym.groups import C, PointGroup
-from equisym.models.classifier import FieldClassifier
+from equisym.models.field_classifier import FieldClassifier
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 

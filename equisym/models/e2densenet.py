@@ -8,7 +8,7 @@ from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.models.blocks import DenseLayer
-from equisym.models.classifier import FieldClassifier
+from equisym.models.field_classifier import FieldClassifier
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 

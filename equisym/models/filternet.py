@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import C
-from equisym.models.classifier import Classifier
 from equisym.models.e2resnet import E2ResNet
+from equisym.models.field_classifier import Classifier
 from equisym.models.registry import register
 from equisym.nn import SymmetryFilter2d
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, C
-from equisym.models.classifier import Classifier
+from equisym.models.field_classifier import Classifier
 from equisym.models.registry import register
 from equisym.nn import WallpaperConv2d
 

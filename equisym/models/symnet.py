@@ -7,24 +7,24 @@ import math
 import torch
 from torch import Tensor, nn
 
-from equisym.crystal.evidence import SLOT_GROUP, SLOT_KIND, Evidence
-from equisym.crystal.statistics import Correlations, correlate, level, ring_frequency
+from equisym.crystal.shell_correlation import Correlations, correlate, level, shell_frequency
+from equisym.crystal.symmetry_features import CLASS_GROUP, CLASS_KIND, SymmetryFeatures
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import register
 
 LARGEST_STRAIN = 0.1  # a lattice that is further from a group's is another lattice, not a distorted one
 
 
-class SymNet(FromEvidence):
-    r"""Log-probabilities of the 17 groups from the evidence of symmetry in a unit cell.
+class SymNet(FeatureClassifier):
+    r"""Log-probabilities of the 17 groups from the symmetry features of a unit cell.
 
     .. math::
         E(G) = \sum_{c \in G} s_\theta(\rho_\theta(c)) - \frac{\epsilon_G^2}{2 \sigma^2}, \qquad
         p(G) = (1 - \delta_\theta)\, \mathrm{softmax}_G\, E(G) / \tau + \delta_\theta / 17
 
     Isotropic spectral filters, whose transfer function is learned from frequency, strength and reliability of each
-    ring, turn the cell into features. Their correlation :math:`\rho` with themselves under each class c of operations
+    shell, turn the cell into features. Their correlation :math:`\rho` with themselves under each class c of operations
     of each group (conjugate operations and inverses, which hold together), at the group's best origin, is read by one
     small network that is the same for all classes and gives the log-odds that the class holds. An isometry commutes
     with isotropic filters, so the features have the symmetry of the image. A group's energy adds up its classes, and
@@ -36,7 +36,7 @@ class SymNet(FromEvidence):
         hidden: width of the small networks.
 
     Shape:
-        images ``(B, C, H, W)`` or packed evidence ``(B, PACKED)`` to ``(B, 17)`` log-probabilities.
+        images ``(B, C, H, W)`` or packed features ``(B, PACKED)`` to ``(B, 17)`` log-probabilities.
 
     >>> SymNet()(torch.rand(2, 1, 32, 32)).exp().sum(1)
     tensor([1.0000, 1.0000], grad_fn=<SumBackward1>)
@@ -57,10 +57,10 @@ class SymNet(FromEvidence):
         nn.init.zeros_(self.shape[-1].weight)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.shape[-1].bias)  # pyright: ignore[reportArgumentType]
         nn.init.constant_(self.doubt[-1].bias, -4.0)  # pyright: ignore[reportArgumentType]
-        members = torch.zeros(17, len(SLOT_GROUP))
-        members[SLOT_GROUP, torch.arange(len(SLOT_GROUP))] = 1.0
+        members = torch.zeros(17, len(CLASS_GROUP))
+        members[CLASS_GROUP, torch.arange(len(CLASS_GROUP))] = 1.0
         self.register_buffer("members", members, persistent=False)
-        self.register_buffer("kind", nn.functional.one_hot(SLOT_KIND, 7).float(), persistent=False)
+        self.register_buffer("kind", nn.functional.one_hot(CLASS_KIND, 7).float(), persistent=False)
         self.members: Tensor
         self.kind: Tensor
         self.temperature: Tensor
@@ -69,9 +69,9 @@ class SymNet(FromEvidence):
         """Constructor arguments."""
         return f"{self.filters}, hidden={self.hidden}"
 
-    def correlations(self, e: Evidence) -> Correlations:
+    def correlations(self, e: SymmetryFeatures) -> Correlations:
         """Correlations of all operations under the learned filters."""
-        q = ring_frequency(e.signal).log2()
+        q = shell_frequency(e.signal).log2()
         cell = torch.linalg.det(e.basis).abs().clamp(min=1).log2() / 2
         relative = q + cell[:, None]
         strong = level(e)
@@ -84,8 +84,8 @@ class SymNet(FromEvidence):
         )
         return correlate(e, weight * (e.signal > 0)[:, None])
 
-    def log_odds(self, e: Evidence) -> Tensor:
-        """That each slot's operations hold, (B, 39)."""
+    def log_odds(self, e: SymmetryFeatures) -> Tensor:
+        """That each operation class hold, (B, 39)."""
         c = self.correlations(e)
         miss = 1 - c.value
         # how far from holding on a logarithmic scale, linear where it is as small as what noise and pixels do
@@ -96,14 +96,14 @@ class SymNet(FromEvidence):
         seen = self.head(torch.cat((distance, error, chance, kind), -1))[..., 0]
         return seen + self.slope * 4 * (1 - distance.mean(-1) * 1.5)
 
-    def energies(self, e: Evidence) -> Tensor:
+    def energies(self, e: SymmetryFeatures) -> Tensor:
         """Unnormalised log-probabilities of the groups, given that the lattice is right, (B, 17)."""
         energy = self.log_odds(e) @ self.members.T - 0.5 * (e.strain / self.log_rigidity.exp()).square()
         one = torch.arange(17, device=energy.device) == WALLPAPER_GROUPS["p1"].label
         possible = e.admitted & (e.strain <= LARGEST_STRAIN)
         return torch.where(possible | one, energy, torch.full_like(energy, -30.0))
 
-    def log_doubt(self, e: Evidence) -> tuple[Tensor, Tensor]:
+    def log_doubt(self, e: SymmetryFeatures) -> tuple[Tensor, Tensor]:
         """Logarithms of the chance that the lattice is right and that it is wrong, (B, 1) each."""
         best = torch.where(e.admitted, e.agreement, torch.zeros_like(e.agreement))[:, 1:].amax(1)
         reliable = (e.signal.clamp(min=0) * e.reliability).sum(1)
@@ -111,7 +111,7 @@ class SymNet(FromEvidence):
         odds = self.doubt(seen)
         return nn.functional.logsigmoid(-odds), nn.functional.logsigmoid(odds)
 
-    def judge(self, e: Evidence) -> Tensor:
+    def classify(self, e: SymmetryFeatures) -> Tensor:
         """Log-probabilities of the 17 groups, (B, 17)."""
         right, wrong = self.log_doubt(e)
         given = (self.energies(e) / self.temperature).log_softmax(-1)

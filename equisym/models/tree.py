@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, fx, nn
 
 from equisym.groups import CRYSTAL_CLASSES, ROTATION_ORDERS, WALLPAPER_GROUPS
-from equisym.models.classifier import to_plain
+from equisym.models.field_classifier import to_plain
 
 LEVELS = ("rotation", "class", "group")
 
 
 def labels_at(level: str) -> tuple[int, ...]:
-    """For each of the 17 groups, its class at a level: ``"level1"``, ``"rotation"``, ``"class"`` or ``"group"``.
+    """For each of the 17 groups, its class at a level: ``"rotation_family"``, ``"rotation"``, ``"class"``, ``"group"``.
 
-    >>> labels_at("level1")
+    >>> labels_at("rotation_family")
     (0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2)
     """
     return tuple(
         {
-            "level1": lambda g: g.level1,
+            "rotation_family": lambda g: g.rotation_family,
             "rotation": lambda g: ROTATION_ORDERS.index(g.rotation_order),
             "class": lambda g: CRYSTAL_CLASSES.index(g.crystal_class),
             "group": lambda g: g.label,
@@ -40,7 +40,7 @@ def log_sums(log_probabilities: Tensor, classes: Sequence[int]) -> Tensor:
     Returns:
         Shape (B, number of classes).
 
-    >>> log_sums(torch.full((1, 17), 1 / 17).log(), labels_at("level1")).exp() * 17
+    >>> log_sums(torch.full((1, 17), 1 / 17).log(), labels_at("rotation_family")).exp() * 17
     tensor([[4., 8., 5.]])
     """
     members = [[leaf for leaf, c in enumerate(classes) if c == wanted] for wanted in range(max(classes) + 1)]

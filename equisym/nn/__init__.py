@@ -21,7 +21,7 @@ from equisym.nn.orbit_conv import OrbitConv2d
 from equisym.nn.orbit_linear import OrbitLinear, commutant_dimension
 from equisym.nn.pooling import GroupPool2d
 from equisym.nn.reparam import ReparamConv2d, ReparamLinear
-from equisym.nn.resample import BlurPool2d, NormMaxPool2d, NormPool2d, Upsample2d
+from equisym.nn.resample import BlurPool2d, FieldMagnitude2d, NormMaxPool2d, Upsample2d
 from equisym.nn.residual import GroupResidualBlock
 from equisym.nn.restriction import Restrict2d, RestrictRegular2d
 from equisym.nn.rotating_conv import RotatingConv2d
@@ -40,6 +40,7 @@ __all__ = [
     "FieldGroupNorm2d",
     "FieldInstanceNorm2d",
     "FieldLayerNorm2d",
+    "FieldMagnitude2d",
     "FieldType",
     "FourierNonlinearity",
     "GatedNonlinearity",
@@ -54,7 +55,6 @@ __all__ = [
     "LiftConv2d",
     "NormMaxPool2d",
     "NormNonlinearity",
-    "NormPool2d",
     "OrbitConv2d",
     "OrbitLinear",
     "PointwiseNonlinearity",

@@ -26,7 +26,7 @@ from equisym.groups.representation import angle_and_flip
 from equisym.nn.field_norm import FieldBatchNorm2d
 from equisym.nn.field_type import FieldType
 from equisym.nn.pooling import GroupPool2d
-from equisym.nn.resample import NormPool2d
+from equisym.nn.resample import FieldMagnitude2d
 from equisym.nn.steerable_conv import SteerableConv2d
 
 POINTWISE = {"ReLU": nn.ReLU, "ELU": nn.ELU, "LeakyReLU": nn.LeakyReLU}
@@ -56,7 +56,7 @@ def from_escnn(module: Any) -> nn.Module:
         "R2Conv": _conv,
         "InnerBatchNorm": _batch_norm,
         "PointwiseDropout": lambda m: nn.Dropout(m.p),
-        "NormPool": lambda m: NormPool2d(field_type(m.in_type)),
+        "NormPool": lambda m: FieldMagnitude2d(field_type(m.in_type)),
         "GroupPooling": _group_pool,
     }
     if name in makers:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
+from equisym.nn.input_transform_conv import convolve_turned, turning_is_cheaper
 from equisym.nn.kernel import GroupKernel
-from equisym.nn.turned_input import convolve_turned, turning_is_cheaper
 
 
 class _RegularConv2d(nn.Module):

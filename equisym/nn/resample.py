@@ -94,7 +94,7 @@ class NormMaxPool2d(_ByField):
         return f"{self.field_type!r}, {self.kernel_size}, stride={self.stride}"
 
 
-class NormPool2d(_ByField):
+class FieldMagnitude2d(_ByField):
     """The norm of each field: scalars that the group leaves unchanged, one per field.
 
     Args:
@@ -105,7 +105,7 @@ class NormPool2d(_ByField):
 
     >>> import torch
     >>> from equisym.groups import SO2, irrep
-    >>> NormPool2d(FieldType.of((3, irrep(SO2, 1))))(torch.randn(1, 6, 2, 2)).shape
+    >>> FieldMagnitude2d(FieldType.of((3, irrep(SO2, 1))))(torch.randn(1, 6, 2, 2)).shape
     torch.Size([1, 3, 2, 2])
     """
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from equisym.crystal import Evidence, Measurement, correlate, evidence, operation_scores, symmetrise
-from equisym.crystal.statistics import class_sizes, whitening_filters
+from equisym.crystal import Measurement, SymmetryFeatures, correlate, features_of, operation_scores, symmetrise
+from equisym.crystal.shell_correlation import class_sizes, whitening_filters
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.models.from_evidence import FromEvidence
-from equisym.predict.inspection import Found, Image, inspect
-from equisym.predict.judge import bundled, load_judge
+from equisym.models.feature_classifier import FeatureClassifier
+from equisym.predict.measurement import Found, Image, inspect
 from equisym.predict.prediction import OperationResidual, Prediction
+from equisym.predict.pretrained import bundled, load_classifier
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
 _LEAST = 0.25  # an answer less likely than this is none
@@ -29,7 +29,7 @@ class SymmetryClassifier:
     The same image gives the same answer every time, alone or in a batch.
 
     Args:
-        judge: a network that judges evidence, such as :class:`equisym.models.SymNet`.
+        model: a network that reads symmetry features, such as :class:`equisym.models.SymNet`.
 
     >>> from equisym.data import render
     >>> result = SymmetryClassifier.from_pretrained("crystal").predict(render("p4m", "noise", seed=1, size=96))
@@ -37,8 +37,8 @@ class SymmetryClassifier:
     ('p4m', 4, 'square', None)
     """
 
-    def __init__(self, judge: FromEvidence) -> None:
-        self.judge = judge
+    def __init__(self, model: FeatureClassifier) -> None:
+        self.model = model
 
     @classmethod
     def from_pretrained(cls, name: str | Path | None = None) -> SymmetryClassifier:
@@ -50,7 +50,7 @@ class SymmetryClassifier:
         Raises:
             ValueError: if there is no such model.
         """
-        return cls(load_judge(bundled()[0] if name is None else name))
+        return cls(load_classifier(bundled()[0] if name is None else name))
 
     def predict(self, image: Image, *, pixel_size: float | None = None) -> Prediction:
         """Answer for one image.
@@ -96,8 +96,8 @@ class SymmetryClassifier:
         found = inspect(image, pixel_size)
         if found.refused is not None:
             return Prediction(found.refused, **found.about)
-        e = evidence(found.measurement)
-        probabilities = self.judge.judge(e)[0].double().softmax(-1)
+        e = features_of(found.measurement)
+        probabilities = self.model.classify(e)[0].double().softmax(-1)
         if probabilities.max() < _LEAST:
             likely = [
                 f"{WALLPAPER_GROUPS[int(k)].name} {100 * probabilities[k]:.0f} %" for k in probabilities.topk(3)[1]
@@ -131,7 +131,7 @@ def _raised(result: Prediction | Exception) -> Prediction:
     return result
 
 
-def _answer(found: Found, e: Evidence, probabilities: list[float]) -> Prediction:
+def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float]) -> Prediction:
     view, m = found.view, found.measurement
     assert view is not None
     assert m is not None
@@ -170,16 +170,16 @@ def _answer(found: Found, e: Evidence, probabilities: list[float]) -> Prediction
     )
 
 
-def _residuals(e: Evidence) -> dict[str, float]:
+def _residuals(e: SymmetryFeatures) -> dict[str, float]:
     """Share of the cell's signal that projecting it onto each group takes away."""
     values = correlate(e, whitening_filters(e, (0.0,))).value[0, :, 0].tolist()
-    out, slot = {}, 0
+    out, start = {}, 0
     for group in WALLPAPER_GROUPS:
         sizes = class_sizes(group.name)
         if bool(e.admitted[0, group.label]):
-            shared = 1 + sum(n * values[slot + i] for i, n in enumerate(sizes))
+            shared = 1 + sum(n * values[start + i] for i, n in enumerate(sizes))
             out[group.name] = max(0.0, 1 - shared / len(group.primitive_operations))
-        slot += len(sizes)
+        start += len(sizes)
     return out
 
 

@@ -12,9 +12,9 @@ from matplotlib.path import Path as MarkerPath
 from numpy.typing import NDArray
 
 from equisym.crystal import tile
-from equisym.predict.elements import reflection_lines, rotation_centres
-from equisym.predict.pixels import as_grey
+from equisym.groups.symmetry_elements import reflection_lines, rotation_centres
 from equisym.predict.prediction import Prediction
+from equisym.predict.preprocessing import as_grey
 
 MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 

@@ -11,7 +11,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from equisym.train.order import ResumableLoader
+from equisym.train.samplers import ResumableLoader
 
 
 class Preempted(SystemExit):

@@ -71,8 +71,8 @@ class OptimiserOptions:
         momentum: of sgd.
         schedule: how the learning rate moves; cosine after a warm-up of a twentieth.
         weight_decay: of the optimiser; norms and biases are spared.
-        loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or level1 (three
-            classes: without rotations, 2- and 4-fold, 3- and 6-fold).
+        loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or rotation_family
+            (three classes: without rotations, 2- and 4-fold, 3- and 6-fold).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
         accumulate: batches whose gradients make one step.
         clip: largest norm of the gradient; 0 for any.
@@ -88,7 +88,7 @@ class OptimiserOptions:
     momentum: float = 0.9
     schedule: Literal["onecycle", "cosine", "constant"] = "onecycle"
     weight_decay: float = 0.05
-    loss: Literal["flat", "hierarchical", "level1"] = "flat"
+    loss: Literal["flat", "hierarchical", "rotation_family"] = "flat"
     curriculum: float = 0.0
     accumulate: int = 1
     clip: float = 0.0
@@ -157,13 +157,14 @@ class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions,
 
     def optimiser_options(self, lr: float) -> OptimiserOptions:
         """Loss and optimiser alone, at a learning rate."""
-        own = {entry.name: getattr(self, entry.name) for entry in fields(OptimiserOptions)}
-        return OptimiserOptions(**own | {"lr": lr})
+        own: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(OptimiserOptions)}
+        own["lr"] = lr
+        return OptimiserOptions(**own)
 
     @property
     def num_classes(self) -> int:
         """Size of the network's answer."""
-        return 3 if self.loss == "level1" else 17
+        return 3 if self.loss == "rotation_family" else 17
 
     @property
     def model_options(self) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 
 from equisym.data import Degradation, PatternOptions, WallpaperDataset
 from equisym.data.dataset import worker_count
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.train.config import TrainConfig
-from equisym.train.order import EpochBatches, ResumableLoader, ShardedSequence
+from equisym.train.samplers import EpochBatches, ResumableLoader, ShardedSequence
 
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
 
@@ -25,7 +25,7 @@ class Loaders:
 
     Args:
         config: of the run.
-        network: what is trained; of one that judges measured evidence, what it measured is kept.
+        network: what is trained; of one that reads symmetry features, what it measured is kept.
     """
 
     config: TrainConfig
@@ -51,10 +51,10 @@ class Loaders:
         dataset = generated(config, config.families, length, split)
         if config.degrade:
             dataset.corrupt = Degradation()
-        if isinstance(self.network, FromEvidence):
+        if isinstance(self.network, FeatureClassifier):
             images, labels = dataset.in_memory(workers=workers, progress=is_first_process()).tensors
             bar = tqdm(images.split(17), desc="measuring", disable=not is_first_process())
-            return TensorDataset(torch.cat([self.network.look(batch) for batch in bar]), labels), 0
+            return TensorDataset(torch.cat([self.network.extract(batch) for batch in bar]), labels), 0
         if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
             return dataset.in_memory(workers=workers, progress=is_first_process()), 0
         return dataset, workers

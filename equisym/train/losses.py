@@ -1,4 +1,4 @@
-"""What is minimised: the group alone, every level of the hierarchy, or the poster's first level."""
+"""What is minimised: the group alone, every level of the hierarchy, or the rotation family."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from equisym.models.tree import labels_at
 from equisym.train.augment import turn_and_flip
 from equisym.train.config import OptimiserOptions
 from equisym.train.losses import HierarchicalLoss
-from equisym.train.order import rank_and_world
+from equisym.train.samplers import rank_and_world
 
 Batch = tuple[Tensor, Tensor]
 
@@ -42,7 +42,7 @@ class ClassifierModule(L.LightningModule):
     Args:
         model: the network.
         num_classes: size of its answer.
-        options: loss, optimiser and schedule; with the loss ``"level1"`` labels become the classes of the first level.
+        options: loss, optimiser and schedule; with the loss ``"rotation_family"`` labels become its three classes.
         augment: whether to turn and flip the images.
         seed: of dropout and augmentation.
     """
@@ -60,7 +60,7 @@ class ClassifierModule(L.LightningModule):
         self.model, self.options, self.augment, self.seed = model, options, augment, seed
         hierarchical = options.loss == "hierarchical"
         self.loss = HierarchicalLoss(curriculum=options.curriculum) if hierarchical else nn.CrossEntropyLoss()
-        self.level1 = labels_at("level1") if options.loss == "level1" else None
+        self.rotation_family = labels_at("rotation_family") if options.loss == "rotation_family" else None
         for part in ("train", "valid"):
             self.add_module(f"{part}_accuracy", MulticlassAccuracy(num_classes, average="micro"))
             self.add_module(f"{part}_loss", MeanMetric())
@@ -108,7 +108,7 @@ class ClassifierModule(L.LightningModule):
     def prepare(self, batch: Batch) -> Batch:
         """The batch with the labels of the level that is trained."""
         images, labels = batch
-        return images, labels if self.level1 is None else labels.new_tensor(self.level1)[labels]
+        return images, labels if self.rotation_family is None else labels.new_tensor(self.rotation_family)[labels]
 
     def _log(self, part: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         for name, values in (("accuracy", (logits, labels)), ("loss", (loss.detach(), len(labels)))):
@@ -118,8 +118,8 @@ class ClassifierModule(L.LightningModule):
 
 
 def make_optimiser(model: nn.Module, options: OptimiserOptions) -> torch.optim.Optimizer:
-    """timm's optimiser of that name; norms, biases and other vectors are not decayed."""
-    from timm.optim import create_optimizer_v2, param_groups_weight_decay
+    """Timm's optimiser of that name; norms, biases and other vectors are not decayed."""
+    from timm.optim import create_optimizer_v2, param_groups_weight_decay  # pyright: ignore[reportPrivateImportUsage]
 
     groups = param_groups_weight_decay(model, options.weight_decay)
     if options.optimiser == "sgd":

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from torch import nn
 
-from equisym.train.records import load_model, write_whole
+from equisym.train.artifacts import load_model, write_whole
 
 
 def save_pretrained(run: str | Path, folder: str | Path) -> Path:

@@ -22,17 +22,17 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from equisym.data import FAMILIES
 from equisym.models import Crystal, SymNet
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.tree import labels_at
+from equisym.train.artifacts import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.checkpoints import Preempted, model_weights
 from equisym.train.config import TrainConfig
+from equisym.train.determinism import repeatable
+from equisym.train.feature_training import SymmetryModule
 from equisym.train.loaders import Loaders, classify, generated, is_first_process
 from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
 from equisym.train.plots import plot_confusion, plot_curves
-from equisym.train.records import MetricsTable, load_model, make_network, save_model, write_whole
-from equisym.train.repeatable import repeatable
-from equisym.train.symmetry import SymmetryModule
 from equisym.train.synchronise import synchronise_norms
 from equisym.train.trainer import make_trainer
 
@@ -113,7 +113,7 @@ def _fit(config: TrainConfig, model: nn.Module, loaders: Loaders, out: Path) -> 
         seed=config.seed,
     )
     table = MetricsTable(out / "metrics.csv")
-    precision = "32" if isinstance(model, FromEvidence) else config.precision
+    precision = "32" if isinstance(model, FeatureClassifier) else config.precision
     trainer = make_trainer(config, out, table, epochs=1 if fitted else config.epochs, precision=precision)
     with warnings.catch_warnings(), repeatable():
         # The images are in memory, where worker processes would only cost time.
@@ -176,8 +176,8 @@ def _tested(config: TrainConfig, out: Path) -> dict[str, NDArray[np.integer]]:
     confusion = {}
     for family in FAMILIES if config.test_images else ():
         logits, labels = classify(load_model(out)[0], generated(config, family, config.test_images, "test"))
-        if config.loss == "level1":
-            labels = labels.new_tensor(labels_at("level1"))[labels]
+        if config.loss == "rotation_family":
+            labels = labels.new_tensor(labels_at("rotation_family"))[labels]
         confusion[family] = multiclass_confusion_matrix(logits, labels, config.num_classes).numpy()
     return confusion
 

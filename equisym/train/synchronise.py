@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from equisym.train.order import rank_and_world
+from equisym.train.samplers import rank_and_world
 
 
 class SynchronisedNorm(_BatchNorm):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equisym.crystal.autocorrelation import autocorrelation, polynomials, remove_trend, smooth
+from equisym.crystal.autocorrelate import autocorrelation, detrend, polynomials, smooth
 
 
 def test_matches_correlation_coefficients_computed_shift_by_shift():
@@ -31,8 +31,8 @@ def test_constant_image_has_no_correlation():
 
 def test_trend_of_its_own_order_vanishes_and_is_orthogonal_to_what_remains():
     image = polynomials(11, 13, 2, torch.zeros((), dtype=torch.float64)).sum(0)
-    assert remove_trend(image, 2).abs().max() < 1e-12
-    left = remove_trend(image, 1)
+    assert detrend(image, 2).abs().max() < 1e-12
+    left = detrend(image, 1)
     assert (left * polynomials(11, 13, 1, image)).sum((1, 2)).abs().max() < 1e-10
     assert left.abs().max() > 0.1
 
@@ -60,7 +60,7 @@ def test_images_of_few_pixels(shape):
     for order in (1, 2):
         shapes = polynomials(*shape, order, image).flatten(1).T  # of few pixels not independent
         fitted = shapes @ torch.linalg.pinv(shapes, rtol=1e-10) @ image.flatten()
-        assert (remove_trend(image, order).flatten() - image.flatten() + fitted).abs().max() < 1e-10
+        assert (detrend(image, order).flatten() - image.flatten() + fitted).abs().max() < 1e-10
     rho, overlap = autocorrelation(image[None], 0.0)
     assert rho.shape[1:] == overlap.shape == (2 * shape[0] - 1, 2 * shape[1] - 1)
     assert (rho - autocorrelation(image[None], 0.0, everywhere)[0]).abs().max() < 1e-6

@@ -16,7 +16,7 @@ def test_is_exact_where_the_lattice_meets_the_grid():
     )
     tile = tile - tile.mean()
     assert (average.cell - tile).abs().max() < 1e-9
-    assert (average.halves - tile[:, None]).abs().max() < 1e-9
+    assert (average.half_sets - tile[:, None]).abs().max() < 1e-9
     assert average.trend.abs().max() < 1e-9
 
 
@@ -37,7 +37,7 @@ def test_a_real_image_is_explained_by_its_cell():
     image = pattern.image(128)
     lattice = estimate_lattice(image[0])
     average = average_cell(image, torch.from_numpy(lattice.basis).float()[None])
-    half = average.halves[0].flatten(1)
+    half = average.half_sets[0].flatten(1)
     assert torch.corrcoef(half)[0, 1] > 0.98
     assert average.cell.var() == pytest.approx(image.var().item(), rel=0.1)
 
@@ -45,7 +45,7 @@ def test_a_real_image_is_explained_by_its_cell():
 def test_halves_of_pure_noise_have_nothing_in_common():
     noise = torch.randn(1, 120, 120, generator=torch.Generator().manual_seed(3))
     average = average_cell(noise, torch.eye(2)[None] * 20.0, size=48)
-    assert torch.corrcoef(average.halves[0].flatten(1))[0, 1].abs() < 0.15
+    assert torch.corrcoef(average.half_sets[0].flatten(1))[0, 1].abs() < 0.15
 
 
 @pytest.mark.parametrize("off", [-0.1, 0.1])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from equisym.crystal import Lattice, estimate_lattice, measure, straighten
-from equisym.crystal.drift import is_straight
+from equisym.crystal import Lattice, correct_drift, estimate_lattice, measure
+from equisym.crystal.drift_correction import is_straight
 from equisym.crystal.operations import repeats_within
 from equisym.data import WallpaperDataset
 from equisym.data.corruptions import unit_grid, warp
@@ -21,7 +21,7 @@ def test_lattices_of_bent_scans_are_found_again(family):
     before, after, shifts = [], [], []
     for i in range(17):
         image, true = bent(dataset[i][0], 0.05, -0.05)[0], dataset.pattern(i).primitive_basis
-        straight, shift = straighten(image)
+        straight, shift = correct_drift(image)
         assert straight.shape == image.shape
         for found, to in ((estimate_lattice(image), before), (estimate_lattice(straight), after)):
             index = abs(np.linalg.det(np.rint(np.linalg.solve(true, found.basis))))
@@ -36,13 +36,13 @@ def test_lattices_of_bent_scans_are_found_again(family):
 
 def test_a_straight_scan_stays_as_it_is():
     image = WallpaperDataset("photo", 17, size=192, seed=3, repeats=(5, 8))[10][0][0]
-    straight, shift = straighten(image)
+    straight, shift = correct_drift(image)
     assert shift < 0.5
     assert (straight - image)[8:-8, 8:-8].abs().mean() < 0.02
 
 
 def test_nothing_is_measured_where_nothing_repeats():
-    assert straighten(torch.randn(128, 128, generator=torch.Generator().manual_seed(0))) is None
+    assert correct_drift(torch.randn(128, 128, generator=torch.Generator().manual_seed(0))) is None
 
 
 @pytest.mark.parametrize("family", ["noise", "photo", "atom"])

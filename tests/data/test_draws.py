@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from equisym.data import FAMILIES, VERSION_OF_DRAWS, PatternOptions, WallpaperDataset, draw_pattern, images, render
-from equisym.data.cell import draw_cell, metrics_of
+from equisym.data.bravais import draw_cell, metrics_of
 from equisym.data.guard import near_isometries, strongest_forbidden
+from equisym.data.motif import special_position
 from equisym.data.photographs import Photographs, photographs
-from equisym.data.texture import special_position
 from equisym.groups import WALLPAPER_GROUPS
 
 EACH_GROUP = pytest.mark.parametrize("group", WALLPAPER_GROUPS, ids=str)

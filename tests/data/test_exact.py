@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from equisym.data import FAMILIES, Pattern, PatternOptions, WallpaperDataset, draw_pattern, render
-from equisym.data.cell import metrics_of
+from equisym.data.bravais import metrics_of
 from equisym.data.guard import strongest_forbidden
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.wallpaper import WallpaperGroup

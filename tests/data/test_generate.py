@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from equisym.data import WallpaperDataset
-from equisym.data.blocks import blocks_of, shard_of_environment
 from equisym.data.generate import _provenance, generate
+from equisym.data.image_blocks import blocks_of, shard_of_environment
 from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset, check_file
 
 FORMATS = pytest.mark.parametrize("file_format", ["hdf5", "webdataset"])

@@ -14,8 +14,8 @@ from equisym.eval import evaluate, score, wilson_interval
 from equisym.eval.protocol import COLUMNS
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models import build
-from equisym.models.from_evidence import FromEvidence
-from equisym.train.records import save_model
+from equisym.models.feature_classifier import FeatureClassifier
+from equisym.train.artifacts import save_model
 
 
 def test_score_agrees_with_scikit_learn():
@@ -81,13 +81,15 @@ def test_command_writes_table_pictures_and_report(tmp_path):
     assert "| rotation order |" in report
 
 
-def test_images_are_measured_once_for_all_networks_that_judge_evidence(tmp_path, monkeypatch):
+def test_images_are_measured_once_for_all_networks_that_read_features(tmp_path, monkeypatch):
     for name in ("crystal", "symnet"):
         about = {"arch": name, "arch_options": {}, "num_classes": 17, "in_channels": 1, "size": 65}
         save_model(build(name), tmp_path / f"{name}.safetensors", about | {"train_family": "noise", "train_images": 17})
     looked = []
-    look = FromEvidence.look
-    monkeypatch.setattr(FromEvidence, "look", lambda self, images: looked.append(len(images)) or look(self, images))
+    extract = FeatureClassifier.extract
+    monkeypatch.setattr(
+        FeatureClassifier, "extract", lambda self, images: looked.append(len(images)) or extract(self, images)
+    )
     paths = [tmp_path / "crystal.safetensors", tmp_path / "symnet.safetensors"]
     together = [scores.answers for _, scores in evaluate(paths, ["noise"], 17)]
     assert sum(looked) == 17

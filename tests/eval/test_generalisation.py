@@ -121,7 +121,7 @@ def test_networks_of_the_first_level_stand_apart(results):
     from equisym.models.tree import labels_at
 
     found = read_results([results], None)
-    level = np.array(labels_at("level1"))
+    level = np.array(labels_at("rotation_family"))
     run = next(r for r in found.rows if r["test_family"] == "atom")
     arrays = found.answers[run["run"], "atom"]
     expected = (level[arrays["answers"]] == level[arrays["labels"]]).mean()

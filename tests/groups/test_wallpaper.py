@@ -166,13 +166,13 @@ def test_subgroups_are_those_of_the_tables(group: WallpaperGroup):
 def test_hierarchy():
     assert {g.rotation_order for g in WALLPAPER_GROUPS} == set(ROTATION_ORDERS)
     assert {g.crystal_class for g in WALLPAPER_GROUPS} == set(CRYSTAL_CLASSES)
-    level1 = {0: "p1 pm pg cm", 1: "p2 pmm pmg pgg cmm p4 p4m p4g", 2: "p3 p3m1 p31m p6 p6m"}
-    for level, names in level1.items():
-        assert " ".join(g.name for g in WALLPAPER_GROUPS if g.level1 == level) == names
+    rotation_family = {0: "p1 pm pg cm", 1: "p2 pmm pmg pgg cmm p4 p4m p4g", 2: "p3 p3m1 p31m p6 p6m"}
+    for level, names in rotation_family.items():
+        assert " ".join(g.name for g in WALLPAPER_GROUPS if g.rotation_family == level) == names
     for finer, coarser in (
         ("name", "crystal_class"),
         ("crystal_class", "rotation_order"),
-        ("rotation_order", "level1"),
+        ("rotation_order", "rotation_family"),
     ):
         parents = {(getattr(g, finer), getattr(g, coarser)) for g in WALLPAPER_GROUPS}
         assert len(parents) == len({child for child, _ in parents})

@@ -8,8 +8,8 @@ from torch import nn
 
 from equisym.data import render
 from equisym.models import build, list_archs
-from equisym.models.from_evidence import FromEvidence
-from equisym.train.records import load_model, save_model
+from equisym.models.feature_classifier import FeatureClassifier
+from equisym.train.artifacts import load_model, save_model
 
 SMALL = {
     "symnet": {"filters": 2, "hidden": 4},
@@ -63,7 +63,7 @@ def images(name: str, count: int, size: int) -> torch.Tensor:
 
 def seen(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """What the exported part of a network is given: the images, or what was measured in them."""
-    return model.look(x) if isinstance(model, FromEvidence) else x
+    return model.extract(x) if isinstance(model, FeatureClassifier) else x
 
 
 def test_every_architecture_is_in_the_contract():

@@ -5,7 +5,7 @@ import torch
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn import GroupBatchNorm2d, GroupConv2d, GroupPool2d, GroupResidualBlock, LiftConv2d, act
-from equisym.nn.turned_input import turning_is_cheaper
+from equisym.nn.input_transform_conv import turning_is_cheaper
 from equisym.testing import assert_equivariant, equivariance_error
 
 EXACT = [C(1), C(2), C(4), D(1), D(2), D(4)]

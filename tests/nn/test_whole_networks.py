@@ -12,6 +12,7 @@ from equisym.groups import C, D, irrep, trivial
 from equisym.models import build
 from equisym.nn import (
     FieldBatchNorm2d,
+    FieldMagnitude2d,
     FieldType,
     GatedNonlinearity,
     GroupBatchNorm2d,
@@ -19,7 +20,6 @@ from equisym.nn import (
     GroupPool2d,
     LiftConv2d,
     NormNonlinearity,
-    NormPool2d,
     SteerableConv2d,
     check_sizes,
     from_plain,
@@ -117,7 +117,7 @@ def steerable_network():
         gate,
         SteerableConv2d(vectors, vectors, 3, stride=2, padding=1),
         NormNonlinearity(vectors),
-        NormPool2d(vectors),
+        FieldMagnitude2d(vectors),
     )
 
 

@@ -11,7 +11,7 @@ from equisym.crystal import tile
 from equisym.data import PatternOptions, draw_pattern
 from equisym.data.corruptions import unit_grid, warp
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.predict import draw_overlay, reflection_lines, rotation_centres
 
 CLASSIFIER = equisym.SymmetryClassifier.from_pretrained("crystal")
@@ -63,8 +63,8 @@ def test_unknown_models_are_errors():
 
 
 def test_an_undecided_judge_is_a_refusal_with_its_residuals():
-    class Undecided(FromEvidence):
-        def judge(self, e):
+    class Undecided(FeatureClassifier):
+        def classify(self, e):
             return torch.zeros(len(e), 17)
 
     image = draw_pattern("p4", "noise", 5, 96, OPTIONS).image(96)

@@ -152,13 +152,19 @@ def test_early_stop(tmp_path):
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) < 8
 
 
-@pytest.mark.parametrize("loss", ["hierarchical", "level1"])
+@pytest.mark.parametrize("loss", ["hierarchical", "rotation_family"])
 def test_losses_train_and_test(loss, tmp_path):
-    settings = TINY | {"loss": loss, "epochs": 1, "curriculum": 0.5, "logger": "none", "find_lr": loss == "level1"}
+    settings = TINY | {
+        "loss": loss,
+        "epochs": 1,
+        "curriculum": 0.5,
+        "logger": "none",
+        "find_lr": loss == "rotation_family",
+    }
     summary = train(TrainConfig(**settings, out=str(tmp_path)))
     assert set(summary["test"]) == {"noise", "photo", "atom"}
     assert (tmp_path / "confusion.png").exists()
-    assert (tmp_path / "lr_finder.csv").exists() == (loss == "level1")
+    assert (tmp_path / "lr_finder.csv").exists() == (loss == "rotation_family")
 
 
 def test_hierarchical_loss_by_hand_and_its_curriculum():

@@ -8,8 +8,8 @@ import torch
 import yaml
 
 from equisym.models import build
+from equisym.train.artifacts import make_network, save_model
 from equisym.train.publish import from_pretrained, push_to_hub, save_pretrained
-from equisym.train.records import make_network, save_model
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from equisym.train import TrainConfig
-from equisym.train.records import make_network
+from equisym.train.artifacts import make_network
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "train").glob("*.yaml"))

@@ -9,9 +9,9 @@ import yaml
 
 from equisym.data import WallpaperDataset
 from equisym.train import TrainConfig
-from equisym.train.order import EpochBatches
-from equisym.train.records import load_model
+from equisym.train.artifacts import load_model
 from equisym.train.run import train
+from equisym.train.samplers import EpochBatches
 
 TINY = {
     "arch_options": {"width": 2},

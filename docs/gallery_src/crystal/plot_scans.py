@@ -8,7 +8,7 @@ What is not symmetry is taken off before symmetry is judged: the drift of a slow
 import matplotlib.pyplot as plt
 import torch
 
-from equisym.crystal import field_of_view, measure, measure_scan
+from equisym.crystal import field_mask, measure, measure_scan
 from equisym.data import Corruption, WallpaperDataset
 
 # %%
@@ -37,17 +37,17 @@ for axis, picture, title in zip(
     axis.axis("off")
 
 # %%
-# A disc on black. The field is the convex hull of what has contrast; autocorrelation and cell average look at it alone.
+# A disc on black. The mask is the convex hull of what has contrast; autocorrelation and cell average look at it alone.
 
 disc = Corruption("partial_field", 3)(clean, seed=(2,))[0]
-field = field_of_view(disc)
+mask = field_mask(disc)
 found = measure(disc)
 
 figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.9), layout="constrained")
 for axis, picture, title in zip(
     axes,
-    (disc, torch.where(field, disc, torch.nan), found.average.cell[0]),
-    ("as seen", f"looked at: {100 * field.double().mean():.0f} %", "cell average"),
+    (disc, torch.where(mask, disc, torch.nan), found.average.cell[0]),
+    ("as seen", f"looked at: {100 * mask.double().mean():.0f} %", "cell average"),
     strict=True,
 ):
     axis.imshow(picture, cmap="gray")

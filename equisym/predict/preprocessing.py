@@ -24,7 +24,7 @@ class View:
         spread: their standard deviation.
         scale: pixels of the image along one pixel of the view.
         corner: (x, y) of the view's first pixel in the image, its own centre.
-        bend: greatest shift of a line, in pixels, that was taken off; 0 for none.
+        drift: greatest shift of a line, in pixels, that was taken off; 0 for none.
     """
 
     grey: Tensor
@@ -32,7 +32,7 @@ class View:
     spread: float
     scale: int
     corner: tuple[float, float]
-    bend: float = 0.0
+    drift: float = 0.0
 
 
 def as_grey(image: Any) -> NDArray[Any]:

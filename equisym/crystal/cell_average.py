@@ -1,4 +1,4 @@
-"""The unit cell of an image, averaged over all its repeats on a torus grid, with two independent halves."""
+"""The unit cell of an image, averaged over all its repeats on a torus grid, with two independent half_sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from torch import Tensor
 
-from equisym.crystal.autocorrelation import polynomials
+from equisym.crystal.autocorrelate import polynomials
 
 SIZE = 96
 
@@ -22,14 +22,14 @@ class CellAverage:
 
     Attributes:
         cell: the average over all repeats, row along b and column along a, (B, N, N).
-        halves: the averages over the even and the odd repeats, as on a chessboard, (B, 2, N, N).
+        half_sets: the averages over the even and the odd repeats, as on a chessboard, (B, 2, N, N).
         basis: lattice vectors in pixels, columns a and b, (B, 2, 2).
         trend: the smooth background that was taken off the images, (B, H, W).
         tiled: the average at each pixel of the images, (B, H, W).
     """
 
     cell: Tensor
-    halves: Tensor
+    half_sets: Tensor
     basis: Tensor
     trend: Tensor
     tiled: Tensor
@@ -63,7 +63,7 @@ def average_cell(
     sharpen: int = 2,
     width: float = 0.45,
     trend_order: int = 2,
-    field: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> CellAverage:
     r"""Average an image over its lattice.
 
@@ -79,7 +79,7 @@ def average_cell(
         width: standard deviation of the smoothing, in pixels; 0 for none, which is exact where the lattice vectors
             are whole multiples of the grid.
         trend_order: degree of the background polynomial; 0 for a constant.
-        field: which pixels to average, (H, W); all if not given.
+        mask: which pixels to average, (H, W); all if not given.
 
     Shape:
         image ``(B, H, W)``, basis ``(B, 2, 2)``.
@@ -92,30 +92,30 @@ def average_cell(
     batch, height, wide = image.shape
     grid = _Grid(basis, height, wide, size, width)
     flat = image.flatten(-2)
-    weight = torch.ones_like(flat) if field is None else field.flatten().to(flat).expand_as(flat)
+    weight = torch.ones_like(flat) if mask is None else mask.flatten().to(flat).expand_as(flat)
     flat = flat - (flat * weight).sum(-1, keepdim=True) / weight.sum(-1, keepdim=True)
     counts = grid.smooth(grid.spread(weight))
     least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel fell
     shapes = polynomials(height, wide, trend_order, image)[1:].flatten(1)
     shapes = torch.linalg.qr((shapes * weight[0]).T)[0]
     trend = torch.zeros_like(flat)
-    halves = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
+    half_sets = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
     rest = flat * weight
     for step in range(1 + sharpen):
-        halves = halves + grid.smooth(grid.spread(rest)) / torch.maximum(counts, least)
+        half_sets = half_sets + grid.smooth(grid.spread(rest)) / torch.maximum(counts, least)
         if step == sharpen:
             break
-        seen = grid.gather(halves)
+        seen = grid.gather(half_sets)
         rest = (flat - trend - seen) * weight
         if trend_order:
             trend = trend + (rest @ shapes) @ shapes.T
             rest = (flat - trend - seen) * weight
     counts = counts.clamp(min=0)
-    cell = (halves * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
+    cell = (half_sets * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
     cell = cell - cell.mean((-2, -1), keepdim=True)
-    halves = halves - halves.mean((-2, -1), keepdim=True)
-    tiled = grid.gather(cell[:, None].expand_as(halves))
-    return CellAverage(cell, halves, basis, trend.reshape(image.shape), tiled.reshape(image.shape))
+    half_sets = half_sets - half_sets.mean((-2, -1), keepdim=True)
+    tiled = grid.gather(cell[:, None].expand_as(half_sets))
+    return CellAverage(cell, half_sets, basis, trend.reshape(image.shape), tiled.reshape(image.shape))
 
 
 def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: Any) -> NDArray[np.float32]:
@@ -126,7 +126,7 @@ def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: An
 
 
 class _Grid:
-    """Spreading pixels onto the cell grids of two halves and reading them back, bilinearly."""
+    """Spreading pixels onto the cell grids of two half_sets and reading them back, bilinearly."""
 
     def __init__(self, basis: Tensor, height: int, wide: int, size: int, width: float) -> None:
         self.size = size
@@ -160,9 +160,9 @@ class _Grid:
             out = out.scatter_add(-1, index, values * weight)
         return out.unflatten(-1, (2, self.size, self.size))
 
-    def gather(self, halves: Tensor) -> Tensor:
+    def gather(self, half_sets: Tensor) -> Tensor:
         """(B, 2, N, N) to (B, pixels), each from the grid of its half."""
-        flat = halves.flatten(1)
+        flat = half_sets.flatten(1)
         return sum(flat.gather(-1, index) * weight for index, weight in self.corners)  # pyright: ignore[reportReturnType]
 
     def smooth(self, cells: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
-from equisym.crystal.lattice import SHORTEST, Lattice, shift_map
+from equisym.crystal.lattice_search import SHORTEST, Lattice, shift_map
 
 SURE = 0.7  # an image that repeats so well needs no further proof
 FEWEST = 4.0  # cells: two repeats along a side
@@ -24,8 +24,8 @@ class Background:
     """An image taken apart: what the averaged cell explains, and what it leaves.
 
     Attributes:
-        left: the image without background and averaged cell, (H, W); 0 outside of the field.
-        explained: share of the variance that the cell explains, over the whole field.
+        left: the image without background and averaged cell, (H, W); 0 outside of the mask.
+        explained: share of the variance that the cell explains, over the whole mask.
         quarters: the same within each quarter of the image.
     """
 
@@ -35,14 +35,14 @@ class Background:
 
 
 def take_apart(image: Tensor, m: Measurement) -> Background:
-    """Subtract background and averaged cell from an image (H, W), within its field."""
+    """Subtract background and averaged cell from an image (H, W), within its mask."""
     flat = (image - m.average.trend[0]).double().numpy()
-    field = np.ones(flat.shape, bool) if m.field is None else m.field.numpy()
-    flat = (flat - flat[field].mean()) * field
-    left = (flat - m.average.tiled[0].double().numpy()) * field
+    mask = np.ones(flat.shape, bool) if m.mask is None else m.mask.numpy()
+    flat = (flat - flat[mask].mean()) * mask
+    left = (flat - m.average.tiled[0].double().numpy()) * mask
 
     def share(part: tuple[slice, slice]) -> float:
-        seen = field[part]
+        seen = mask[part]
         if seen.mean() < 0.1:
             return share((slice(None), slice(None)))
         return float(1 - left[part][seen].var() / max(flat[part][seen].var(), 1e-12))
@@ -74,7 +74,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
     if _stripes(m):
         return "not periodic in two directions: stripes, the same all along their length"
-    if not (lattice.score > SURE or steady(image, lattice, m.field)):
+    if not (lattice.score > SURE or steady(image, lattice, m.mask)):
         grains = _several_grains(image)
         return grains or (
             f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
@@ -82,12 +82,12 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     return _second_lattice(image, lattice, rest)
 
 
-def steady(image: Tensor, lattice: Lattice, field: Tensor | None = None) -> bool:
+def steady(image: Tensor, lattice: Lattice, mask: Tensor | None = None) -> bool:
     """Whether all translations of a lattice hold alike.
 
     Those of a pattern do, also under noise; those of a lattice laid into chance peaks do not.
     """
-    found = shift_map(image, field)
+    found = shift_map(image, mask)
     _, t = found.translations(lattice.basis)
     if len(t) < _FEW:
         return False
@@ -114,7 +114,7 @@ def _stripes(m: Measurement) -> bool:
     q = torch.stack((kx, ky), -1).reshape(-1, 2) @ torch.from_numpy(np.linalg.inv(m.lattice.basis))
     power = (half[0] * half[1].conj()).real.double().flatten()
     noise = ((s.total - s.signal).clamp(min=0) / s.count.clamp(min=1))[0].double()
-    least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.ring[0].flatten()]
+    least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.shell[0].flatten()]
     power = torch.where((power > least) & (power > 1e-3 * power.max()), power, 0)
     small, large = torch.linalg.eigvalsh((q * power[:, None]).T @ q).tolist()
     return small < 2e-3 * large

@@ -11,28 +11,28 @@ from torch import Tensor
 _WINDOW = 5  # pixels: the contrast is looked at in squares of this side
 _EMPTY = 0.1  # of the contrast that a tenth of the squares exceed: less than that is none
 _BORDER = 0.1  # of the border without contrast from pixel to pixel: with less, nothing can be empty
-_MOST, _LEAST = 0.93, 0.05  # of the image: beyond, all of it is field; below, nothing is
+_MOST, _LEAST = 0.93, 0.05  # of the image: beyond, all of it is mask; below, nothing is
 
 
-def field_of_view(image: Tensor) -> Tensor | None:
+def field_mask(image: Tensor) -> Tensor | None:
     """Find the convex part of an image outside which nothing is seen up to the border.
 
-    Empty is what joins the border and has no contrast; the field is the convex hull of the rest, less a margin that
+    Empty is what joins the border and has no contrast; the mask is the convex hull of the rest, less a margin that
     the edge may have touched. A pattern of spots on an even ground may look so as well: compare what is found with
-    the field and without.
+    the mask and without.
 
     Args:
         image: grey image, shape (H, W).
 
     Returns:
-        Which pixels are in the field, (H, W), or ``None`` if all of the image or next to nothing of it is.
+        Which pixels are in the mask, (H, W), or ``None`` if all of the image or next to nothing of it is.
 
     >>> y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
     >>> disc = torch.hypot(x - 40, y - 48) < 36
-    >>> found = field_of_view(disc * (2 + torch.sin(x) + torch.sin(y / 2)))
+    >>> found = field_mask(disc * (2 + torch.sin(x) + torch.sin(y / 2)))
     >>> bool(found[~disc].any()), bool((found.sum() / disc.sum()) > 0.85)
     (False, True)
-    >>> field_of_view(2 + torch.sin(x) + torch.sin(y / 2)) is None
+    >>> field_mask(2 + torch.sin(x) + torch.sin(y / 2)) is None
     True
     """
     grey = image.detach().double().cpu().numpy()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from equisym.eval.looking import embedding, features, saliency
+from equisym.eval.attribution import embedding, features, saliency
 from equisym.models import build
 
 

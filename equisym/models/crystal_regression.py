@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from equisym.crystal.evidence import SLOT_GROUP, Evidence
-from equisym.crystal.statistics import correlate, whitening_filters
-from equisym.models.from_evidence import FromEvidence
+from equisym.crystal.shell_correlation import correlate, whitening_filters
+from equisym.crystal.symmetry_features import CLASS_GROUP, SymmetryFeatures
+from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import register
 
-_FEATURES = 3 * len(SLOT_GROUP) + 2 * 17
+_FEATURES = 3 * len(CLASS_GROUP) + 2 * 17
 
 
-class Crystal(FromEvidence):
+class Crystal(FeatureClassifier):
     r"""Logits of the 17 groups, linear in the logarithms of what each operation leaves unexplained.
 
     .. math:: x = -\log_{10}(1 - \rho)
@@ -34,27 +34,27 @@ class Crystal(FromEvidence):
         self.mean: Tensor
         self.spread: Tensor
 
-    def features(self, e: Evidence) -> Tensor:
+    def features(self, e: SymmetryFeatures) -> Tensor:
         """What the regression reads, (B, features)."""
         miss = 1 - correlate(e, whitening_filters(e)).value
         left = -miss.clamp(1e-3, 2.0).log10().flatten(1)
         return torch.cat((left, e.strain.clamp(max=0.3), e.admitted.to(left)), 1)
 
-    def judge(self, e: Evidence) -> Tensor:
+    def classify(self, e: SymmetryFeatures) -> Tensor:
         """Logits, (B, 17)."""
         return self.linear((self.features(e) - self.mean) / self.spread)
 
     def fit(self, rows: Tensor, labels: Tensor, *, strength: float = 1.0) -> None:
-        """Fit the weights to packed evidence (B, PACKED) and labels (B,).
+        """Fit the weights to packed features (B, PACKED) and labels (B,).
 
         Args:
-            rows: what :meth:`look` returns.
+            rows: what :meth:`extract` returns.
             labels: groups.
             strength: inverse of the penalty on the weights, scikit-learn's C.
         """
         from sklearn.linear_model import LogisticRegression
 
-        x = self.features(Evidence.unpack(rows)).double()
+        x = self.features(SymmetryFeatures.unpack(rows)).double()
         mean, spread = x.mean(0), x.std(0).clamp(min=1e-3)
         model = LogisticRegression(C=strength, max_iter=2000)
         model.fit(((x - mean) / spread).numpy(), labels.numpy())

@@ -1,4 +1,4 @@
-"""The model that turns evidence into probabilities of the 17 groups: bundled, or trained by the user."""
+"""The model that turns symmetry features into probabilities of the 17 groups: bundled, or trained by the user."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 import equisym.models
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 
 WEIGHTS = Path(equisym.models.__file__).parent / "weights"
 
 
-def load_judge(name: str | Path) -> FromEvidence:
-    """A model that judges evidence, by the name of a bundled one or from a ``.safetensors`` file.
+def load_classifier(name: str | Path) -> FeatureClassifier:
+    """A model that reads symmetry features, by the name of a bundled one or from a ``.safetensors`` file.
 
     Args:
         name: ``"symnet"``, ``"crystal"``, or a path.
@@ -33,7 +33,7 @@ def load_judge(name: str | Path) -> FromEvidence:
         model.load_state_dict(load_file(path))
     except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} holds no model that equisym-predict can use ({error})") from None
-    if not isinstance(model, FromEvidence):
+    if not isinstance(model, FeatureClassifier):
         raise ValueError(f"{path} holds {about['arch']}, which sees no lattice: train symnet or crystal instead")
     return model.eval()
 

@@ -11,20 +11,20 @@ from torch.nn import functional
 _RINGS, _OUTER_RINGS = 29, 24  # from a quarter of a cycle per pixel on
 
 
-def remove_trend(image: Tensor, order: int = 1, field: Tensor | None = None) -> Tensor:
+def detrend(image: Tensor, order: int = 1, mask: Tensor | None = None) -> Tensor:
     """Subtract the least-squares polynomial of a total degree in x and y: 0 the mean, 1 a plane, 2 a paraboloid.
 
-    With a field (H, W), only its pixels count, and the others become 0.
+    With a mask (H, W), only its pixels count, and the others become 0.
 
     Shape:
         ``(..., H, W)`` to the same.
 
     >>> ramp = torch.arange(12.0).reshape(3, 4)
-    >>> bool(remove_trend(ramp).abs().max() < 1e-5)
+    >>> bool(detrend(ramp).abs().max() < 1e-5)
     True
     """
     height, width = image.shape[-2:]
-    if field is None:  # products of orthonormal polynomials in x and in y are orthonormal
+    if mask is None:  # products of orthonormal polynomials in x and in y are orthonormal
         degree = torch.arange(order + 1, device=image.device)
         y, x = (
             torch.linalg.qr(torch.linspace(-1, 1, n, dtype=image.dtype, device=image.device)[:, None] ** degree)[0]
@@ -33,7 +33,7 @@ def remove_trend(image: Tensor, order: int = 1, field: Tensor | None = None) -> 
         low = (degree[:, None] + degree <= order)[: y.shape[1], : x.shape[1]]  # few pixels hold few polynomials
         inner = (y.T @ image @ x) * low
         return image - y @ inner @ x.T
-    shapes, image = polynomials(height, width, order, image) * field, image * field
+    shapes, image = polynomials(height, width, order, image) * mask, image * mask
     basis = torch.linalg.qr(shapes.flatten(1).T)[0]
     flat = image.flatten(-2)
     return (flat - (flat @ basis) @ basis.T).reshape(image.shape)
@@ -62,47 +62,47 @@ def smooth(image: Tensor, sigma: float) -> Tensor:
     return functional.conv2d(functional.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
 
 
-def bring_out_texture(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> Tensor:
+def whiten(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> Tensor:
     r"""Filter an image so that the detail that repeats outweighs shading, blotches and pixel noise.
 
     .. math:: w(q)^2 = S(q) / P(q)^{1 + \text{strength}}
 
-    on every ring of frequencies q, after a Gaussian high-pass: P is the power, S the part of it above the noise, which
-    is the least power of the outer rings.
+    on every shell of frequencies q, after a Gaussian high-pass: P is the power, S the part of it above the noise, which
+    is the least power of the outer shells.
 
     Args:
         image: grey images.
         longest: standard deviation of the Gaussian whose average is taken off, as a part of the shorter side.
-        strength: how far strong rings are held back; 0 leaves the spectrum of the signal, 1 makes it white.
+        strength: how far strong shells are held back; 0 leaves the spectrum of the signal, 1 makes it white.
 
     Shape:
         ``(B, H, W)`` to the same.
     """
     height, width = image.shape[-2:]
-    q, ring = _frequencies(height, width, image.dtype, image.device)
+    q, shell = _frequencies(height, width, image.dtype, image.device)
     coefficients = torch.fft.rfft2(image) * -torch.expm1(-2 * (torch.pi * longest * min(height, width) * q).square())
     power = image.new_zeros(len(image), _RINGS + 1)
-    power = power.index_add(1, ring, coefficients.abs().square().flatten(1))
-    count = torch.bincount(ring, minlength=_RINGS + 1)
+    power = power.index_add(1, shell, coefficients.abs().square().flatten(1))
+    count = torch.bincount(shell, minlength=_RINGS + 1)
     power = power / count.clamp(min=1)
     outer = torch.where(count > 0, power, torch.inf)[:, _OUTER_RINGS:]
     noise = torch.maximum(outer.amin(1, keepdim=True), 1e-3 * power.amax(1, keepdim=True))
     signal = torch.maximum(power - noise, 1e-3 * noise)
     gain = (signal / torch.maximum(power, 1e-12 * power.amax(1, keepdim=True)) ** (1 + strength)).sqrt()
     gain = torch.where((count > 0) & (power > 0), gain, 0)
-    return torch.fft.irfft2(coefficients * gain[:, ring].unflatten(1, q.shape), s=(height, width))
+    return torch.fft.irfft2(coefficients * gain[:, shell].unflatten(1, q.shape), s=(height, width))
 
 
 @lru_cache(maxsize=4)
 def _frequencies(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Length of each frequency of a real transform in cycles per pixel, and its ring, flat."""
+    """Length of each frequency of a real transform in cycles per pixel, and its shell, flat."""
     y = torch.fft.fftfreq(height, dtype=dtype, device=device)[:, None]
     q = torch.hypot(y, torch.fft.rfftfreq(width, dtype=dtype, device=device))
     edges = torch.logspace(-8, -1, _RINGS, base=2, dtype=dtype, device=device)
     return q, torch.bucketize(q, edges).flatten()
 
 
-def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     r"""The correlation coefficient of an image with itself shifted, over the pixels where both are known.
 
     .. math:: \rho(t) = \mathrm{corr}\{(f(x), f(x + t)) : x, x + t \in \text{image}\}
@@ -112,7 +112,7 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | No
     Args:
         image: real images.
         min_overlap: shifts that leave a smaller fraction of the image are given the value 0.
-        field: which pixels are known, (H, W); all if not given.
+        mask: which pixels are known, (H, W); all if not given.
 
     Returns:
         The map and the overlap as a fraction of the known pixels, zero shift at index ``(H - 1, W - 1)``.
@@ -128,9 +128,9 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | No
     height, width = image.shape[-2:]
     shape = (_fast_size(2 * height - 1), _fast_size(2 * width - 1))
     area = height * width
-    if field is not None:
-        area = int(field.sum())
-        image = (image - (image * field).sum((-2, -1), keepdim=True) / area) * field
+    if mask is not None:
+        area = int(mask.sum())
+        image = (image - (image * mask).sum((-2, -1), keepdim=True) / area) * mask
     else:
         image = image - image.mean((-2, -1), keepdim=True)
 
@@ -148,13 +148,13 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, field: Tensor | No
 
     spectrum = torch.fft.rfft2(image, s=shape)
     cross = correlated(spectrum, spectrum, 0)
-    if field is None:
+    if mask is None:
         rows, columns = (n - (torch.arange(2 * n - 1, device=image.device) - n + 1).abs() for n in (height, width))
         count = torch.outer(rows, columns).to(image)
         first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
         second = _overlap_sums(image.square())
     else:
-        known = torch.fft.rfft2(field.to(image), s=shape)
+        known = torch.fft.rfft2(mask.to(image), s=shape)
         count = correlated(known, known).round()
         first = correlated(known, spectrum)
         second = correlated(known, torch.fft.rfft2(image.square(), s=shape))

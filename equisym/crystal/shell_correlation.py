@@ -1,4 +1,4 @@
-"""Statistics of the evidence: correlations under spectral filters with their errors, and an information criterion."""
+"""Correlations of operation classes under spectral filters with their errors, and an information criterion."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equisym.crystal.correlation import ring_edges
-from equisym.crystal.evidence import SLOT_GROUP, Evidence
+from equisym.crystal.correlation import shell_edges
+from equisym.crystal.symmetry_features import CLASS_GROUP, SymmetryFeatures
 from equisym.groups import WALLPAPER_GROUPS
 
 TINY = 1e-9
@@ -16,7 +16,7 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class Correlations:
-    """Correlation of each slot's operations under spectral filters.
+    """Correlation of each operation class under spectral filters.
 
     Attributes:
         value: signal correlation, noise taken out; 1 if the operations hold, (B, 39, K).
@@ -29,27 +29,27 @@ class Correlations:
     chance: Tensor
 
 
-def ring_frequency(like: Tensor) -> Tensor:
-    """Middle of each ring in cycles per pixel, (RINGS,)."""
-    edges = ring_edges(like)
+def shell_frequency(like: Tensor) -> Tensor:
+    """Middle of each shell in cycles per pixel, (SHELLS,)."""
+    edges = shell_edges(like)
     return (edges[1:] * edges[:-1]).sqrt()
 
 
-def level(e: Evidence) -> Tensor:
-    """Signal power of one coefficient of each ring, relative to the strongest ring, at least 1e-6; (B, RINGS)."""
+def level(e: SymmetryFeatures) -> Tensor:
+    """Signal power of one coefficient of each shell, relative to the strongest shell, at least 1e-6; (B, SHELLS)."""
     mean = e.signal.clamp(min=0) / e.count.clamp(min=1)
     return (mean / mean.amax(-1, keepdim=True).clamp(min=TINY)).clamp(min=1e-6).clamp(max=1.0)
 
 
-def whitening_filters(e: Evidence, strengths: tuple[float, ...] = (0.0, 0.35, 0.7)) -> Tensor:
-    """Weights of the rings that whiten the reliable signal's spectrum to several strengths, (B, K, RINGS)."""
+def whitening_filters(e: SymmetryFeatures, strengths: tuple[float, ...] = (0.0, 0.35, 0.7)) -> Tensor:
+    """Weights of the shells that whiten the reliable signal's spectrum to several strengths, (B, K, SHELLS)."""
     strength = torch.tensor(strengths).to(e.signal)
     weight = e.reliability.square()[:, None] * level(e)[:, None] ** -strength[:, None]
     return weight * (e.signal > 0)[:, None]
 
 
-def correlate(e: Evidence, weight: Tensor) -> Correlations:
-    """Correlations of all slots under filters given by ring weights (B, K, RINGS)."""
+def correlate(e: SymmetryFeatures, weight: Tensor) -> Correlations:
+    """Correlations of all operation classes under filters given by shell weights (B, K, SHELLS)."""
     power = (weight * e.signal.clamp(min=0)[:, None]).sum(-1).clamp(min=TINY)  # (B, K)
     value = torch.einsum("bsr,bkr->bsk", e.profile, weight) / power[:, None]
     noise = e.signal.clamp(min=0) * (1 / e.reliability.clamp(min=1e-3) - 1)
@@ -60,16 +60,16 @@ def correlate(e: Evidence, weight: Tensor) -> Correlations:
     return Correlations(value, error[:, None].expand_as(value), chance[:, None])
 
 
-def information_criterion(e: Evidence, floor: float = 0.03) -> Tensor:
+def information_criterion(e: SymmetryFeatures, floor: float = 0.03) -> Tensor:
     r"""Geometric information criterion of each group, after Kanatani and Moeck; the least is the best; (B, 17).
 
     .. math:: \mathrm{IC}(G) = \sum_r J_r(G) / \sigma_r^2 + 2 n_r / |G|
 
-    with the residual J of projecting the cell's n coefficients of ring r onto the group, and the noise variance of one
-    coefficient. The halves of the cell give the noise, where the method's inventors have to compare two groups.
+    with the residual J of projecting the cell's n coefficients of shell r onto the group, and the noise variance of one
+    coefficient. The half_sets of the cell give the noise, where the method's inventors have to compare two groups.
 
     Args:
-        e: evidence.
+        e: symmetry features.
         floor: least noise relative to the signal, for what is systematic rather than noise.
     """
     signal = e.signal.clamp(min=0)
@@ -79,10 +79,10 @@ def information_criterion(e: Evidence, floor: float = 0.03) -> Tensor:
     out = torch.full((len(e), 17), float("inf"))
     for group in WALLPAPER_GROUPS:
         order = len(group.primitive_operations)
-        slots = torch.nonzero(SLOT_GROUP.eq(group.label)).flatten()
+        members_of = torch.nonzero(CLASS_GROUP.eq(group.label)).flatten()
         shared = total.clone()
-        for slot, members in zip(slots.tolist(), class_sizes(group.name), strict=True):
-            shared = shared + members * e.profile[:, slot]
+        for index, members in zip(members_of.tolist(), class_sizes(group.name), strict=True):
+            shared = shared + members * e.profile[:, index]
         residual = (total + floor * signal - (shared + floor * signal) / order).clamp(min=0)
         terms = e.count * (residual / noise.clamp(min=TINY)) + 2 * e.count / order
         out[:, group.label] = torch.where(usable, terms, torch.zeros_like(terms)).sum(-1)
@@ -90,7 +90,7 @@ def information_criterion(e: Evidence, floor: float = 0.03) -> Tensor:
 
 
 def class_sizes(name: str) -> tuple[int, ...]:
-    """How many operations each slot of a group stands for."""
+    """How many operations each operation class of a group stands for."""
     from equisym.groups.setting import settings
 
     return tuple(len(c) for c in next(s for s in settings() if s.group.name == name).classes)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from equisym.data.cell import Cell
+from equisym.data.bravais import Cell
 from equisym.data.photographs import Photographs
 from equisym.groups import WallpaperGroup
 from equisym.groups.asymmetric_unit import fold

@@ -15,7 +15,7 @@ from torch import nn
 
 from equisym.data import Inputs
 from equisym.models import build
-from equisym.models.from_evidence import FromEvidence
+from equisym.models.feature_classifier import FeatureClassifier
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -74,7 +74,7 @@ def make_network(
     network = build(arch, num_classes=num_classes, in_channels=in_channels * len(stack.names), **options)
     if stack.names == ("image",):
         return network
-    if isinstance(network, FromEvidence):
+    if isinstance(network, FeatureClassifier):
         raise ValueError(f"{arch} measures the image itself: leave out --inputs (got {inputs!r})")
     return nn.Sequential(OrderedDict(inputs=stack, network=network))
 

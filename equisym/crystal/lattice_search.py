@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
-from equisym.crystal.autocorrelation import autocorrelation, bring_out_texture, remove_trend
+from equisym.crystal.autocorrelate import autocorrelation, detrend, whiten
 from equisym.crystal.shifts import Array, ShiftMap
 from equisym.groups.lattice import reduce_basis
 
@@ -29,7 +29,7 @@ class Lattice:
         basis: reduced primitive vectors a and b in pixels (x right, y down), columns, shape (2, 2).
         uncertainty: standard errors of the four numbers, shape (2, 2).
         score: mean autocorrelation over all lattice translations: the part of the image that repeats, 1 without noise.
-        repeats: area of the image, or of the field, over cell area.
+        repeats: area of the image, or of the mask, over cell area.
     """
 
     basis: NDArray[np.float64]
@@ -38,7 +38,7 @@ class Lattice:
     repeats: float
 
 
-def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, field: Tensor | None = None) -> Lattice | None:
+def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, mask: Tensor | None = None) -> Lattice | None:
     """Find the lattice of translations of an image.
 
     Peaks of the autocorrelation give candidate lattices; each is refined by least squares of all its peaks. The
@@ -47,7 +47,7 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, field: Tensor 
     Args:
         image: grey image, shape (H, W).
         min_overlap: shifts are used while at least this fraction of the image overlaps itself.
-        field: which pixels to look at, (H, W); all if not given.
+        mask: which pixels to look at, (H, W); all if not given.
 
     Returns:
         The lattice, or ``None`` if no two independent translations stand out.
@@ -58,29 +58,29 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, field: Tensor 
     >>> sorted(float(length.round(1)) for length in np.linalg.norm(estimate_lattice(wave).basis, axis=0))
     [8.0, 10.5]
     """
-    flat = remove_trend(image.detach(), 1, field)
+    flat = detrend(image.detach(), 1, mask)
     if flat.std() <= 1e-5 * image.std() or flat.std() <= 1e-6 * image.abs().max():
         return None  # a constant or a plane
-    found = _autocorrelated(flat, min_overlap, field)
+    found = _autocorrelated(flat, min_overlap, mask)
     candidates = candidate_lattices(found)
     if not candidates or candidates[0][1] <= 0:
         return None
     basis = choose_lattice(found, candidates)
     (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
     score = float(found.means([basis])[0][0])
-    area = image.numel() if field is None else int(field.sum())
+    area = image.numel() if mask is None else int(mask.sum())
     repeats = area / abs(np.linalg.det(basis))
     return Lattice(basis, error, score, float(repeats))
 
 
-def shift_map(image: Tensor, field: Tensor | None = None, *, min_overlap: float = 0.12) -> ShiftMap:
+def shift_map(image: Tensor, mask: Tensor | None = None, *, min_overlap: float = 0.12) -> ShiftMap:
     """The autocorrelation in which :func:`estimate_lattice` looks: of the texture brought out of the image (H, W)."""
-    return _autocorrelated(remove_trend(image.detach(), 1, field), min_overlap, field)
+    return _autocorrelated(detrend(image.detach(), 1, mask), min_overlap, mask)
 
 
-def _autocorrelated(flat: Tensor, min_overlap: float, field: Tensor | None) -> ShiftMap:
-    rho, overlap = autocorrelation(bring_out_texture(flat[None]), min_overlap / 2, field)
-    known = None if field is None else overlap.double().cpu().numpy()
+def _autocorrelated(flat: Tensor, min_overlap: float, mask: Tensor | None) -> ShiftMap:
+    rho, overlap = autocorrelation(whiten(flat[None]), min_overlap / 2, mask)
+    known = None if mask is None else overlap.double().cpu().numpy()
     return ShiftMap(rho[0].double().cpu().numpy(), min_overlap, known)
 
 

@@ -1,4 +1,4 @@
-"""Training of networks that judge packed evidence: seconds, since the images were measured before."""
+"""Training of networks that read packed symmetry features: seconds, since the images were measured before."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from equisym.crystal import Evidence
-from equisym.crystal.evidence import SLOT_GROUP
+from equisym.crystal import SymmetryFeatures
+from equisym.crystal.symmetry_features import CLASS_GROUP
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models import Crystal, SymNet
 from equisym.train.config import OptimiserOptions
@@ -20,7 +20,7 @@ from equisym.train.module import ClassifierModule
 
 
 class PseudoSymmetry:
-    """Training evidence of patterns that nearly have a symmetry: a cell mixed with its image symmetrised by a group.
+    """Training features of patterns that nearly have a symmetry: a cell mixed with its image symmetrised by a group.
 
     Mixing raises the correlation of every operation of that group, and of its subgroups, by the same share of what is
     missing to 1. A family of textures whose forbidden operations all correlate near 0 would otherwise leave it open
@@ -34,29 +34,29 @@ class PseudoSymmetry:
     def __init__(self, margin: float = 0.1, chance: float = 0.5) -> None:
         self.margin, self.chance = margin, chance
         below = torch.tensor([[k == g or k.is_subgroup_of(g) for g in WALLPAPER_GROUPS] for k in WALLPAPER_GROUPS])
-        self.slot_in = below[SLOT_GROUP].T  # (17 groups, 39 slots): slots of a group and of its subgroups
+        self.slot_in = below[CLASS_GROUP].T  # (17 groups, 39 classes): the classes of a group and of its subgroups
         self.within = below  # [k, g]: k is g or a subgroup of it
 
     def __call__(self, rows: Tensor, labels: Tensor) -> Tensor:
-        """Packed evidence (B, PACKED) and labels (B,) to packed evidence, some of it mixed."""
-        e = Evidence.unpack(rows)
+        """Packed features (B, PACKED) and labels (B,) to packed features, some of it mixed."""
+        e = SymmetryFeatures.unpack(rows)
         higher = e.admitted & ~self.within.T[labels]  # groups with operations that the label lacks
         chosen = (higher + 1e-6 * torch.rand(higher.shape)).multinomial(1)[:, 0]
-        slots = self.slot_in[chosen]
+        members = self.slot_in[chosen]
         power = e.signal.clamp(min=0).sum(-1, keepdim=True).clamp(min=1e-9)
         missing = 1 - e.profile.sum(-1) / power
-        forbidden = slots & (missing > self.margin)
+        forbidden = members & (missing > self.margin)
         least = torch.where(forbidden, missing, torch.inf).amin(1)
         most = (self.margin / least).clamp(max=1)  # what may be left of the missing part
         left = most ** torch.rand(len(rows))
         mixed = higher.gather(1, chosen[:, None])[:, 0] & least.isfinite() & (torch.rand(len(rows)) < self.chance)
-        share = torch.where(mixed, 1 - left, torch.zeros_like(left))[:, None] * slots
+        share = torch.where(mixed, 1 - left, torch.zeros_like(left))[:, None] * members
         profile = e.profile + share[..., None] * (e.signal[:, None] - e.profile)
         return replace(e, profile=profile).pack()
 
 
 class SymmetryModule(ClassifierModule):
-    """Trains a network on packed evidence, part of it mixed towards higher symmetry."""
+    """Trains a network on packed features, part of it mixed towards higher symmetry."""
 
     mix = PseudoSymmetry()
 
@@ -80,7 +80,7 @@ def fit_symnet(
     """Train symnet.
 
     Args:
-        rows: packed evidence, (N, PACKED).
+        rows: packed features, (N, PACKED).
         labels: groups, (N,).
         seed: of the first weights and the order.
         steps: of the optimiser, AdamW under one cycle of the learning rate, whatever N.
@@ -97,7 +97,7 @@ def fit_symnet(
     batches = DataLoader(TensorDataset(rows, labels), batch_size, shuffle=True, drop_last=True, generator=order)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of workers and validation, which evidence in memory has no need of
+        warnings.simplefilter("ignore")  # of workers and validation, which features in memory has no need of
         trainer = L.Trainer(
             accelerator="cpu",
             max_steps=steps,

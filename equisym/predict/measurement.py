@@ -12,8 +12,8 @@ from torch import Tensor
 
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
-from equisym.predict.doubt import Background, refuse_lattice, take_apart
-from equisym.predict.pixels import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
+from equisym.predict.preprocessing import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
+from equisym.predict.rejection import Background, refuse_lattice, take_apart
 
 Image = NDArray[Any] | Tensor | str | Path
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
@@ -59,11 +59,11 @@ def inspect(image: Image, pixel_size: float | None) -> Found:
         about["notes"] = (f"reduced {view.scale}-fold from {grey.shape[1]} x {grey.shape[0]} pixels",)
     elif view.grey.shape != grey.shape:
         about["notes"] = (f"only the middle {LARGEST} pixels were looked at, of {grey.shape[1]} x {grey.shape[0]}",)
-    if view.bend:
-        bend = f"the lines of the scan drift by up to {view.bend * view.scale:.1f} pixels, which was taken off first"
-        about["notes"] = (*about.get("notes", ()), bend)
-    if m is not None and m.field is not None:
-        part = f"only the {100 * m.field.double().mean():.0f} % of the image that are not empty were looked at"
+    if view.drift:
+        drift = f"the lines of the scan drift by up to {view.drift * view.scale:.1f} pixels, which was taken off first"
+        about["notes"] = (*about.get("notes", ()), drift)
+    if m is not None and m.mask is not None:
+        part = f"only the {100 * m.mask.double().mean():.0f} % of the image that are not empty were looked at"
         about["notes"] = (*about.get("notes", ()), part)
     rest = None if m is None else take_apart(view.grey, m)
     refused = refuse_lattice(view.grey, m, rest)
@@ -75,18 +75,18 @@ def inspect(image: Image, pixel_size: float | None) -> Found:
 def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
     """Measure an image at the scale that shows its cell."""
     if max(grey.shape) <= LARGEST:
-        return _straightened(whole(grey))
-    view, m = _straightened(reduced(grey))
+        return _drift_corrected(whole(grey))
+    view, m = _drift_corrected(reduced(grey))
     if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
-        near, closer = _straightened(middle(grey))
+        near, closer = _drift_corrected(middle(grey))
         if closer is not None and (m is None or closer.lattice.score > 0.8 * m.lattice.score):
             return near, closer
     return view, m
 
 
-def _straightened(view: View) -> tuple[View, Measurement | None]:
+def _drift_corrected(view: View) -> tuple[View, Measurement | None]:
     scan = measure_scan(view.grey)
-    return replace(view, grey=scan.image, bend=scan.shift), scan.measurement
+    return replace(view, grey=scan.image, drift=scan.shift), scan.measurement
 
 
 def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:

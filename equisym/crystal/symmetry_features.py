@@ -1,4 +1,4 @@
-"""From an image to numbers about symmetry alone: lattice, cell, and what each group's operations say on each ring."""
+"""Symmetry features of an image: lattice, cell, and how its groups' operations correlate on resolution shells."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equisym.crystal.cell import SIZE, CellAverage, average_cell
-from equisym.crystal.correlation import RINGS, Spectrum, spectrum
-from equisym.crystal.drift import is_straight, merit, straighten
-from equisym.crystal.field import field_of_view
-from equisym.crystal.lattice import Lattice, estimate_lattice
+from equisym.crystal.cell_average import SIZE, CellAverage, average_cell
+from equisym.crystal.correlation import SHELLS, Spectrum, spectrum
+from equisym.crystal.drift_correction import correct_drift, is_straight, merit
+from equisym.crystal.lattice_search import Lattice, estimate_lattice
+from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import settings
 
-# one slot for each class of operations of each group, in label order
-SLOTS: tuple[tuple[str, str], ...] = tuple(
+# one entry for each class of operations of each group, in label order
+OPERATION_CLASSES: tuple[tuple[str, str], ...] = tuple(
     (group.name, f"{op.rotation_order}" if op.determinant > 0 else setting.line_type(c[0]))
     for group in WALLPAPER_GROUPS
     for setting in [next(s for s in settings() if s.group == group)]
     for c in setting.classes
     for op in [setting.operations[c[0]]]
 )
-SLOT_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in SLOTS])
-SLOT_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in SLOTS])
-_BETTER = 0.03  # so much more must repeat of the field, or of the straightened image
+CLASS_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in OPERATION_CLASSES])
+CLASS_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in OPERATION_CLASSES])
+_BETTER = 0.03  # so much more must repeat of the mask, or of the corrected image
 _MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the right one
 _WITHIN = 0.45  # correlation of a coarse cell with itself shifted: a finer lattice may be bent
 _ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: with few cells, with many, if the waves show no drift
@@ -37,14 +37,14 @@ _LEAST = 0.4  # so much must repeat without the drift
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SymmetryFeatures:
     """What images say about symmetry, as tensors over a batch.
 
     Attributes:
-        profile: correlation power of each slot's operations on each ring, over all the signal power, (B, 39, RINGS).
-        signal: share of each ring in the signal power, (B, RINGS).
-        reliability: share of signal in each ring's power, 0 to 1, (B, RINGS).
-        count: coefficients on each ring, (B, RINGS).
+        profile: correlation power of each operation class on each shell, over all the signal power, (B, 39, SHELLS).
+        signal: share of each shell in the signal power, (B, SHELLS).
+        reliability: share of signal in each shell's power, 0 to 1, (B, SHELLS).
+        count: coefficients on each shell, (B, SHELLS).
         admitted: whether a group's lattice is within the strain that is looked at, (B, 17).
         strain: of the lattice against each group's, (B, 17).
         agreement: weighted mean correlation of each group's operations, (B, 17).
@@ -67,8 +67,8 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.profile)
 
-    def __getitem__(self, index) -> Evidence:
-        return Evidence(*(getattr(self, f.name)[index] for f in fields(self)))
+    def __getitem__(self, index) -> SymmetryFeatures:
+        return SymmetryFeatures(*(getattr(self, f.name)[index] for f in fields(self)))
 
     @property
     def found(self) -> Tensor:
@@ -76,7 +76,7 @@ class Evidence:
         return self.repeats > 0
 
     @classmethod
-    def cat(cls, parts: Sequence[Evidence]) -> Evidence:
+    def cat(cls, parts: Sequence[SymmetryFeatures]) -> SymmetryFeatures:
         """Join batches."""
         return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
@@ -93,7 +93,7 @@ class Evidence:
         )
 
     @classmethod
-    def unpack(cls, rows: Tensor) -> Evidence:
+    def unpack(cls, rows: Tensor) -> SymmetryFeatures:
         """The inverse of :meth:`pack`."""
         shaped, start = {}, 0
         for name, shape in _SHAPES.items():  # by slices, which a symbolic trace can follow
@@ -107,16 +107,16 @@ class Evidence:
         return {f.name: getattr(self, f.name).cpu().numpy() for f in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays) -> Evidence:
+    def from_arrays(cls, arrays) -> SymmetryFeatures:
         """The inverse of :meth:`arrays`."""
         return cls(*(torch.from_numpy(np.asarray(arrays[f.name])) for f in fields(cls)))
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {
-    "profile": (len(SLOTS), RINGS),
-    "signal": (RINGS,),
-    "reliability": (RINGS,),
-    "count": (RINGS,),
+    "profile": (len(OPERATION_CLASSES), SHELLS),
+    "signal": (SHELLS,),
+    "reliability": (SHELLS,),
+    "count": (SHELLS,),
     "admitted": (17,),
     "strain": (17,),
     "agreement": (17,),
@@ -129,21 +129,21 @@ PACKED = sum(int(np.prod(shape)) for shape in _SHAPES.values())
 
 @dataclass(frozen=True)
 class Measurement:
-    """Everything found out about one image on the way to its evidence.
+    """Everything found out about one image on the way to its symmetry features.
 
     Attributes:
         lattice: its lattice.
         average: its averaged cell.
         spectrum: the cell's waves.
         fits: what each of the 17 groups makes of it, ``None`` where the lattice does not admit the group.
-        field: the part of the image that was looked at, (H, W); ``None`` for all of it.
+        mask: the part of the image that was looked at, (H, W); ``None`` for all of it.
     """
 
     lattice: Lattice
     average: CellAverage
     spectrum: Spectrum
     fits: list[Fit | None]
-    field: Tensor | None = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -166,25 +166,25 @@ def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) 
 
     Where a part of the image is empty up to the border, that part is left out if more of the rest repeats without it.
     """
-    field = None
+    mask = None
     if lattice is None:
-        lattice, field = _lattice_in_field(image)
+        lattice, mask = _lattice_in_mask(image)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]
-    average = average_cell(image[None], basis, size=size, field=field)
+    average = average_cell(image[None], basis, size=size, mask=mask)
     s = spectrum(average)
-    return Measurement(lattice, average, s, fit_groups(s, basis)[0], field)
+    return Measurement(lattice, average, s, fit_groups(s, basis)[0], mask)
 
 
-def _lattice_in_field(image: Tensor) -> tuple[Lattice | None, Tensor | None]:
-    whole, field = estimate_lattice(image), field_of_view(image)
-    if field is None:
+def _lattice_in_mask(image: Tensor) -> tuple[Lattice | None, Tensor | None]:
+    whole, mask = estimate_lattice(image), field_mask(image)
+    if mask is None:
         return whole, None
-    part = estimate_lattice(image, field=field)
+    part = estimate_lattice(image, mask=mask)
     if part is None or (whole is not None and part.score < whole.score + _BETTER):
         return whole, None
-    return part, field
+    return part, mask
 
 
 def measure_scan(image: Tensor) -> Scan:
@@ -193,9 +193,9 @@ def measure_scan(image: Tensor) -> Scan:
     In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
     """
     m = measure(image)
-    if m is not None and (m.field is not None or _looks_straight(image, m)):
+    if m is not None and (m.mask is not None or _looks_straight(image, m)):
         return Scan(image, 0.0, m)
-    found = straighten(image, m and m.lattice)
+    found = correct_drift(image, m and m.lattice)
     if found is None or found[1] == 0:
         return Scan(image, 0.0, m)
     straight = measure(found[0])
@@ -218,8 +218,8 @@ def _looks_straight(image: Tensor, m: Measurement) -> bool:
 
 
 @torch.no_grad()
-def gather(images: Tensor, *, scans: bool = False) -> Evidence:
-    """Evidence of images of any brightness and contrast; the mean of their channels is looked at.
+def extract_features(images: Tensor, *, scans: bool = False) -> SymmetryFeatures:
+    """Symmetry features of images of any brightness and contrast; the mean of their channels is looked at.
 
     Args:
         images: ``(B, C, H, W)``.
@@ -229,28 +229,30 @@ def gather(images: Tensor, *, scans: bool = False) -> Evidence:
     grey = grey - grey.mean((-2, -1), keepdim=True)
     grey = grey / grey.std((-2, -1), keepdim=True).clamp(min=1e-12)
     look = (lambda image: measure_scan(image).measurement) if scans else measure
-    return Evidence.cat([evidence(look(image.contiguous())) for image in grey])
+    return SymmetryFeatures.cat([features_of(look(image.contiguous())) for image in grey])
 
 
-def evidence(measurement: Measurement | None) -> Evidence:
-    """The evidence of one measurement, as a batch of one; all zero without a lattice."""
-    profile = torch.zeros(1, len(SLOTS), RINGS)
+def features_of(measurement: Measurement | None) -> SymmetryFeatures:
+    """The features of one measurement, as a batch of one; all zero without a lattice."""
+    profile = torch.zeros(1, len(OPERATION_CLASSES), SHELLS)
     admitted, strain, agreement = torch.zeros(1, 17, dtype=torch.bool), torch.ones(1, 17), torch.zeros(1, 17)
     if measurement is None:
-        empty = torch.zeros(1, RINGS)
+        empty = torch.zeros(1, SHELLS)
         one = torch.zeros(1)
-        return Evidence(profile, empty, empty, empty, admitted, strain, agreement, one, one, torch.zeros(1, 2, 2))
+        return SymmetryFeatures(
+            profile, empty, empty, empty, admitted, strain, agreement, one, one, torch.zeros(1, 2, 2)
+        )
     s = measurement.spectrum
     total = s.signal.sum(-1, keepdim=True).clamp(min=1e-12)
-    slot = 0
+    start = 0
     for label, fit in enumerate(measurement.fits):
-        classes = int(SLOT_GROUP.eq(label).sum())
+        classes = int(CLASS_GROUP.eq(label).sum())
         if fit is not None:
             admitted[0, label], strain[0, label], agreement[0, label] = True, fit.strain, fit.agreement
-            profile[0, slot : slot + classes] = fit.rings.float() / total.float()
-        slot += classes
+            profile[0, start : start + classes] = fit.shells.float() / total.float()
+        start += classes
     lattice = measurement.lattice
-    return Evidence(
+    return SymmetryFeatures(
         profile,
         (s.signal / total).float(),
         s.reliability.float(),

@@ -1,4 +1,4 @@
-"""Evidence of symmetry of a whole dataset: drawn once by several processes, kept in parts, continued after a cut."""
+"""Symmetry features of a whole dataset: extracted by several processes, kept in parts, continued after a cut."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equisym.crystal import Evidence, gather
+from equisym.crystal import SymmetryFeatures, extract_features
 from equisym.data import WallpaperDataset
 
 PART = 170  # images to a file
 
 
 @dataclass(frozen=True)
-class EvidenceSet:
-    """Evidence of N images with their labels.
+class FeatureSet:
+    """Symmetry features of N images with their labels.
 
     Attributes:
-        evidence: of the N images.
+        features: of the N images.
         labels: groups, (N,).
         lattices: the primitive lattices that were drawn, before any corruption, (N, 2, 2).
     """
 
-    evidence: Evidence
+    features: SymmetryFeatures
     labels: Tensor
     lattices: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index) -> EvidenceSet:
-        return EvidenceSet(self.evidence[index], self.labels[index], self.lattices[index])
+    def __getitem__(self, index) -> FeatureSet:
+        return FeatureSet(self.features[index], self.labels[index], self.lattices[index])
 
     @classmethod
-    def cat(cls, parts: list[EvidenceSet]) -> EvidenceSet:
+    def cat(cls, parts: list[FeatureSet]) -> FeatureSet:
         """Join sets."""
-        together = Evidence.cat([p.evidence for p in parts])
+        together = SymmetryFeatures.cat([p.features for p in parts])
         return cls(together, torch.cat([p.labels for p in parts]), torch.cat([p.lattices for p in parts]))
 
     def lattice_found(self, tolerance: float = 0.15) -> Tensor:
         """Whether the lattice found is the lattice drawn, (N,); meant for images that were not distorted."""
-        steps = torch.linalg.solve(self.lattices.double(), self.evidence.basis.double())
+        steps = torch.linalg.solve(self.lattices.double(), self.features.basis.double())
         whole = steps.round()
         same = (steps - whole).abs().amax((-2, -1)) < tolerance
         return same & ((torch.linalg.det(whole).abs() - 1).abs() < 1e-6)
 
 
-def evidence_of(dataset: WallpaperDataset, indices: range, *, scans: bool = False) -> EvidenceSet:
+def features_of(dataset: WallpaperDataset, indices: range, *, scans: bool = False) -> FeatureSet:
     """Draw and measure some images of a dataset; scans: look for drift of their lines as well."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         found, lattices = [], []
         for index in indices:
-            found.append(gather(dataset[index][0][None], scans=scans))
+            found.append(extract_features(dataset[index][0][None], scans=scans))
             lattices.append(dataset.pattern(index).primitive_basis)
     finally:
         torch.set_num_threads(threads)
     labels = torch.tensor([index % 17 for index in indices])
-    return EvidenceSet(Evidence.cat(found), labels, torch.from_numpy(np.array(lattices)).float())
+    return FeatureSet(SymmetryFeatures.cat(found), labels, torch.from_numpy(np.array(lattices)).float())
 
 
-def gather_evidence(
+def extract_feature_set(
     dataset: WallpaperDataset, folder: Path, *, scans: bool = False, workers: int = 1, progress: bool = True
-) -> EvidenceSet:
-    """Evidence of a whole dataset from the parts kept in a folder, which is filled first.
+) -> FeatureSet:
+    """Symmetry features of a whole dataset from the parts kept in a folder, which is filled first.
 
     Args:
         dataset: what to draw.
@@ -93,21 +93,21 @@ def gather_evidence(
             for count in pool.imap_unordered(_write_part, missing):
                 bar.update(count)
             bar.close()
-    return EvidenceSet.cat(list(chain.from_iterable(_read(file) for file in files)))
+    return FeatureSet.cat(list(chain.from_iterable(_read(file) for file in files)))
 
 
 def _write_part(job: tuple[WallpaperDataset, range, bool, Path]) -> int:
     dataset, indices, scans, file = job
-    part = evidence_of(dataset, indices, scans=scans)
+    part = features_of(dataset, indices, scans=scans)
     partial = file.with_suffix(".part")
     with partial.open("wb") as handle:
-        arrays = {"labels": part.labels.numpy(), "lattices": part.lattices.numpy()} | part.evidence.arrays()
+        arrays = {"labels": part.labels.numpy(), "lattices": part.lattices.numpy()} | part.features.arrays()
         np.savez_compressed(handle, **arrays)  # pyright: ignore[reportArgumentType]
     partial.replace(file)
     return len(indices)
 
 
-def _read(file: Path) -> Iterator[EvidenceSet]:
+def _read(file: Path) -> Iterator[FeatureSet]:
     with np.load(file) as kept:
         labels, lattices = torch.from_numpy(kept["labels"]), torch.from_numpy(kept["lattices"])
-        yield EvidenceSet(Evidence.from_arrays(kept), labels, lattices)
+        yield FeatureSet(SymmetryFeatures.from_arrays(kept), labels, lattices)

@@ -9,13 +9,13 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.groups import WallpaperGroup
+from equisym.groups.wallpaper import WallpaperGroup
 
 _REACH = tuple(product(range(-3, 4), repeat=2))
 
 
 @dataclass(frozen=True)
-class Centre:
+class RotationCentre:
     """A rotation centre.
 
     Attributes:
@@ -28,7 +28,7 @@ class Centre:
 
 
 @dataclass(frozen=True)
-class Line:
+class ReflectionLine:
     """A mirror or glide line.
 
     Attributes:
@@ -41,7 +41,7 @@ class Line:
 
 
 @lru_cache
-def rotation_centres(group: WallpaperGroup) -> tuple[Centre, ...]:
+def rotation_centres(group: WallpaperGroup) -> tuple[RotationCentre, ...]:
     """Rotation centres in the conventional cell and on its edges.
 
     >>> from equisym.groups import WALLPAPER_GROUPS
@@ -55,11 +55,11 @@ def rotation_centres(group: WallpaperGroup) -> tuple[Centre, ...]:
             if (centre > -1e-9).all() and (centre < 1 + 1e-9).all():
                 key = tuple((centre.round(6) + 0.0).tolist())
                 found[key] = max(found.get(key, 1), op.rotation_order)
-    return tuple(Centre(np.array(position), order) for position, order in sorted(found.items()))
+    return tuple(RotationCentre(np.array(position), order) for position, order in sorted(found.items()))
 
 
 @lru_cache
-def reflection_lines(group: WallpaperGroup) -> tuple[Line, ...]:
+def reflection_lines(group: WallpaperGroup) -> tuple[ReflectionLine, ...]:
     """Mirror and glide lines across the conventional cell and along its edges.
 
     >>> from equisym.groups import WALLPAPER_GROUPS
@@ -76,7 +76,7 @@ def reflection_lines(group: WallpaperGroup) -> tuple[Line, ...]:
             if ends is not None:
                 key = tuple(ends.round(6).ravel().tolist())
                 found[key] = found.get(key, False) or not glide.any()
-    return tuple(Line(np.array(ends).reshape(2, 2), mirror) for ends, mirror in sorted(found.items()))
+    return tuple(ReflectionLine(np.array(ends).reshape(2, 2), mirror) for ends, mirror in sorted(found.items()))
 
 
 def _across_cell(point: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64] | None:

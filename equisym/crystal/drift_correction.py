@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equisym.crystal.autocorrelation import remove_trend
-from equisym.crystal.cell import average_cell, tile
-from equisym.crystal.lattice import Lattice, estimate_lattice
+from equisym.crystal.autocorrelate import detrend
+from equisym.crystal.cell_average import average_cell, tile
+from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.shifts import Array
 
 _WAVES, _LONGEST_INDEX = 8, 5
@@ -23,7 +23,7 @@ _JITTER = 1.0  # pixels: how far single lines are expected to lie off
 _FINER = 0.1  # e times as many cells outweigh so much less that repeats
 
 
-def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, float] | None:
+def correct_drift(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, float] | None:
     r"""Take the drift of the scan lines off an image of a lattice.
 
     The middle lines give the lattice. Each of its strongest waves k is demodulated,
@@ -48,14 +48,14 @@ def straighten(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, f
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
     >>> bent = x + 5 * (y / 64 - 1) ** 2
     >>> wave = torch.cos(2 * torch.pi * bent / 12) + torch.cos(2 * torch.pi * y / 14)
-    >>> straight, shift = straighten(wave)
+    >>> straight, shift = correct_drift(wave)
     >>> 2 < shift < 5, estimate_lattice(straight).score > 0.95 > estimate_lattice(wave).score
     (True, True)
 
     Source: Hytch, Snoeck and Kilaas, Quantitative measurement of displacement and strain fields from HREM micrographs
     (1998), for lines instead of fields.
     """
-    flat = remove_trend(image, 2)
+    flat = detrend(image, 2)
     least = merit(lattice)
     found: list[tuple[Array, Lattice]] = []
     followed: list[Array] = []
@@ -88,8 +88,8 @@ def merit(lattice: Lattice | None) -> float:
 
 
 def is_straight(image: Tensor, lattice: Lattice, cell: Tensor) -> bool:
-    """Whether the phases of a lattice's waves show no drift to speak of; quicker than :func:`straighten`."""
-    drift = _bend(remove_trend(image, 2), lattice, cell)
+    """Whether the phases of a lattice's waves show no drift to speak of; quicker than :func:`correct_drift`."""
+    drift = _bend(detrend(image, 2), lattice, cell)
     return drift is not None and bool(np.hypot(*drift.T).max() < _STRAIGHT)
 
 
