@@ -8,8 +8,9 @@ from equisym.models.e2resnet import E2ResNet
 from equisym.models.e2wideresnet import E2WideResNet
 from equisym.models.field_classifier import Classifier
 from equisym.models.filternet import FilterNet
+from equisym.models.model_file import find_model_file, read_model_file, save_model
 from equisym.models.orbitnet import OrbitNet
-from equisym.models.registry import build, list_archs, register
+from equisym.models.registry import build, import_archs, list_archs, register
 from equisym.models.sharing import Sharing
 from equisym.models.symnet import SymNet
 from equisym.models.tree import TreeClassifier, TreeSoftmax
@@ -29,6 +30,10 @@ __all__ = [
     "TreeClassifier",
     "TreeSoftmax",
     "build",
+    "find_model_file",
+    "import_archs",
     "list_archs",
+    "read_model_file",
     "register",
+    "save_model",
 ]

@@ -9,7 +9,30 @@ import torch
 from torch import Tensor, fx, nn
 
 from equisym.models.field_classifier import to_plain
-from equisym.models.registry import register
+from equisym.models.registry import register, register_prefix
+
+TIMM_OPTIONS = (
+    "act_layer",
+    "attn_drop_rate",
+    "block_size",
+    "channels",
+    "depths",
+    "drop_block_rate",
+    "drop_path_rate",
+    "drop_rate",
+    "dropout",
+    "embed_dim",
+    "global_pool",
+    "img_size",
+    "norm_layer",
+    "num_heads",
+    "output_stride",
+    "patch_size",
+    "pos_drop_rate",
+    "proj_drop_rate",
+    "window_size",
+)
+"""What may be passed on to timm. Others, such as ``checkpoint_path``, read files or ask the network."""
 
 
 class Baseline(nn.Sequential):
@@ -19,18 +42,19 @@ class Baseline(nn.Sequential):
         name: of the timm model, without ``timm/``.
         num_classes: size of the answer.
         in_channels: channels of the image.
-        options: passed on to timm; ``dropout`` is what timm calls ``drop_rate``.
+        options: passed on to timm, of :data:`TIMM_OPTIONS` alone; ``dropout`` is what timm calls ``drop_rate``.
 
     Raises:
-        ValueError: if timm has no such model.
+        ValueError: if timm has no such model or the option is not among those.
     """
 
     def __init__(self, name: str, num_classes: int, in_channels: int, options: dict[str, Any]) -> None:
         import timm
 
-        if name not in timm.list_models():
-            close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
-            raise ValueError(f"timm has no model {name!r}: close to it are {close}")
+        _require_timm_model(name)
+        for option in options:
+            if option not in TIMM_OPTIONS:
+                raise ValueError(f"timm/{name} takes no option {option!r} here: it may be {', '.join(TIMM_OPTIONS)}")
         options = dict(options)
         if "dropout" in options:
             options["drop_rate"] = options.pop("dropout")
@@ -63,6 +87,7 @@ class PyramidClassifier(nn.Module):
         from torchvision.ops import FeaturePyramidNetwork
 
         super().__init__()
+        _require_timm_model(backbone)
         self.standardise = nn.InstanceNorm2d(in_channels)
         self.backbone = timm.create_model(
             backbone, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=in_channels
@@ -80,6 +105,18 @@ class PyramidClassifier(nn.Module):
     def to_plain(self) -> fx.GraphModule:
         """The same function as one graph of torch.nn parts."""
         return to_plain(self)
+
+
+def _require_timm_model(name: str) -> None:
+    """A name such as hf-hub:... or local-dir:... would fetch code or weights from elsewhere."""
+    import timm
+
+    if name not in timm.list_models():
+        close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+        raise ValueError(f"timm has no model {name!r}: close to it are {close}")
+
+
+register_prefix("timm", Baseline)
 
 
 @register

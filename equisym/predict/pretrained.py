@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 import equisym.models
 from equisym.models.feature_classifier import FeatureClassifier
+from equisym.models.model_file import HUB, build_from_file, find_model_file, read_model_file
 
 WEIGHTS = Path(equisym.models.__file__).parent / "weights"
 
@@ -18,24 +15,28 @@ def load_classifier(name: str | Path) -> FeatureClassifier:
     """A model that reads symmetry features, by the name of a bundled one or from a ``.safetensors`` file.
 
     Args:
-        name: ``"symnet"``, ``"crystal"``, or a path.
+        name: ``"symnet"``, ``"crystal"``, a ``.safetensors`` file, a folder written by equisym-train or by
+            ``save_pretrained``, or ``hf-hub:OWNER/NAME``.
 
     Raises:
         ValueError: if there is no such model, or the file holds none of this kind.
     """
-    path = Path(name) if str(name).endswith(".safetensors") else WEIGHTS / f"{name}.safetensors"
-    if not path.is_file():
-        raise ValueError(f"model must be one of {', '.join(bundled())} or a .safetensors file (got {str(name)!r})")
-    try:
-        with safe_open(path, "pt") as handle:
-            about = json.loads((handle.metadata() or {})["equisym"])
-        model = equisym.models.build(about["arch"], **about.get("arch_options", {}))
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} holds no model that equisym-predict can use ({error})") from None
+    path = Path(name)
+    if str(name).startswith(HUB) or path.suffix == ".safetensors" or path.is_dir():
+        file = find_model_file(name)
+    else:
+        file = WEIGHTS / f"{name}.safetensors"
+        if not file.is_file():
+            known = f"{', '.join(bundled())}, a .safetensors file, a folder that holds one, or {HUB}OWNER/NAME"
+            raise ValueError(f"model must be one of {known} (got {str(name)!r})")
+    state, description = read_model_file(file)
+    arch, options = description["arch"], description["arch_options"]
+    if description.get("classes"):
+        raise ValueError(f"{file} names other classes than the 17 groups: evaluate it with equisym-eval")
+    model = build_from_file(file, state, description, lambda: equisym.models.build(arch, **options))
     if not isinstance(model, FeatureClassifier):
-        raise ValueError(f"{path} holds {about['arch']}, which sees no lattice: train symnet or crystal instead")
-    return model.eval()
+        raise ValueError(f"{file} holds {arch}, which sees no lattice: train symnet or crystal instead")
+    return model
 
 
 def bundled() -> tuple[str, ...]:

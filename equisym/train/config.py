@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from equisym.command_line import check_choices
@@ -15,11 +16,13 @@ class NetworkOptions:
     Attributes:
         arch: architecture: a name of equisym.models.list_archs(), or timm/NAME for any timm model.
         arch_options: options of the architecture, such as '{group: C8, width: 6}'.
+        import_: package that registers architectures of one's own (those with an entry point need no import).
         inputs: what the network sees, as channels: image, fft, phase, autocorrelation, radon, log_polar, with commas.
     """
 
     arch: str = "e2resnet"
     arch_options: dict[str, Any] = field(default_factory=dict)
+    import_: str | None = None
     inputs: str = "image"
 
 
@@ -28,18 +31,29 @@ class ImageOptions:
     """The images.
 
     Attributes:
+        data: images of one's own instead of generated ones: an HDF5 file (FILE#GROUP for one group), a folder of
+            webdataset shards, of one folder for each class, or of such for train, valid and test, or a csv table with
+            columns file, label and split. Without a split for validation an eighth is held out.
+        valid_data: images to validate on, as data.
+        test_data: sets of images to test on, as data.
+        colour: three channels instead of grey, for images of one's own.
         train_family: image family to train and validate on: noise, photo, atom, several with + between, or all.
-        train_images: number of training images; validation uses an eighth as many, 340 at least.
+        train_images: number of training images, 8160 if not given, or with --data all; of generated images validation
+            uses an eighth as many, 340 at least.
         size: side of the images in pixels; 65, 97, 129 keep the equivariant networks exact.
-        test_images: images of each family for the test after training; 0 for none.
+        test_images: generated images of each family for the test after training; 0 for none.
         photos: folder of photographs for the photo family, nested folders included; the bundled ones if not given.
         degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
         augment: turn and flip the training images at random.
         workers: processes that draw images; -1 for one per core.
     """
 
+    data: str | None = None
+    valid_data: str | None = None
+    test_data: list[str] = field(default_factory=list)
+    colour: bool = False
     train_family: str = "noise"
-    train_images: int = 8160
+    train_images: int | None = None
     size: int = 65
     test_images: int = 510
     photos: str | None = None
@@ -53,9 +67,22 @@ class ImageOptions:
         return self.train_family if self.train_family == "all" else tuple(self.train_family.split("+"))
 
     @property
+    def generated_images(self) -> int:
+        """Number of generated training images."""
+        return 8160 if self.train_images is None else self.train_images
+
+    @property
     def valid_images(self) -> int:
-        """Number of validation images, a multiple of 17."""
-        return max(340, self.train_images // 8 // 17 * 17)
+        """Number of generated validation images, a multiple of 17."""
+        return max(340, self.generated_images // 8 // 17 * 17)
+
+    @property
+    def trained_on(self) -> str:
+        """What a run calls its training images: their families, or the name of its own data."""
+        if self.data is None:
+            return self.train_family
+        file, _, group = self.data.partition("#")
+        return f"{Path(file).stem}-{group}" if group else Path(file).stem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +147,11 @@ class FolderOptions:
         out: folder for the run; runs/ARCH-FAMILY-SEED if not given.
         resume: continue the run in the folder from its last checkpoint.
         checkpoint_steps: optimiser steps between checkpoints within an epoch; 0 for one at the end of each epoch.
-        logger: logs besides metrics.csv.
+        logger: logs besides metrics.csv; wandb and mlflow need the extra of that name.
+        callbacks: Lightning callbacks, each '{class_path: MODULE.CLASS, init_args: {...}}'.
+        sweep: train one run for each value, or combination of values, such as seed=0,1,2 lr=1e-3,4e-3, in folders
+            inside --out; run again after an interruption, it goes on where it was.
+        jobs: runs of a sweep side by side.
     """
 
     seed: int = 0
@@ -128,6 +159,9 @@ class FolderOptions:
     resume: bool = False
     checkpoint_steps: int = 0
     logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
+    sweep: list[str] = field(default_factory=list)
+    jobs: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +177,8 @@ class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions,
 
     def __post_init__(self) -> None:
         check_choices(self)
-        for name in ("train_images", "size", "epochs", "batch_size", "devices", "nodes", "accumulate"):
-            if getattr(self, name) < 1:
+        for name in ("train_images", "size", "epochs", "batch_size", "devices", "nodes", "accumulate", "jobs"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1 (got {getattr(self, name)})")
         for name in ("clip", "patience", "checkpoint_steps", "weight_decay", "test_images"):
             if getattr(self, name) < 0:
@@ -162,9 +196,9 @@ class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions,
         return OptimiserOptions(**own)
 
     @property
-    def num_classes(self) -> int:
-        """Size of the network's answer."""
-        return 3 if self.loss == "rotation_family" else 17
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.out or f"runs/{self.arch.replace('/', '-')}-{self.trained_on}-{self.seed}")
 
     @property
     def model_options(self) -> dict[str, Any]:
