@@ -18,6 +18,7 @@ from equisym.models.feature_classifier import FeatureClassifier
 from equisym.predict.measurement import Found, Image, inspect
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.pretrained import bundled, load_classifier
+from equisym.predict.square_pixels import PixelSize
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
 _LEAST = 0.25  # an answer less likely than this is none
@@ -52,13 +53,13 @@ class SymmetryClassifier:
         """
         return cls(load_classifier(bundled()[0] if name is None else name))
 
-    def predict(self, image: Image, *, pixel_size: float | None = None) -> Prediction:
+    def predict(self, image: Image, *, pixel_size: PixelSize = None) -> Prediction:
         """Answer for one image.
 
         Args:
             image: array (H, W) or (H, W, C) of any real type, tensor (H, W) or (C, H, W), or the path of a file that
                 :func:`equisym.data.readers.read_image` knows.
-            pixel_size: in nanometres, if known; that of the file by default.
+            pixel_size: in nanometres, if known, one number or height and width; that of the file by default.
 
         Raises:
             ValueError: if it is no image, or the file is broken.
@@ -72,13 +73,13 @@ class SymmetryClassifier:
             torch.set_num_threads(threads)
 
     def predict_batch(
-        self, images: Sequence[Image] | Tensor, *, pixel_size: float | None = None, workers: int | None = None
+        self, images: Sequence[Image] | Tensor, *, pixel_size: PixelSize = None, workers: int | None = None
     ) -> list[Prediction]:
         """Answers for several images of any sizes, by several processes.
 
         Args:
             images: a list, or an array or tensor whose first axis counts them.
-            pixel_size: in nanometres, if known; that of each file by default.
+            pixel_size: in nanometres, if known, one number or height and width; that of each file by default.
             workers: processes; by default one for each of torch's threads, and none for fewer than eight images.
 
         Raises:
@@ -92,7 +93,7 @@ class SymmetryClassifier:
         return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
 
     @torch.no_grad()
-    def _answered(self, image: Image, pixel_size: float | None) -> Prediction:
+    def _answered(self, image: Image, pixel_size: PixelSize) -> Prediction:
         found = inspect(image, pixel_size)
         if found.refused is not None:
             return Prediction(found.refused, **found.about)
@@ -113,7 +114,7 @@ class _Jobs(Dataset[Prediction | Exception]):
 
     classifier: SymmetryClassifier
     images: Sequence[Image] | Tensor
-    pixel_size: float | None
+    pixel_size: PixelSize
 
     def __len__(self) -> int:
         return len(self.images)

@@ -14,6 +14,7 @@ from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.preprocessing import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
 from equisym.predict.rejection import Background, refuse_lattice, take_apart
+from equisym.predict.square_pixels import PixelSize, square_pixels
 
 Image = NDArray[Any] | Tensor | str | Path
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
@@ -36,12 +37,12 @@ class Found:
     measurement: Measurement | None = None
 
 
-def inspect(image: Image, pixel_size: float | None) -> Found:
+def inspect(image: Image, pixel_size: PixelSize) -> Found:
     """Find lattice, cell and group fits of one image, or a reason to refuse it.
 
     Args:
         image: what :meth:`equisym.SymmetryClassifier.predict` takes.
-        pixel_size: in nanometres, if known; that of the file by default.
+        pixel_size: in nanometres, if known, one number or (y, x); that of the file by default.
 
     Raises:
         ValueError, FileNotFoundError: if it is no image.
@@ -50,15 +51,19 @@ def inspect(image: Image, pixel_size: float | None) -> Found:
         file = read_image(image)
         image, pixel_size = file.pixels, pixel_size or file.pixel_size
     grey = as_grey(image)
-    about: dict[str, Any] = {"shape": grey.shape, "pixel_size": pixel_size}
+    about: dict[str, Any] = {"shape": grey.shape, "pixel_size": None}
     refused = refuse_pixels(grey)
     if refused:
         return Found(refused, about)
+    grey, side, note = square_pixels(grey, pixel_size)
+    about |= {"shape": grey.shape, "pixel_size": side, "notes": () if note is None else (note,)}
     view, m = _look(grey)
     if view.scale > 1:
-        about["notes"] = (f"reduced {view.scale}-fold from {grey.shape[1]} x {grey.shape[0]} pixels",)
+        reduction = f"reduced {view.scale}-fold from {grey.shape[1]} x {grey.shape[0]} pixels"
+        about["notes"] = (*about["notes"], reduction)
     elif view.grey.shape != grey.shape:
-        about["notes"] = (f"only the middle {LARGEST} pixels were looked at, of {grey.shape[1]} x {grey.shape[0]}",)
+        part = f"only the middle {LARGEST} pixels were looked at, of {grey.shape[1]} x {grey.shape[0]}"
+        about["notes"] = (*about["notes"], part)
     if view.drift:
         drift = f"the lines of the scan drift by up to {view.drift * view.scale:.1f} pixels, which was taken off first"
         about["notes"] = (*about.get("notes", ()), drift)

@@ -15,6 +15,7 @@ from equisym.crystal import tile
 from equisym.groups.symmetry_elements import reflection_lines, rotation_centres
 from equisym.predict.prediction import Prediction
 from equisym.predict.preprocessing import as_grey
+from equisym.predict.square_pixels import fit_shape
 
 MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 
@@ -44,7 +45,7 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
     Returns:
         A figure of two columns' width; ``figure.savefig("overlay.png", dpi=200)`` or ``.pdf``.
     """
-    grey = as_grey(image)
+    grey = fit_shape(as_grey(image), result.shape)
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     heading = f"{title}: {result}" if title else str(result)
     if result.group is None or result.cell is None:

@@ -1,96 +1,124 @@
-"""Each format gives back what was written, with its pixel size; each damaged file one sentence."""
+"""Each format gives back what was written, with its pixel size; each damaged file one sentence; nothing harms."""
 
 import pickle
 import struct
+import sys
+import threading
+import time
+import warnings
+import zlib
 
 import h5py
+import instrument_files as files
 import numpy as np
 import pytest
 import tifffile
+from instrument_files import MORE, PIXELS, TALL
 from PIL import Image
 
-from equisym.data.readers import read_image
+from equisym.data.readers import FORMATS, SUFFIXES, foreign_suffixes, list_images, read_image
 
-PIXELS = np.random.default_rng(0).integers(0, 200, (40, 50)).astype(np.uint16)
-
-
-def dm_tag(name, types, payload):
-    body = struct.pack(">4sQ", b"%%%%", len(types)) + struct.pack(f">{len(types)}Q", *types) + payload
-    return struct.pack(">BH", 21, len(name)) + name + struct.pack(">Q", len(body)) + body
-
-
-def dm_group(name, tags):
-    body = struct.pack(">BBQ", 1, 0, len(tags)) + b"".join(tags)
-    return struct.pack(">BH", 20, len(name)) + name + struct.pack(">Q", len(body)) + body
-
-
-def write_dm4(path):
-    """The least of a DM4 file: one image with its scale."""
-
-    def number(name, value):
-        return dm_tag(name, [5], struct.pack("<I", value))
-
-    def real(name, value):
-        return dm_tag(name, [6], struct.pack("<f", value))
-
-    unit = dm_tag(b"Units", [20, 4, 2], "nm".encode("utf-16-le"))
-    axis = dm_group(b"", [real(b"Origin", 0.0), real(b"Scale", 0.02), unit])
-    calibrations = dm_group(b"Calibrations", [dm_group(b"Dimension", [axis, axis])])
-    array = dm_tag(b"Data", [20, 4, PIXELS.size], PIXELS.astype("<u2").tobytes())
-    sizes = dm_group(b"Dimensions", [number(b"", PIXELS.shape[1]), number(b"", PIXELS.shape[0])])
-    image = dm_group(b"ImageData", [calibrations, array, number(b"DataType", 10), sizes, number(b"PixelDepth", 2)])
-    root = struct.pack(">BBQ", 1, 0, 1) + dm_group(b"ImageList", [dm_group(b"", [image])])
-    path.write_bytes(struct.pack(">IQI", 4, len(root), 1) + root + bytes(8))
-
-
-def write_hdf5(path):
-    with h5py.File(path, "w") as file:
-        file.create_dataset("scan/image", data=PIXELS).attrs.update(pixel_size=20.0, pixel_unit="pm")
-
-
-def write_mrc(path):
-    from ncempy.io.mrc import mrcWriter
-
-    mrcWriter(path, PIXELS[None].astype(np.float32), (0.2, 0.2, 0.2))
-
-
-def write_emd(path):
-    from ncempy.io.emd import emdWriter
-
-    emdWriter(path, PIXELS, pixel_size=(0.02, 0.02), pixel_unit=("nm", "nm"))
-
-
-WRITERS = {
-    "png": (lambda p: Image.fromarray(PIXELS).save(p), None),
-    "tif": (lambda p: tifffile.imwrite(p, PIXELS, imagej=True, resolution=(50, 50), metadata={"unit": "nm"}), 0.02),
-    "npy": (lambda p: np.save(p, PIXELS), None),
-    "npz": (lambda p: np.savez(p, image=PIXELS, pixel_size=0.02), 0.02),
-    "h5": (write_hdf5, 0.02),
-    "dm4": (write_dm4, 0.02),
-    "mrc": (write_mrc, 0.02),
-    "emd": (write_emd, 0.02),
+# file name, writer, selector of PIXELS, pixel size (y, x) in nm
+FORMAT_ROWS = {
+    "png": ("a.png", files.png, "", None),
+    "npy": ("a.npy", files.npy, "", None),
+    "npz": ("a.npz", files.npz, "", TALL),
+    "hdf5": ("a.h5", files.plain_hdf5, "", TALL),
+    "hyperspy": ("a.hspy", files.hyperspy, "#2", TALL),
+    "hyperspy-h5": ("a.hdf5", files.hyperspy, "#HAADF/0", TALL),
+    "velox": ("a.emd", files.velox, "#HAADF/0", TALL),
+    "berkeley": ("a.emd", files.berkeley, "", TALL),
+    "mrc": ("a.mrc", files.mrc, "#0", TALL),
+    "mrc-extended": ("a.mrc", files.mrc_extended, "", TALL),
+    "imagej": ("a.tif", files.imagej, "", TALL),
+    "imagej-hyperstack": ("a.tif", files.imagej_hyperstack, "#0,0,0", TALL),
+    "ome": ("a.ome.tif", files.ome, "#0", TALL),
+    "fei": ("a.tif", files.fei, "", TALL),
+    "zeiss": ("a.tif", files.zeiss, "", (0.02, 0.02)),
+    "dm-tif": ("a.tif", files.digital_micrograph_tif, "", TALL),
+    "tvips": ("a.tif", files.tvips, "", TALL),
+    "olympus": ("a.tif", files.olympus, "#1", TALL),
+    "lzw": ("a.tif", files.compressed("lzw"), "", None),
+    "zstd": ("a.tif", files.compressed("zstd"), "", None),
+    "deflate": ("a.tif", files.compressed("zlib"), "", None),
+    "dm4": ("a.dm4", files.dm4, "", TALL),
+    "ser": ("a.ser", files.tia, "#0", TALL),
+    "nanonis-up": ("a.sxm", files.nanonis, "#Z", TALL),
+    "nanonis-down": ("a.sxm", lambda path: files.nanonis(path, "down"), "#Z", TALL),
+    "gwyddion": ("a.gwy", files.gwyddion, "", TALL),
+    "igor": ("a.ibw", files.igor, "#HeightRetrace", TALL),
+    "rhk": ("a.sm4", files.rhk, "", TALL),
+    "blockfile": ("a.blo", files.blockfile, "#scan", TALL),
+}
+STACKS = {
+    "hyperspy": (("a.hspy", files.hyperspy), "#1", MORE),
+    "velox": (("a.emd", files.velox), "#HAADF/1", MORE),
+    "velox-detector": (("a.emd", files.velox), "#BF/2", PIXELS + 12),
+    "mrc": (("a.mrc", files.mrc), "#1", MORE),
+    "ser": (("a.ser", files.tia), "#1", MORE),
+    "dm4": (("a.dm4", files.dm4_stack), "#1", MORE),
+    "hyperstack": (("a.tif", files.imagej_hyperstack), "#1,2,0", PIXELS + 10),
+    "ome": (("a.tif", files.ome), "#1", MORE),
+    "igor": (("a.ibw", files.igor), "#AmplitudeRetrace", MORE),
+    "nanonis": (("a.sxm", files.nanonis), "#Z backward", MORE),
+    "blockfile": (("a.blo", files.blockfile), "#patterns/1,2", np.tile(np.array([[52, 0, 0, 0]]), (4, 1))),
 }
 
 
-@pytest.mark.parametrize("kind", WRITERS)
-def test_pixels_and_their_size_come_back(kind, tmp_path):
-    write, size = WRITERS[kind]
-    write(tmp_path / f"a.{kind}")
-    image = read_image(tmp_path / f"a.{kind}")
+@pytest.mark.parametrize("row", FORMAT_ROWS)
+def test_pixels_and_their_size_come_back(row, tmp_path):
+    name, write, part, size = FORMAT_ROWS[row]
+    write(tmp_path / name)
+    image = read_image(f"{tmp_path / name}{part}")
     np.testing.assert_array_equal(image.pixels, PIXELS)
     assert image.pixel_size == (None if size is None else pytest.approx(size, rel=1e-5))
+    assert image.source == name + part
 
 
-@pytest.mark.parametrize("kind", WRITERS)
-@pytest.mark.parametrize("left", [0.0, 0.1, 0.6])
-def test_a_truncated_file_is_one_sentence(kind, left, tmp_path):
-    path = tmp_path / f"a.{kind}"
-    WRITERS[kind][0](path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(left * len(whole))])
+@pytest.mark.parametrize("row", STACKS)
+def test_an_image_of_a_stack(row, tmp_path):
+    (name, write), part, pixels = STACKS[row]
+    write(tmp_path / name)
+    np.testing.assert_array_equal(read_image(f"{tmp_path / name}{part}").pixels, pixels)
+
+
+def test_every_format_has_a_row():
+    covered = {name.rpartition(".")[2] for name, *_ in FORMAT_ROWS.values()}
+    same_reader = {"jpg", "jpeg", "bmp", "tiff", "dm3", "mrcs", "map"}  # the same code as a suffix above
+    assert covered | same_reader == set(SUFFIXES) == {s for f in FORMATS for s in f.suffixes}
+
+
+@pytest.mark.parametrize("row", [row for row in FORMAT_ROWS if row != "blockfile"])
+@pytest.mark.parametrize("left", [0.0, 0.1, 0.45])
+def test_a_truncated_file_is_one_sentence(row, left, tmp_path):
+    name, write, part, _ = FORMAT_ROWS[row]
+    write(tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(left * len(whole))])
     with pytest.raises(ValueError, match="damaged|empty") as caught:
-        read_image(path)
+        read_image(f"{tmp_path / name}{part}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "row", ["dm4", "gwyddion", "ser", "nanonis-up", "mrc", "rhk", "igor", "velox", "imagej", "png"]
+)
+def test_changed_bytes_are_answered_or_one_sentence(row, tmp_path):
+    name, write, part, _ = FORMAT_ROWS[row]
+    write(tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    random = np.random.default_rng(1)
+    for _ in range(60):
+        changed = bytearray(whole)
+        for place in random.integers(0, min(len(whole), 1200), 4):
+            changed[place] = random.integers(256)
+        (tmp_path / name).write_bytes(bytes(changed))
+        said = []
+        try:
+            read_image(f"{tmp_path / name}{part}", max_bytes=2**24)
+        except ValueError as error:
+            said.append(str(error))
+        assert "\n" not in "".join(said)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int32"])
@@ -101,6 +129,24 @@ def test_depths_of_tif(dtype, tmp_path):
     np.testing.assert_array_equal(image.pixels, PIXELS)
 
 
+def test_colours(tmp_path):
+    rgb = np.stack((PIXELS, MORE, PIXELS), -1).astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb")
+    tifffile.imwrite(tmp_path / "planes.tif", np.moveaxis(rgb, -1, 0), photometric="rgb", planarconfig="separate")
+    for name in ("a.png", "a.tif", "planes.tif"):
+        np.testing.assert_array_equal(read_image(tmp_path / name).pixels, rgb)
+    files.palette(tmp_path / "palette.tif")
+    assert read_image(tmp_path / "palette.tif").pixels.shape == (40, 50, 3)
+
+
+def test_a_reduced_copy_in_a_tif_is_no_second_image(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        tif.write(PIXELS)
+        tif.write(PIXELS[::4, ::4], subfiletype=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, PIXELS)
+
+
 def test_a_pickle_is_never_loaded(tmp_path):
     class Trap:
         def __reduce__(self):
@@ -108,27 +154,67 @@ def test_a_pickle_is_never_loaded(tmp_path):
 
     np.save(tmp_path / "a.npy", np.array([Trap()], object), allow_pickle=True)
     (tmp_path / "b.npy").write_bytes(pickle.dumps(Trap()))
-    for name, words in (("a.npy", "pickle"), ("b.npy", "not npy")):
+    np.savez(tmp_path / "c.npz", a=np.array([[Trap()] * 9] * 9, object))
+    for name, words in (("a.npy", "pickle"), ("b.npy", "not npy"), ("c.npz", "pickle")):
         with pytest.raises(ValueError, match=words):
             read_image(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_program_named_png(tmp_path):
+def test_another_kind_than_the_name_says(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x7fELF" + bytes(400))
-    with pytest.raises(ValueError, match="not png"):
+    with pytest.raises(ValueError, match="damaged, or not png"):
         read_image(tmp_path / "a.png")
+    Image.fromarray(PIXELS).save(tmp_path / "b.tif", format="PNG")
+    with pytest.raises(ValueError, match="not tif: it begins like png; rename it"):
+        read_image(tmp_path / "b.tif")
+
+
+def test_a_sound_file_that_is_not_read_is_not_called_damaged(tmp_path, monkeypatch):
+    files.dm4_complex(tmp_path / "a.dm4")
+    np.save(tmp_path / "a.npy", np.array(["text"] * 9))
+    for name, words in (("a.dm4", "complex numbers, such as a Fourier transform"), ("a.npy", "holds")):
+        with pytest.raises(ValueError, match=words) as caught:
+            read_image(tmp_path / name)
+        assert "damaged" not in str(caught.value)
+    files.compressed("lzw")(tmp_path / "a.tif")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"compressed by LZW, which needs imagecodecs: pip install 'equisym\[micro"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_a_choice_must_be_made(tmp_path):
-    np.savez(tmp_path / "a.npz", first=PIXELS, second=PIXELS + 1)
+    np.savez(tmp_path / "a.npz", first=PIXELS, second=MORE)
     with pytest.raises(ValueError, match="FILE#NAME, NAME one of first, second"):
         read_image(tmp_path / "a.npz")
-    assert read_image(f"{tmp_path}/a.npz#second").pixels[0, 0] == PIXELS[0, 0] + 1
-    np.save(tmp_path / "b.npy", np.stack([PIXELS, PIXELS + 1]))
-    with pytest.raises(ValueError, match="stack of 2"):
+    assert read_image(f"{tmp_path}/a.npz#second").pixels[0, 0] == MORE[0, 0]
+    np.save(tmp_path / "b.npy", np.stack([PIXELS, MORE]))
+    with pytest.raises(ValueError, match="stack of 2 images; say which by FILE#0 .. FILE#1"):
         read_image(tmp_path / "b.npy")
-    assert read_image(f"{tmp_path}/b.npy#1").pixels[0, 0] == PIXELS[0, 0] + 1
+    files.velox(tmp_path / "v.emd")
+    with pytest.raises(ValueError, match="holds 2 images; say which by FILE#NAME, NAME one of HAADF, BF"):
+        read_image(tmp_path / "v.emd")
+    files.imagej_hyperstack(tmp_path / "h.tif")
+    with pytest.raises(ValueError, match=r"stack of 2 x 3 x 2 images; say which by FILE#t,z,c, such as FILE#0,0,0"):
+        read_image(tmp_path / "h.tif")
+    assert [(s.name, s.stack) for s in list_images(tmp_path / "v.emd")] == [("HAADF", (("t", 3),)), ("BF", (("t", 3),))]
+
+
+def test_a_choice_that_cannot_be_honoured_is_an_error(tmp_path):
+    files.png(tmp_path / "a.png")
+    files.mrc(tmp_path / "a.mrc")
+    files.velox(tmp_path / "a.emd")
+    files.imagej_hyperstack(tmp_path / "h.tif")
+    for part, words in (
+        ("a.png#3", "has no image #3: it holds one image"),
+        ("a.mrc#2", "has no image #2; they are #0 .. #1"),
+        ("a.mrc#z", "has no image #z"),
+        ("a.emd#ADF", "has no image #ADF; say which by FILE#NAME, NAME one of HAADF, BF"),
+        ("h.tif#0,3,0", "has no image #0,3,0; they are #0 .. #2 along z"),
+        ("h.tif#1", "stack of 2 x 3 x 2"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            read_image(tmp_path / part)
 
 
 def test_what_is_no_image_file(tmp_path):
@@ -137,3 +223,115 @@ def test_what_is_no_image_file(tmp_path):
     (tmp_path / "a.doc").write_text("x")
     with pytest.raises(ValueError, match="images end in"):
         read_image(tmp_path / "a.doc")
+
+
+def test_sizes_are_checked_before_reading(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", (150_000, 150_000), "u2", chunks=(1000, 1000))
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros((6000, 6000), np.uint8))
+    Image.new("L", (6000, 6000)).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6000, 6000), np.uint8), compression="zlib")
+    start = time.perf_counter()
+    for name in ("a.h5", "a.npz", "a.png", "a.tif"):
+        with pytest.raises(ValueError, match="too large: .* the limit is 16 MiB"):
+            read_image(tmp_path / name, max_bytes=2**24)
+    assert time.perf_counter() - start < 5
+    assert read_image(tmp_path / "a.png").pixels.shape == (6000, 6000)
+
+
+def test_a_strip_that_unpacks_to_more_than_its_pixels(tmp_path):
+    packed = zlib.compress(bytes(2**27), 1)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2000, 2000), np.uint8), compression="zlib", rowsperstrip=2000)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tif:
+        tags = tif.pages[0].tags
+        place = tif.filehandle.size
+        tags["StripOffsets"].overwrite([place])
+        tags["StripByteCounts"].overwrite([len(packed)])
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(place)
+        file.write(packed)
+    with pytest.raises(ValueError, match="damaged: its strips unpack to more"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_no_other_file_is_opened(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(range(100)) * 20)
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file.create_dataset("a", (20, 40), "u1", external=[(str(tmp_path / "secret"), 0, 800)])
+    layout = h5py.VirtualLayout((20, 40), "u1")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "raw.h5"), "a", (20, 40))
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("a", layout)
+    for name in ("raw.h5", "virtual.h5"):
+        with pytest.raises(ValueError, match="values in other files, which are not opened"):
+            read_image(tmp_path / name)
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["a"] = h5py.ExternalLink(str(tmp_path / "raw.h5"), "/a")
+    with pytest.raises(ValueError, match="holds no image"):
+        read_image(tmp_path / "link.h5")
+
+
+@pytest.mark.parametrize("back", [0, 57])
+def test_directories_of_a_tif_in_a_circle(back, tmp_path):
+    rows = [(256, 4, 1, 10), (257, 4, 1, 10), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 400)]
+    rows += [(277, 3, 1, 1), (278, 4, 1, 10), (279, 4, 1, 100)]
+    one = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", *row) for row in rows)
+    step, count = len(one) + 4, 100
+    chain = b"".join(one + struct.pack("<I", 8 + step * (i + 1 if i < count - 1 else back)) for i in range(count))
+    (tmp_path / "a.tif").write_bytes(struct.pack("<2sHI", b"II", 42, 8) + chain + bytes(600))
+    with pytest.raises(ValueError, match="damaged: its directories lead in a circle"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_threads_read_at_once_and_leave_the_interpreter_as_it_was(tmp_path):
+    for row, (name, write, _, _) in FORMAT_ROWS.items():
+        (tmp_path / row).mkdir()
+        write(tmp_path / row / name)
+    (tmp_path / "broken.tif").write_bytes(b"II*\0" + bytes(200))
+    before = (sys.stdout, sys.stderr, list(warnings.filters))
+    seen = []
+
+    def work(seed):
+        for row in np.random.default_rng(seed).permutation(sorted(FORMAT_ROWS)):
+            name, _, part, _ = FORMAT_ROWS[row]
+            seen.append(np.array_equal(read_image(f"{tmp_path / row / name}{part}").pixels, PIXELS))
+            with pytest.raises(ValueError, match="damaged"):
+                read_image(tmp_path / "broken.tif")
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 6 * len(FORMAT_ROWS)
+    assert (sys.stdout, sys.stderr, list(warnings.filters)) == before
+
+
+def test_rosettasciio_is_used_where_it_is_installed(tmp_path, monkeypatch):
+    """A stand-in with rosettasciio's interface, since it is under the GPL and no dependency."""
+    folder = tmp_path / "rsciio" / "strange"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text(
+        "IO_PLUGINS = [{'name': 'Strange', 'file_extensions': ['xyz', 'tif'], 'api': 'rsciio.strange'}]"
+    )
+    (folder / "specifications.yaml").write_text("name: Strange\nfile_extensions: [xyz, tif]\n")
+    (folder / "__init__.py").write_text(
+        "import numpy as np\n"
+        "def file_reader(filename, lazy=False):\n"
+        "    axes = [dict(scale=s, units=u, navigate=n, index_in_array=i, size=4)\n"
+        "            for i, (s, u, n) in enumerate([(1, 's', True), (0.4, 'A', False), (20, 'pm', False)])]\n"
+        "    return [dict(data=np.arange(60.0).reshape(3, 4, 5), axes=axes, metadata={})]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    foreign_suffixes.cache_clear()
+    try:
+        assert foreign_suffixes() == ("xyz",)
+        assert "rsciio" not in sys.modules
+        (tmp_path / "a.xyz").write_text("x")
+        image = read_image(tmp_path / "a.xyz#1")
+        np.testing.assert_array_equal(image.pixels, np.arange(20.0, 40).reshape(4, 5))
+        assert image.pixel_size == pytest.approx((0.04, 0.02))
+    finally:
+        foreign_suffixes.cache_clear()
+        for name in [n for n in sys.modules if n.split(".")[0] == "rsciio"]:
+            del sys.modules[name]

@@ -1,0 +1,17 @@
+"""Image files of microscopes and of everybody else, as arrays with their pixel sizes."""
+
+from equisym.data.readers.formats import FORMATS, SUFFIXES, foreign_suffixes, is_image_name
+from equisym.data.readers.image_file import ImageFile, list_images, read_image
+from equisym.data.readers.signal import MAX_BYTES, Signal
+
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "SUFFIXES",
+    "ImageFile",
+    "Signal",
+    "foreign_suffixes",
+    "is_image_name",
+    "list_images",
+    "read_image",
+]

@@ -1,0 +1,194 @@
+"""HDF5: Velox and Berkeley emd, HyperSpy, and files with plain datasets. Nothing outside the file is opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from equisym.data.readers.signal import NotReadableError, ReadError, Signal, from_array, guess_axes
+from equisym.data.readers.units import PixelSize, nanometres, pixel_size
+
+_MOST = 100_000  # objects that are looked at
+_ABOUT = 2**22  # bytes of metadata that are read
+
+
+def signals(file: Path, stack: ExitStack) -> list[Signal]:
+    """The images of an HDF5 file, by the layout that is found in it."""
+    handle = stack.enter_context(h5py.File(file, "r"))
+    for layout in (_velox, _berkeley, _hyperspy, _plain):
+        found = layout(handle)
+        if found:
+            return found
+    return []
+
+
+def _velox(handle: h5py.File) -> list[Signal]:
+    """Images of Velox: (H, W, frames), each with a detector's name and a scale in its metadata."""
+    images = _inside(handle, "Data/Image")
+    if images is None:
+        return []
+    found = []
+    for key in images:
+        data = _inside(images, f"{key}/Data", h5py.Dataset)
+        if data is None:
+            continue
+        about = _velox_metadata(images[key])
+        result = about.get("BinaryResult", {})
+        sides = [
+            nanometres(result.get("PixelSize", {}).get(k), result.get(f"PixelUnit{a}", ""))
+            for k, a in (("height", "Y"), ("width", "X"))
+        ]
+        name = str(result.get("Detector") or key).removeprefix("BM-")
+        name += f" {sum(s.name.startswith(name) for s in found) + 1}" if name in {s.name for s in found} else ""
+        found.append(_signal(name, data, "yxt" if data.ndim == 3 else None, pixel_size(*sides)))
+    return found
+
+
+def _velox_metadata(group: h5py.Group) -> dict[str, Any]:
+    item = _inside(group, "Metadata", h5py.Dataset)
+    if item is None or item.ndim != 2 or item.dtype != np.uint8 or item.shape[0] > _ABOUT or _not_inside(item):
+        return {}
+    text = bytes(item[:, 0]).split(b"\0", 1)[0]
+    try:
+        about = json.loads(text)
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def _berkeley(handle: h5py.File) -> list[Signal]:
+    """Groups of the emd format, whose axes are datasets ``dim1``, ``dim2``... with units such as ``[n_m]``."""
+    found = []
+    for name, group in _items(handle, h5py.Group):
+        if not np.array_equal(_attribute(group, "emd_group_type"), 1):
+            continue
+        data = _inside(group, "data", h5py.Dataset)
+        if data is None:
+            continue
+        sides = [_berkeley_side(group, axis) for axis in range(data.ndim)]
+        axes = guess_axes(data.shape) if data.ndim > 1 else "t"
+        size = pixel_size(*(sides[axes.index(a)] for a in "yx")) if data.ndim > 1 else None
+        found.append(_signal(name.rpartition("/")[2], data, axes, size))
+    return found
+
+
+def _berkeley_side(group: h5py.Group, axis: int) -> float | None:
+    item = _inside(group, f"dim{axis + 1}", h5py.Dataset)
+    if item is None or item.size < 2 or item.ndim != 1 or item.dtype.kind not in "iuf" or _not_inside(item):
+        return None
+    return nanometres(abs(float(item[1]) - float(item[0])), _attribute(item, "units"))
+
+
+def _hyperspy(handle: h5py.File) -> list[Signal]:
+    """Experiments of HyperSpy, with a group ``axis-N`` for each axis."""
+    experiments = _inside(handle, "Experiments")
+    if experiments is None:
+        return []
+    found = []
+    for name in experiments:
+        data = _inside(experiments, f"{name}/data", h5py.Dataset)
+        if data is None or data.ndim < 2:
+            continue
+        about = [_inside(experiments[name], f"axis-{i}") for i in range(data.ndim)]
+        navigate = [group is not None and bool(_attribute(group, "navigate")) for group in about]
+        images = [i for i, nav in enumerate(navigate) if not nav]
+        images = images if len(images) == 2 else list(range(data.ndim))[-2:]
+        letters = iter("tzcuvwpq")
+        axes = "".join("yx"[images.index(i)] if i in images else next(letters) for i in range(data.ndim))
+        sides = [_hyperspy_side(about[i]) for i in images]
+        found.append(_signal(name, data, axes, pixel_size(*sides)))
+    return found
+
+
+def _hyperspy_side(group: h5py.Group | None) -> float | None:
+    if group is None:
+        return None
+    return nanometres(abs(float(_attribute(group, "scale") or 0)), _attribute(group, "units"))
+
+
+def _plain(handle: h5py.File) -> list[Signal]:
+    """Datasets that may be images, with the attributes ``pixel_size`` (one number or y, x) and ``pixel_unit``."""
+    found = []
+    for name, item in _items(handle, h5py.Dataset):
+        if item.ndim < 2 or item.dtype.kind not in "biufc" or max(item.shape) < 5:
+            continue
+        size = _attribute(item, "pixel_size", item.parent)
+        unit = _attribute(item, "pixel_unit", item.parent) or _attribute(item, "unit", item.parent) or "nm"
+        values = [] if size is None else np.ravel(size)
+        sides = [nanometres(values[i], unit) for i in (0, -1)] if 0 < len(values) < 3 else (None, None)
+        found.append(_signal(name, item, None, pixel_size(*sides)))
+    return found
+
+
+def _signal(name: str, item: h5py.Dataset, axes: str | None, size: PixelSize | None) -> Signal:
+    """A dataset as a signal; what it would take from outside the file is refused when it is chosen."""
+    shape = tuple(int(n) for n in item.shape)
+    axes = axes or guess_axes(shape)
+    chunk = int(np.prod(item.chunks, dtype=object)) * item.dtype.itemsize if item.chunks else 0
+    mapped = from_array(name, item, axes, size, chunk)
+    return Signal(name, axes, shape, item.dtype, _guarded(item, mapped.load), size, chunk)
+
+
+def _guarded(item: h5py.Dataset, load: Callable[[tuple[int, ...]], NDArray]) -> Callable[[tuple[int, ...]], NDArray]:
+    def read(index: tuple[int, ...]) -> NDArray:
+        outside = _not_inside(item)
+        if outside:
+            raise ReadError(outside)
+        try:
+            return load(index)
+        except OSError as error:
+            if "filter" in str(error):
+                raise NotReadableError(f"is compressed by a filter that is not installed ({error})") from None
+            raise
+
+    return read
+
+
+def _not_inside(item: h5py.Dataset) -> str | None:
+    """Why a dataset's values are not all in this file, or ``None``."""
+    if item.external or item.is_virtual:
+        return f"{item.name} keeps its values in other files, which are not opened"
+    return None
+
+
+def _items(handle: h5py.File, kind: type) -> Iterator[tuple[str, Any]]:
+    """Objects of a kind by name, without following soft or external links."""
+    names: list[str] = []
+
+    def note(name: str) -> bool | None:
+        names.append(name)
+        return True if len(names) > _MOST else None
+
+    if handle.visit(note):
+        raise ReadError(f"holds more than {_MOST} objects")
+    for name in names:
+        if handle.get(name, getclass=True) is kind:
+            yield name, handle[name]
+
+
+def _inside(group: h5py.Group, name: str, kind: type = h5py.Group) -> Any:
+    """What a path of hard links leads to, if it is of a kind; otherwise ``None``."""
+    here: Any = group
+    for step in name.split("/"):
+        if not isinstance(here, h5py.Group) or not isinstance(here.get(step, getlink=True), h5py.HardLink):
+            return None
+        here = here[step]
+    return here if isinstance(here, kind) else None
+
+
+def _attribute(item: Any, name: str, above: Any = None) -> Any:
+    """A small attribute of an object, or else of the one above it."""
+    for holder in (item, above):
+        if holder is not None and name in holder.attrs:
+            found = holder.attrs.get_id(name)
+            if int(np.prod(found.shape, dtype=object)) <= 64:
+                value = holder.attrs[name]
+                return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return None

@@ -1,0 +1,111 @@
+"""One image out of a file: the format's reader, the choice among what the file holds, and the limit on its size."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equisym.data.readers.formats import begins_like, reader_of
+from equisym.data.readers.selection import choose
+from equisym.data.readers.signal import MAX_BYTES, ReadError, Signal
+from equisym.data.readers.units import PixelSize
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image as a file holds it.
+
+    Attributes:
+        pixels: grey (H, W) or colour (H, W, C), in the file's own type.
+        pixel_size: height and width of a pixel in nanometres, if the file says them.
+        source: the file's name, with the part that was read if there was a choice.
+    """
+
+    pixels: NDArray[Any]
+    pixel_size: PixelSize | None
+    source: str
+
+
+def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:
+    """Read one image from a file, by its suffix.
+
+    :data:`equisym.data.readers.FORMATS` lists the formats. ``FILE#NAME`` picks an image by name, ``FILE#3`` one of a
+    stack, ``FILE#t,z,c`` one of a stack with several axes, ``FILE#NAME/3`` one of a stack with a name. Sizes are
+    checked before pixels are read, nothing is ever unpickled, and no other file is opened. Several threads may read
+    at once.
+
+    Args:
+        path: of the file, with the selector.
+        max_bytes: an image whose pixels take more memory is refused.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is empty, damaged or too large, of another kind than its name says, of a kind that is
+            not read, or if it is not clear which image is meant.
+    """
+    file, part = _split(path)
+    with _opened(file) as signals:
+        signal, index = choose(signals, part)
+        if signal.image_bytes > max_bytes:
+            sides = " x ".join(str(n) for n in signal.shape)
+            raise ReadError(
+                f"too large: {sides} values of type {np.dtype(signal.dtype)} take {_memory(signal.image_bytes)}, and "
+                f"the limit is {_memory(max_bytes)}; raise max_bytes, or cut out a part"
+            )
+        pixels = np.array(signal.load(index))
+    return ImageFile(pixels, signal.pixel_size, file.name + (f"#{part}" if part is not None else ""))
+
+
+def list_images(path: str | Path) -> tuple[Signal, ...]:
+    """What a file holds, without its pixels: name, axes, shape and scale of each image or stack.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_image`.
+    """
+    with _opened(_split(path)[0]) as signals:
+        return tuple(signals)
+
+
+def _split(path: str | Path) -> tuple[Path, str | None]:
+    text, part = str(path), None
+    if "#" in text and not Path(text).exists():
+        text, part = text.rsplit("#", 1)
+    return Path(text), part
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[list[Signal]]:
+    """The signals of a file while it is open; whatever a parser meets in a broken file becomes one sentence."""
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such file")
+    if not file.is_file():
+        raise ValueError(f"{file}: not a file; give image files")
+    kind = file.suffix.lower().removeprefix(".")
+    if file.stat().st_size == 0:
+        raise ValueError(f"{file}: the file is empty")
+    try:
+        signals = reader_of(kind)
+        with contextlib.ExitStack() as stack:
+            yield signals(file, stack)
+    except ReadError as error:
+        raise ValueError(f"{file}: {error}") from None
+    except MemoryError:
+        raise ValueError(f"{file}: too large for this machine's memory") from None
+    except PermissionError:
+        raise
+    except Exception as error:  # a parser of damaged bytes may raise anything
+        other = begins_like(file)
+        if other and kind not in other:
+            raise ValueError(f"{file}: not {kind}: it begins like {other[0]}; rename it") from error
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ValueError(f"{file}: damaged, or not {kind} ({reason.rstrip('.')})") from error
+
+
+def _memory(n: int) -> str:
+    return f"{n / 2**30:.3g} GiB" if n >= 2**29 else f"{n / 2**20:.3g} MiB"
