@@ -153,8 +153,8 @@ class PublishedImages:
     def all_in(cls, path: str | Path) -> list[PublishedImages]:
         """All groups of a file that hold data and labels."""
         with open_hdf5(path) as file:
-            groups = [name for name in file if cls._is_one(file, name)]
-        return [cls(path, name) for name in groups]
+            groups = [str(name) for name in file if cls._is_one(file, str(name))]
+        return [PublishedImages(path, name) for name in groups]
 
     @staticmethod
     def _is_one(file: h5py.File, name: str) -> bool:

@@ -47,18 +47,18 @@ class ShardIndex:
         """
         from tqdm.auto import tqdm
 
-        files = tuple(files)
+        files = list(files)
         if not files:
             raise ValueError("no tar files: give a folder that equisym-generate --format webdataset wrote")
         workers = min(workers, len(files)) if len(files) > 8 else 0
-        scans = DataLoader(_Scans(files), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+        scans = DataLoader(_Scans(tuple(files)), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
         places, labels = [], []
         for number, (own, classes, problem) in enumerate(tqdm(scans, desc="shards", disable=not progress, delay=2)):
             if problem:
                 warnings.warn(f"{files[number]} {problem}", stacklevel=2)
             places.append(np.column_stack([np.full(len(own), number), own]).reshape(-1, 3))
             labels.append(classes)
-        index = cls(files, np.concatenate(places).astype(np.int64), np.concatenate(labels).astype(np.int64))
+        index = cls(tuple(files), np.concatenate(places).astype(np.int64), np.concatenate(labels).astype(np.int64))
         if not len(index.labels):
             raise ValueError(f"{files[0].parent} holds no image with a label (NAME.png beside NAME.cls in tar files)")
         return index

@@ -92,17 +92,14 @@ def check_folder(config: TrainConfig, images: Mapping[str, str]) -> TrainConfig:
     if not last.is_file():
         raise ValueError(f"nothing to resume: {last} does not exist; leave out --resume to start there")
     recorded = read_recorded(folder)
-    wanted = _plain(config)
-    changed = {
-        name: (recorded.get(name), value)
-        for name, value in wanted.items()
-        if name not in FREE and recorded.get(name) != value
-    }
-    if "epochs" in changed and _may_go_on(config, *changed["epochs"]):
-        old, new = changed.pop("epochs")
-        print(f"{folder} was begun with {old} epochs and goes on to {new}: its learning rate is constant", flush=True)
-    if changed:
-        told = "; ".join(f"{name} was {old!r}, now {new!r}" for name, (old, new) in changed.items())
+    if _may_go_on(config, recorded.get("epochs")):
+        print(
+            f"{folder} was begun with {recorded['epochs']} epochs and goes on to {config.epochs}: its learning rate is "
+            "constant",
+            flush=True,
+        )
+        recorded["epochs"] = config.epochs
+    if told := differences(recorded, config):
         raise ValueError(f"{folder} was begun with other options ({told}): give the same, or another --out")
     before = _provenance(folder).get("images", {})
     for split, digest in images.items():
@@ -113,6 +110,16 @@ def check_folder(config: TrainConfig, images: Mapping[str, str]) -> TrainConfig:
             )
     check_checkpoint(last)
     return config
+
+
+def differences(recorded: Mapping[str, Any], config: TrainConfig) -> str:
+    """Options in which a configuration is another run than the recorded one, with both values; empty for none."""
+    wanted = _plain(config)
+    return "; ".join(
+        f"{name} was {recorded.get(name)!r}, now {value!r}"
+        for name, value in wanted.items()
+        if name not in FREE and recorded.get(name) != value
+    )
 
 
 def record(config: TrainConfig, images: Mapping[str, str]) -> None:
@@ -196,9 +203,9 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
     return yaml.safe_load(yaml.safe_dump(to_options(replace(config, resume=False))))
 
 
-def _may_go_on(config: TrainConfig, old: Any, new: Any) -> bool:
+def _may_go_on(config: TrainConfig, begun: Any) -> bool:
     """More epochs leave those that were trained as they are only if neither rate nor loss depends on their number."""
-    return config.schedule == "constant" and not config.curriculum and isinstance(old, int) and new > old
+    return config.schedule == "constant" and not config.curriculum and isinstance(begun, int) and config.epochs > begun
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

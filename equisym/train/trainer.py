@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -28,6 +31,7 @@ def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs:
         chosen.append(ExponentialAverage(config.ema))
     if config.patience:
         chosen.append(EarlyStopping("valid_accuracy", mode="max", patience=config.patience))
+    chosen += [_callback(entry) for entry in config.callbacks]
     chosen.append(Checkpoints(out, every=config.checkpoint_steps))
     return L.Trainer(
         accelerator="auto",
@@ -46,6 +50,31 @@ def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs:
         use_distributed_sampler=False,
         default_root_dir=out,
     )
+
+
+def require_logger(kind: str) -> None:
+    """Say early that the package of a logger is missing.
+
+    Raises:
+        ValueError: if it is.
+    """
+    if kind in ("wandb", "mlflow") and importlib.util.find_spec(kind) is None:
+        raise ValueError(f"--logger {kind} needs the package {kind}: pip install 'equisym[{kind}]'")
+
+
+def _callback(entry: dict[str, Any]) -> L.Callback:
+    """A callback from ``class_path`` and ``init_args``, as Lightning's own command line reads them."""
+    unknown = set(entry) - {"class_path", "init_args"}
+    module, _, name = str(entry.get("class_path", "")).rpartition(".")
+    if unknown or not module:
+        raise ValueError(f"a callback is {{class_path: MODULE.CLASS, init_args: {{...}}}} (got {entry})")
+    try:
+        made = getattr(importlib.import_module(module), name)(**entry.get("init_args", {}))
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ValueError(f"the callback {entry['class_path']} cannot be made: {error}") from None
+    if not isinstance(made, L.Callback):
+        raise ValueError(f"{entry['class_path']} is no lightning.pytorch.Callback")
+    return made
 
 
 def _logger(kind: str, out: Path) -> Logger | bool:
