@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equisym.groups import PointGroup
 from equisym.nn.action import act
-from equisym.nn.equivariance_report import (
+from equisym.nn.layer_report import (
     KINDS,
     EquivarianceReport,
     difference,

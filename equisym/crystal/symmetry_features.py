@@ -34,6 +34,7 @@ _MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the
 _WITHIN = 0.45  # correlation of a coarse cell with itself shifted: a finer lattice may be bent
 _ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: with few cells, with many, if the waves show no drift
 _LEAST = 0.4  # so much must repeat without the drift
+_NEARLY_ALL = 0.95  # of the pixels must be known to look for drift
 
 
 @dataclass(frozen=True)
@@ -161,14 +162,16 @@ class Scan:
     measurement: Measurement | None
 
 
-def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) -> Measurement | None:
+def measure(
+    image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE, mask: Tensor | None = None
+) -> Measurement | None:
     """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found.
 
-    Where a part of the image is empty up to the border, that part is left out if more of the rest repeats without it.
+    Only the pixels of a mask (H, W) count, all if it is not given. Where a part of the image is empty up to the border,
+    that part is left out as well if more of the rest repeats without it.
     """
-    mask = None
     if lattice is None:
-        lattice, mask = _lattice_in_mask(image)
+        lattice, mask = _lattice_in_mask(image, mask)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]
@@ -177,23 +180,27 @@ def measure(image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE) 
     return Measurement(lattice, average, s, fit_groups(s, basis)[0], mask)
 
 
-def _lattice_in_mask(image: Tensor) -> tuple[Lattice | None, Tensor | None]:
-    whole, mask = estimate_lattice(image), field_mask(image)
+def _lattice_in_mask(image: Tensor, known: Tensor | None) -> tuple[Lattice | None, Tensor | None]:
+    whole, mask = estimate_lattice(image, mask=known), field_mask(image)
     if mask is None:
-        return whole, None
+        return whole, known
+    mask = mask if known is None else mask & known
     part = estimate_lattice(image, mask=mask)
     if part is None or (whole is not None and part.score < whole.score + _BETTER):
-        return whole, None
+        return whole, known
     return part, mask
 
 
-def measure_scan(image: Tensor) -> Scan:
+def measure_scan(image: Tensor, *, mask: Tensor | None = None) -> Scan:
     """:func:`measure` an image (H, W), without the drift of its lines if more of it then repeats.
 
     In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
+    Where but few pixels are missing from a mask, what stands in their place is taken along when lines are shifted.
     """
-    m = measure(image)
-    if m is not None and (m.mask is not None or _looks_straight(image, m)):
+    m = measure(image, mask=mask)
+    if m is not None and (m.mask is not mask or _looks_straight(image, m)):
+        return Scan(image, 0.0, m)
+    if mask is not None and mask.double().mean() < _NEARLY_ALL:
         return Scan(image, 0.0, m)
     found = correct_drift(image, m and m.lattice)
     if found is None or found[1] == 0:

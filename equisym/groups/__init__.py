@@ -1,7 +1,7 @@
 """The algebra: point groups of the plane, their representations, and the 17 wallpaper groups. No torch layers."""
 
 from equisym.groups.continuous import O2, SO2, ContinuousGroup, Group, is_subgroup
-from equisym.groups.irrep import Irrep, irreps
+from equisym.groups.irreducible import Irrep, irreps
 from equisym.groups.operation import Operation
 from equisym.groups.point_group import C, D, PointGroup
 from equisym.groups.representation import Representation, direct_sum, irrep, quotient, regular, trivial, vector

@@ -110,10 +110,6 @@ class PointGroup:
         """The regular representation of g as a gather: ``(g f)[h] = f[perm[h]]`` with ``perm[h] = g^-1 h``."""
         return self.product_table[self.inverse(g)].copy()
 
-    def regular_matrix(self, g: int) -> NDArray[np.float64]:
-        """The regular representation of g as an (order, order) permutation matrix: column h holds a one in row g h."""
-        return np.eye(self.order)[self.regular_permutation(g)]
-
     def is_subgroup_of(self, other: PointGroup) -> bool:
         """Whether every element of this group is an element of ``other``, with the same flip s."""
         return other.n % self.n == 0 and (other.mirrors or not self.mirrors)

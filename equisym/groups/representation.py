@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equisym.groups.continuous import ContinuousGroup, Group, is_subgroup
-from equisym.groups.irrep import Irrep, irreps
+from equisym.groups.irreducible import Irrep, irreps
 from equisym.groups.point_group import PointGroup
 
 Matrix = NDArray[np.floating]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from equisym.models.field_classifier import to_plain
-from equisym.models.registry import register, register_prefix
+from equisym.models.registry import register, register_library
 
 TIMM_OPTIONS = (
     "act_layer",
@@ -48,14 +48,13 @@ class Baseline(nn.Sequential):
         ValueError: if timm has no such model or the option is not among those.
     """
 
-    def __init__(self, name: str, num_classes: int, in_channels: int, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, *, num_classes: int, in_channels: int, **options: Any) -> None:
         import timm
 
         _require_timm_model(name)
         for option in options:
             if option not in TIMM_OPTIONS:
                 raise ValueError(f"timm/{name} takes no option {option!r} here: it may be {', '.join(TIMM_OPTIONS)}")
-        options = dict(options)
         if "dropout" in options:
             options["drop_rate"] = options.pop("dropout")
         network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
@@ -116,9 +115,6 @@ def _require_timm_model(name: str) -> None:
         raise ValueError(f"timm has no model {name!r}: close to it are {close}")
 
 
-register_prefix("timm", Baseline)
-
-
 @register
 def fpn_resnet50(
     *,
@@ -132,3 +128,6 @@ def fpn_resnet50(
     return PyramidClassifier(
         backbone, channels=channels, dropout=dropout, num_classes=num_classes, in_channels=in_channels
     )
+
+
+register_library("timm", Baseline)

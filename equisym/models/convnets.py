@@ -56,7 +56,7 @@ def rkcnn(
 ) -> ConvNet:
     """Rotating kernels, the greatest answer over the orientations kept, and global pooling; exact for 4 rotations."""
     return ConvNet(
-        Sharing("rotating", C(rotations)),
+        Sharing.of("rotating", C(rotations)),
         width=width,
         kernel_size=kernel_size,
         num_classes=num_classes,
@@ -77,7 +77,7 @@ def msrnet(
 ) -> ConvNet:
     """Convolutions whose sharing pattern is learned with the weights; as many channels as fields of ``group``."""
     return ConvNet(
-        Sharing("learned", parse_group(group)),
+        Sharing.of("learned", parse_group(group)),
         width=width,
         kernel_size=kernel_size,
         num_classes=num_classes,

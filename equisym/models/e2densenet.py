@@ -78,7 +78,7 @@ def e2densenet(
 ) -> E2DenseNet:
     """DenseNet121's plan; over D4 with growth 12 about as many parameters. Exact at 65, 97, 129, 225 ..."""
     return E2DenseNet(
-        Sharing(conv, parse_group(group)),
+        Sharing.of(conv, parse_group(group)),
         growth=growth,
         layers=layers,
         num_classes=num_classes,

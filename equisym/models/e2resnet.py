@@ -50,7 +50,7 @@ class E2ResNet(FieldClassifier):
         bottleneck: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        sharing = Sharing(conv, group)
+        sharing = Sharing.of(conv, group)
         super().__init__(sharing.invariance, 2 ** (len(blocks) + stem_pool))
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),  # brightness and contrast of an image say nothing about its symmetry

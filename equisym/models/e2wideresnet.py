@@ -62,7 +62,7 @@ def e2wideresnet(
 ) -> E2WideResNet:
     """As many parameters as a plain WRN-16-4 over D4; exact at 65, 97, 129 ..."""
     return E2WideResNet(
-        Sharing(conv, parse_group(group)),
+        Sharing.of(conv, parse_group(group)),
         width=width,
         depth=depth,
         num_classes=num_classes,

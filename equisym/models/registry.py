@@ -10,13 +10,15 @@ from typing import Any
 
 from torch import nn
 
+from equisym.models.tree import TreeClassifier, TreeSoftmax
+
 _ARCHS: dict[str, Callable[..., nn.Module]] = {}
+_LIBRARIES: dict[str, Callable[..., nn.Module]] = {}
 _ALIASES = {
     "resnet50": "timm/resnet50",
     "densenet161": "timm/densenet161",
     "xcit_small_12_p8_224": "timm/xcit_small_12_p8_224",
 }
-_PREFIXES: dict[str, Callable[..., nn.Module]] = {}
 HEADS = ("flat", "tree")
 ENTRY_POINTS = "equisym.archs"
 
@@ -39,9 +41,9 @@ def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     return function
 
 
-def register_prefix(prefix: str, builder: Callable[..., nn.Module]) -> None:
-    """Let ``build("PREFIX/NAME", ...)`` call ``builder(NAME, num_classes, in_channels, options)``."""
-    _PREFIXES[prefix] = builder
+def register_library(prefix: str, builder: Callable[..., nn.Module]) -> None:
+    """Let ``prefix/NAME`` build every model of another library; ``builder`` takes the name first."""
+    _LIBRARIES[prefix] = builder
 
 
 def list_archs() -> list[str]:
@@ -104,15 +106,13 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")
     if head == "tree":
-        from equisym.models.tree import TreeClassifier, TreeSoftmax
-
         if num_classes != 17:
             raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
         return TreeClassifier(build(name, num_classes=TreeSoftmax.nodes, in_channels=in_channels, **options))
     name = _ALIASES.get(name, name)
     prefix, _, rest = name.partition("/")
-    if rest and prefix in _PREFIXES:
-        return _PREFIXES[prefix](rest, num_classes, in_channels, options)
+    if rest and prefix in _LIBRARIES:
+        return _LIBRARIES[prefix](rest, num_classes=num_classes, in_channels=in_channels, **options)
     builder = _builder(name)
     parameters = inspect.signature(builder).parameters
     known = [p for p in parameters if p not in ("num_classes", "in_channels")]

@@ -1,8 +1,9 @@
-"""How a network shares its weights, by one word: which layers it is made of."""
+"""How a network shares its weights: one factory of layers for each kind, by one word."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -21,19 +22,15 @@ from equisym.nn import (
     SteerableConv2d,
 )
 
-KINDS = ("regular", "separable", "steerable", "orbit", "rotating", "learned", "plain")
-
 
 @dataclass(frozen=True)
 class Sharing:
-    """Makes the layers of one kind, all counted in fields.
+    """Makes the layers of one kind, all counted in fields; the base of the kinds, with regular fields.
+
+    A kind says how it makes its layers: :meth:`lift` from the image to fields and :meth:`conv` from fields to fields,
+    both with a padding at which stride 1 keeps the size. :meth:`of` finds a kind by its name.
 
     Args:
-        kind: ``"regular"``: group convolutions; ``"separable"``: the same, depthwise then 1x1; ``"steerable"``: kernels
-            from the projectors of the group; ``"orbit"``: weights shared along orbits of channels and pixels;
-            ``"rotating"``: each kernel in all orientations, the greatest answer kept (a field is one channel);
-            ``"learned"``: a sharing pattern learned with the weights; ``"plain"``: ordinary convolutions. The last two
-            have as many channels as the group's fields.
         group: the point group.
 
     Raises:
@@ -41,109 +38,202 @@ class Sharing:
 
     >>> import torch
     >>> from equisym.groups import D
-    >>> Sharing("separable", D(4)).conv(2, 3, 3)(torch.zeros(1, 16, 9, 9)).shape
+    >>> Sharing.of("separable", D(4)).conv(2, 3, 3)(torch.zeros(1, 16, 9, 9)).shape
     torch.Size([1, 24, 9, 9])
     """
 
-    kind: str
     group: PointGroup
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"conv must be one of {', '.join(KINDS)} (got {self.kind!r})")
-        if self.kind == "rotating" and self.group.mirrors:
-            raise ValueError(f"rotating kernels only rotate (got {self.group}): use C{self.group.n}, or another conv")
-        if self.kind == "orbit" and 4 % self.group.n:
-            raise ValueError(f"orbit sharing needs a group that keeps the pixel grid, n in 1, 2, 4 (got {self.group})")
+        """Refuse a group that the kind cannot do."""
+
+    @staticmethod
+    def of(kind: str, group: PointGroup) -> Sharing:
+        """The factory of a kind, one of ``KINDS``."""
+        if kind not in KINDS:
+            raise ValueError(f"conv must be one of {', '.join(KINDS)} (got {kind!r})")
+        return KINDS[kind](group)
 
     @property
     def invariance(self) -> PointGroup:
         """The group whose action on the image leaves the network's answer unchanged."""
-        return C(1) if self.kind in ("plain", "learned") else self.group
+        return self.group
 
     @property
     def multiplicity(self) -> int:
         """Channels of a field."""
-        return 1 if self.kind == "rotating" else self.group.order
+        return self.group.order
 
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """The first layer: from the image to fields."""
-        padding = kernel_size // 2
-        if self.kind in ("regular", "separable"):
-            return LiftConv2d(
-                in_channels, fields, kernel_size, group=self.group, stride=stride, padding=padding, bias=False
-            )
-        if self.kind == "steerable":
-            image = FieldType.of((in_channels, trivial(self.group)))
-            to = FieldType.regular(self.group, fields)
-            return SteerableConv2d(image, to, kernel_size, stride=stride, padding=padding, bias=False)
-        if self.kind == "orbit":
-            return self._orbit(in_channels, fields, kernel_size, stride, lifting=True)
-        return self._channelwise(in_channels, fields * self.multiplicity, kernel_size, stride)
+        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, **_steps(kernel_size, stride))
 
     def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
-        """A further layer: from fields to fields, the padding such that stride 1 keeps the size."""
-        padding = kernel_size // 2
-        if self.kind == "separable" and kernel_size > 1:
-            return SeparableGroupConv2d(
-                in_fields, out_fields, kernel_size, group=self.group, stride=stride, padding=padding, bias=False
-            )
-        if self.kind in ("regular", "separable"):
-            return GroupConv2d(
-                in_fields, out_fields, kernel_size, group=self.group, stride=stride, padding=padding, bias=False
-            )
-        if self.kind == "steerable":
-            in_type, out_type = (FieldType.regular(self.group, n) for n in (in_fields, out_fields))
-            return SteerableConv2d(in_type, out_type, kernel_size, stride=stride, padding=padding, bias=False)
-        if self.kind == "orbit":
-            return self._orbit(in_fields, out_fields, kernel_size, stride, lifting=False)
-        return self._channelwise(in_fields * self.multiplicity, out_fields * self.multiplicity, kernel_size, stride)
+        """A further layer: from fields to fields."""
+        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, **_steps(kernel_size, stride))
 
     def norm(self, fields: int) -> nn.Module:
         """Batch normalisation that keeps the symmetry."""
-        if self.kind in ("rotating", "learned", "plain"):
-            return nn.BatchNorm2d(fields * self.multiplicity)
         return GroupBatchNorm2d(fields, group=self.group)
 
     def pool(self) -> nn.Module:
         """From fields to maps that turn with the input as images do."""
-        return nn.Identity() if self.kind in ("rotating", "learned", "plain") else GroupPool2d(group=self.group)
+        return GroupPool2d(group=self.group)
 
     def pooled(self, fields: int) -> int:
         """Channels of a feature map after :meth:`pool`."""
-        return fields * self.multiplicity if self.kind in ("learned", "plain") else fields
+        return fields
 
-    def _channelwise(self, channels_in: int, channels_out: int, kernel_size: int, stride: int) -> nn.Module:
-        sizes, padding = (channels_in, channels_out, kernel_size), kernel_size // 2
-        if self.kind == "rotating":
-            turns = self.group.n
-            return RotatingConv2d(*sizes, rotations=turns, reduce="max", stride=stride, padding=padding, bias=False)
-        if self.kind == "learned":
-            return ReparamConv2d(*sizes, stride=stride, padding=padding, bias=False)
-        return nn.Conv2d(*sizes, stride, padding, bias=False)
 
-    def _orbit(self, fields_in: int, fields_out: int, kernel_size: int, stride: int, *, lifting: bool) -> nn.Module:
-        group = self.group
+class Regular(Sharing):
+    """Group convolutions."""
 
-        def moved(fields: int, g: int) -> list[int]:
-            return [f * group.order + group.product(g, h) for f in range(fields) for h in range(group.order)]
 
-        quarter = 4 // group.n
+class Separable(Sharing):
+    """Group convolutions, depthwise in space and then 1x1."""
+
+    def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """A further layer: from fields to fields."""
+        if kernel_size == 1:
+            return super().conv(in_fields, out_fields, kernel_size, stride=stride)
+        steps = _steps(kernel_size, stride)
+        return SeparableGroupConv2d(in_fields, out_fields, kernel_size, group=self.group, **steps)
+
+
+class Steerable(Sharing):
+    """Convolutions with kernels from the projectors of the group."""
+
+    def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """The first layer: from the image to fields."""
+        image = FieldType.of((in_channels, trivial(self.group)))
+        return SteerableConv2d(image, self._fields(fields), kernel_size, **_steps(kernel_size, stride))
+
+    def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """A further layer: from fields to fields."""
+        types = self._fields(in_fields), self._fields(out_fields)
+        return SteerableConv2d(*types, kernel_size, **_steps(kernel_size, stride))
+
+    def _fields(self, number: int) -> FieldType:
+        return FieldType.regular(self.group, number)
+
+
+class Orbit(Sharing):
+    """Weights shared along orbits of channels and pixels; the group must keep the pixel grid."""
+
+    def __post_init__(self) -> None:
+        if 4 % self.group.n:
+            raise ValueError(f"orbit sharing needs a group that keeps the pixel grid, n in 1, 2, 4 (got {self.group})")
+
+    def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """The first layer: from the image to fields."""
+        return self._shared(in_channels, 1, fields, kernel_size, stride)
+
+    def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """A further layer: from fields to fields."""
+        return self._shared(in_fields, self.group.order, out_fields, kernel_size, stride)
+
+    def _shared(self, fields: int, size: int, out_fields: int, kernel_size: int, stride: int) -> nn.Module:
+        group, quarter = self.group, 4 // self.group.n
+
+        def moved(number: int, size: int, g: int) -> list[int]:
+            within = [group.product(g, h) for h in range(group.order)] if size > 1 else [0]
+            return [f * size + h for f in range(number) for h in within]
+
         square = [quarter * (g % group.n) + 4 * (g // group.n) for g in range(D(group.n).order)]
-        channels = fields_in if lifting else fields_in * group.order
-        generators = [
-            (list(range(fields_in)) if lifting else moved(fields_in, g), moved(fields_out, g), square[g])
-            for g in group_generators(group)
-        ]
         return OrbitConv2d(
-            channels,
-            fields_out * group.order,
+            fields * size,
+            out_fields * group.order,
             kernel_size,
-            generators=generators,
-            stride=stride,
-            padding=kernel_size // 2,
-            bias=False,
+            generators=[
+                (moved(fields, size, g), moved(out_fields, group.order, g), square[g]) for g in group_generators(group)
+            ],
+            **_steps(kernel_size, stride),
         )
+
+
+class Channelwise(Sharing):
+    """The kinds whose layers count channels and know no fields: lifting is a convolution like the others."""
+
+    def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """The first layer: from the image to channels."""
+        return self.convolution(in_channels, fields * self.multiplicity, kernel_size, stride)
+
+    def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
+        """A further layer, between as many channels as the fields have."""
+        channels = in_fields * self.multiplicity, out_fields * self.multiplicity
+        return self.convolution(*channels, kernel_size, stride)
+
+    def convolution(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Module:
+        """A convolution between channels."""
+        raise NotImplementedError
+
+    def norm(self, fields: int) -> nn.Module:
+        """Batch normalisation of channels."""
+        return nn.BatchNorm2d(fields * self.multiplicity)
+
+    def pool(self) -> nn.Module:
+        """Nothing: a channel is a map already."""
+        return nn.Identity()
+
+    def pooled(self, fields: int) -> int:
+        """Channels of a feature map after :meth:`pool`."""
+        return fields * self.multiplicity
+
+
+class Rotating(Channelwise):
+    """Each kernel in all orientations, the greatest answer kept: a field is one channel."""
+
+    def __post_init__(self) -> None:
+        if self.group.mirrors:
+            raise ValueError(f"rotating kernels only rotate (got {self.group}): use C{self.group.n}, or another conv")
+
+    @property
+    def multiplicity(self) -> int:
+        """Channels of a field: one."""
+        return 1
+
+    def convolution(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Module:
+        """A convolution between channels."""
+        options = {"rotations": self.group.n, "reduce": "max", **_steps(kernel_size, stride)}
+        return RotatingConv2d(in_channels, out_channels, kernel_size, **options)
+
+
+class Plain(Channelwise):
+    """Ordinary convolutions between as many channels as the group's fields have."""
+
+    layer: ClassVar[type[nn.Module]] = nn.Conv2d
+
+    @property
+    def invariance(self) -> PointGroup:
+        """No symmetry is built in."""
+        return C(1)
+
+    def convolution(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Module:
+        """A convolution between channels."""
+        return self.layer(in_channels, out_channels, kernel_size, **_steps(kernel_size, stride))
+
+
+class Learned(Plain):
+    """A sharing pattern learned with the weights, between as many channels as the group's fields have."""
+
+    layer = ReparamConv2d
+
+
+KINDS: dict[str, type[Sharing]] = {
+    "regular": Regular,
+    "separable": Separable,
+    "steerable": Steerable,
+    "orbit": Orbit,
+    "rotating": Rotating,
+    "learned": Learned,
+    "plain": Plain,
+}
+"""The kinds by the name that the architectures' ``conv`` takes."""
+
+
+def _steps(kernel_size: int, stride: int) -> dict:
+    """Options of a convolution that keeps the size at stride 1 and is followed by a norm."""
+    return {"stride": stride, "padding": kernel_size // 2, "bias": False}
 
 
 def parse_group(group: PointGroup | str) -> PointGroup:

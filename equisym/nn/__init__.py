@@ -2,13 +2,12 @@
 
 from equisym.nn.action import act
 from equisym.nn.dropout import FieldDropout2d
-from equisym.nn.equivariance_report import EquivarianceReport, equivariance_report
+from equisym.nn.escnn_import import from_escnn
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
 from equisym.nn.field_type import FieldType
-from equisym.nn.from_escnn import from_escnn
-from equisym.nn.from_plain import from_plain
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
 from equisym.nn.kernel import GroupKernel
+from equisym.nn.layer_report import EquivarianceReport, equivariance_report
 from equisym.nn.nonlinearity import (
     FourierNonlinearity,
     GatedNonlinearity,
@@ -19,6 +18,7 @@ from equisym.nn.nonlinearity import (
 from equisym.nn.normalisation import GroupBatchNorm2d
 from equisym.nn.orbit_conv import OrbitConv2d
 from equisym.nn.orbit_linear import OrbitLinear, commutant_dimension
+from equisym.nn.plain_import import from_plain
 from equisym.nn.pooling import GroupPool2d
 from equisym.nn.reparam import ReparamConv2d, ReparamLinear
 from equisym.nn.resample import BlurPool2d, FieldMagnitude2d, NormMaxPool2d, Upsample2d

@@ -1,8 +1,9 @@
-"""Fixed arrays of a module that stay exact in every dtype, and out of its state."""
+"""Fixed arrays of a module that stay exact in every dtype, on every device, and out of its state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,30 +12,66 @@ from torch import Tensor, nn
 
 
 class ConstantModule(nn.Module):
-    """A module with float64 constants that follow its dtype and device without ever being rounded twice.
+    """A module with constants that follow its dtype and device without ever being rounded twice or left unset.
 
-    A plain buffer made in float32 keeps float32's error after ``.double()``. Here each constant is remembered in
-    float64 and cast anew whenever the module moves. Nothing of it enters the state dict, and no two modules share it.
+    A plain buffer made in float32 keeps float32's error after ``.double()``, and one made on the meta device holds
+    nothing after ``to_empty``. Here each constant is remembered, and made anew whenever the module moves or somebody
+    writes to its attribute. Nothing of it enters the state dict, and no two modules share it.
     """
 
-    _exact: dict[str, NDArray[np.float64]]
+    _exact: dict[str, NDArray[Any]]
 
-    def register_constant(self, name: str, values: NDArray[np.float64]) -> None:
+    def register_constant(
+        self,
+        name: str,
+        values: NDArray[Any],
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         """Add a constant, readable as the tensor attribute ``name``.
 
         Args:
             name: attribute to make.
-            values: float64 array of any shape.
+            values: array of any shape; floats follow the module's dtype, integers stay 64 bits wide.
+            device: where to make it.
+            dtype: of floats; None means torch's default.
         """
-        exact = np.array(values, dtype=np.float64)
+        exact = np.array(values, dtype=np.float64 if np.issubdtype(values.dtype, np.floating) else np.int64)
         exact.setflags(write=False)
+        kind = (dtype or torch.get_default_dtype()) if exact.dtype == np.float64 else torch.int64
         self.__dict__.setdefault("_exact", {})[name] = exact
-        self.register_buffer(name, torch.tensor(exact, dtype=torch.get_default_dtype()), persistent=False)
+        self.register_buffer(name, torch.tensor(exact, dtype=kind, device=device), persistent=False)
+
+    def _made(self, name: str, like: Tensor) -> Tensor:
+        """The constant in the dtype and on the device of a tensor."""
+        if like.device.type == "meta":
+            return like
+        return torch.tensor(self._exact[name], dtype=like.dtype, device=like.device)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Tensor) and name in self.__dict__.get("_exact", ()):
+            value = self._made(name, value)
+        super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ConstantModule:
         super()._apply(fn, recurse)
-        for name, exact in self.__dict__.get("_exact", {}).items():
+        for name in self.__dict__.get("_exact", ()):
             moved = self._buffers[name]
-            if moved is not None and moved.device.type != "meta":
-                self._buffers[name] = torch.tensor(exact, dtype=moved.dtype, device=moved.device)
+            if moved is not None:
+                self._buffers[name] = self._made(name, moved)
         return self
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, local_metadata: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args, **kwargs)
+        # load_state_dict(assign=True) brings a module off the meta device without moving it
+        own = next((p for p in self._parameters.values() if p is not None), None)
+        place = torch.get_default_device() if own is None else own.device
+        if not local_metadata.get("assign_to_params_buffers", False) or place.type == "meta":
+            return
+        for module in self.modules():
+            for name in module.__dict__.get("_exact", ()):
+                if module._buffers[name].device.type == "meta":  # pyright: ignore[reportOptionalMemberAccess]
+                    setattr(module, name, torch.empty_like(module._buffers[name], device=place))  # pyright: ignore

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
 
-class FieldDropout2d(nn.Module):
+class FieldDropout2d(ConstantModule):
     """Sets whole fields of a sample to zero, all pixels and components at once, and scales up the rest.
 
     Dropping single components would break the symmetry of a field; dropping fields does not.
@@ -26,6 +26,7 @@ class FieldDropout2d(nn.Module):
         ValueError: at construction if p is not a chance.
 
     >>> from equisym.groups import C
+    >>> import torch
     >>> FieldDropout2d(FieldType.regular(C(4), 2), 0.5).eval()(torch.ones(1, 8, 1, 1)).sum()
     tensor(8.)
     """
@@ -39,7 +40,7 @@ class FieldDropout2d(nn.Module):
             raise ValueError(f"p must be at least 0 and below 1 (got {p})")
         self.field_type, self.p = field_type, p
         field_of = np.repeat(np.arange(len(field_type)), [rep.size for rep in field_type.fields])
-        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+        self.register_constant("field_of", field_of)
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)

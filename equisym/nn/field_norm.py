@@ -45,7 +45,7 @@ class _FieldNorm(ConstantModule):
             gather = (same / np.maximum(same.sum(1, keepdims=True), 1e-30)) @ gather
         for name, values in (("spread", spread), ("gather", gather), ("average", average), ("share", share)):
             self.register_constant(name, values)
-        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+        self.register_constant("field_of", field_of)
         self.weight = nn.Parameter(torch.ones(len(sizes))) if affine else None
         self.bias = nn.Parameter(torch.zeros(free)) if affine else None
 

@@ -18,7 +18,9 @@ def turning_is_cheaper(
     It applies to square maps of groups that keep the pixel grid, at sizes that the stride samples symmetrically.
     Exported programs expand the kernels, which leaves the batch size free.
     """
-    if _exporting() or not group.exact_on_grid or group.order == 1:
+    if not isinstance(x, Tensor) or x.device.type != "cpu" or x.ndim != 4 or _exporting():  # a GPU counts launches
+        return False
+    if not group.exact_on_grid or group.order == 1:
         return False
     side, reach = x.shape[-1], dilation * (kernel_size - 1)
     room = side + 2 * padding - reach - 1

@@ -7,34 +7,35 @@ function; so the whole of the group's action is one array, basis function by ele
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.groups import PointGroup
+from equisym.groups import Group, PointGroup
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
 from equisym.nn.steerable_kernel import circular_functions, turn_waves
 
 
-def pixel_basis(kernel_size: int, group: PointGroup) -> Tensor:
+def pixel_basis(kernel_size: int, group: PointGroup) -> NDArray[np.int64]:
     """One basis function per pixel; the group permutes pixels, so the action is exact.
 
     Args:
-        kernel_size: side k of the kernel, odd unless the group is trivial.
+        kernel_size: side k of the kernel, odd or even.
         group: C_n or D_n with n dividing 4.
 
     Returns:
-        For each element and pixel, which pixel of the unturned kernel shows there; long, (order, k*k).
+        For each element and pixel, which pixel of the unturned kernel shows there, (order, k*k).
     """
-    pixels = torch.arange(kernel_size**2).reshape(kernel_size, kernel_size)
-    turned = []
-    for g in range(group.order):
-        image = pixels.flip(-1) if g >= group.n else pixels
-        turned.append(torch.rot90(image, (g % group.n) * (4 // group.n), (-2, -1)))
-    return torch.stack(turned).flatten(1)
+    pixels = np.arange(kernel_size**2).reshape(kernel_size, kernel_size)
+    turned = [
+        np.rot90(pixels[:, ::-1] if g >= group.n else pixels, (g % group.n) * (4 // group.n))
+        for g in range(group.order)
+    ]
+    return np.stack(turned).reshape(group.order, -1)
 
 
 def circular_basis(kernel_size: int, group: PointGroup) -> NDArray[np.float64]:
@@ -69,43 +70,64 @@ class GroupKernel(ConstantModule):
     other n the weights are the coefficients of :func:`circular_basis`.
 
     Args:
-        kernel_size: side of the kernel, odd unless the group is trivial.
+        kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
         lifting: whether the input is an image (no group axis) rather than regular fields.
+        device: where to make the constants.
+        dtype: of the basis.
 
     Raises:
-        ValueError: if the kernel size is not positive, or is even for a group that is not trivial.
+        ValueError: if the kernel size is not positive, or is even for a group that leaves the pixel grid.
     """
 
     index: Tensor
+    back: Tensor
     basis: Tensor
+    products: Tensor
 
-    def __init__(self, kernel_size: int, group: PointGroup, *, lifting: bool) -> None:
+    def __init__(
+        self,
+        kernel_size: int,
+        group: PointGroup,
+        *,
+        lifting: bool,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         check_kernel_size(kernel_size, group)
         self.kernel_size, self.group, self.lifting = kernel_size, group, lifting
         order = group.order
         # The input element h is read at g^-1 h when the kernel belongs to the output element g.
-        element = torch.from_numpy(group.product_table[group.inverse_table])
-        if group.exact_on_grid or kernel_size == 1:
-            pixels = pixel_basis(kernel_size, group) if group.exact_on_grid else torch.zeros(order, 1, dtype=torch.long)
-            index = pixels if lifting else element[:, :, None] * kernel_size**2 + pixels[:, None]
-            self.coefficients = kernel_size**2
-            self.register_buffer("index", index.reshape(-1), persistent=False)
-        else:
-            basis = circular_basis(kernel_size, group)
-            self.coefficients = len(basis)
-            self.register_buffer("index", element.reshape(-1), persistent=False)
-            self.register_constant("basis", basis)
+        element = group.product_table[group.inverse_table]
         self.exact = group.exact_on_grid or kernel_size == 1
+        if self.exact:
+            pixels = pixel_basis(kernel_size, group) if group.exact_on_grid else np.zeros((order, 1), np.int64)
+            index = pixels if lifting else element[:, :, None] * kernel_size**2 + pixels[:, None]
+            index = index.reshape(order, -1)  # for each element a permutation of the weights of a pair of fields
+            self.coefficients = kernel_size**2
+            self.register_constant("back", np.argsort(index, 1), device=device)
+        else:
+            basis, index = circular_basis(kernel_size, group), element
+            self.coefficients = len(basis)
+            self.register_constant("basis", basis, device=device, dtype=dtype)
+        self.register_constant("index", index.reshape(-1), device=device)
+        if not lifting:
+            self.register_constant("products", group.product_table, device=device)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
         """Free weights of one pair of fields: (coefficients,) when lifting, else (order, coefficients)."""
         return (self.coefficients,) if self.lifting else (self.group.order, self.coefficients)
 
-    def forward(self, weight: Tensor) -> Tensor:
+    def forward(self, weight: Tensor, *, channels_last: bool = False) -> Tensor:
         """Expand free weights.
+
+        Under autocast the small weights are cast, not the filters.
+
+        Args:
+            weight: free weights.
+            channels_last: whether to write the filters of a group that keeps the pixel grid in that layout.
 
         Shape:
             weight ``(out, in, *weight_shape)`` -> filters ``(out*order, in, k, k)`` when lifting, else
@@ -114,13 +136,12 @@ class GroupKernel(ConstantModule):
         fields_out, fields_in = weight.shape[:2]
         order, k = self.group.order, self.kernel_size
         inner = 1 if self.lifting else order
+        dtype = working_dtype(weight)
         if self.exact:
-            # gather writes the filters in their final order at once; it is several times faster than index_select
-            shape = (fields_out, order, fields_in, inner * k * k)
-            source = weight.flatten(2).unsqueeze(1).expand(*shape[:3], -1)
-            filters = source.gather(3, self.index.view(1, order, 1, -1).expand(shape))
-            return filters.reshape(fields_out * order, fields_in * inner, k, k)
-        basis = self.basis.to(weight.dtype)
+            index = self.index.view(order, -1)
+            permuted = _Permuted if torch.compiler.is_compiling() else _PermutedForward
+            return permuted.apply(weight.flatten(2), index, self.back, k, dtype, channels_last)
+        weight, basis = weight.to(dtype), self.basis.to(dtype)
         if self.lifting:
             turned = torch.einsum("oib,bgp->oigp", weight, basis)[:, :, :, None]
         else:
@@ -166,12 +187,70 @@ class GroupKernel(ConstantModule):
         weight.normal_(0.0, scale)
 
 
-def check_kernel_size(kernel_size: int, group: PointGroup) -> None:
-    """Refuse kernels that have no centre pixel to turn about."""
-    if kernel_size < 1:
-        raise ValueError(f"kernel_size must be at least 1 (got {kernel_size})")
-    if kernel_size % 2 == 0 and group.order > 1:
+class _Permuted(torch.autograd.Function):
+    """Filters ``[o, g, i, p] = weight[o, i, index[g, p]]``, and a gradient that gathers instead of scattering.
+
+    Each ``index[g]`` is a permutation, so the adjoint reads with the inverse one, ``back[g]``, and sums over g: no
+    atomic additions, and the same sum in every run.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(weight: Tensor, index: Tensor, back: Tensor, side: int, dtype: torch.dtype, last: bool) -> Tensor:  # noqa: ARG004
+        return _permute(weight, index, side, dtype, last)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        weight, index, back, *ctx.options = inputs
+        ctx.own = weight.dtype
+        ctx.save_for_backward(back)
+        ctx.save_for_forward(index)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (back,) = ctx.saved_tensors
+        order, size = back.shape
+        grad = grads[0].reshape(grads[0].shape[0] // order, order, -1, size)
+        return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
+
+
+class _PermutedForward(_Permuted):
+    """The same with forward-mode derivatives, which torch.compile cannot trace."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        (index,) = ctx.saved_tensors
+        return _permute(tangents[0], index, *ctx.options)
+
+
+def _permute(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, channels_last: bool) -> Tensor:
+    """Filters in their final order and layout by one gather, which is faster than index_select and a copy."""
+    (out, inner, size), order, pixels = weight.shape, len(index), side**2
+    if channels_last:  # [o, g and p, i, h] instead of [o, g, i, h and p]
+        index = index.view(order, -1, pixels).transpose(1, 2).reshape(order * pixels, -1)
+    shape = (out, len(index), inner, index.shape[1])
+    source = weight.to(dtype).unsqueeze(1).expand(*shape[:3], size)
+    filters = source.gather(3, index[None, :, None].expand(shape))
+    if channels_last:
+        return filters.view(out * order, side, side, -1).permute(0, 3, 1, 2)
+    return filters.view(out * order, -1, side, side)
+
+
+def working_dtype(weight: Tensor) -> torch.dtype:
+    """The dtype in which a convolution with these weights runs: autocast's where it is on, else their own."""
+    device = weight.device.type
+    if weight.dtype == torch.float32 and device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return weight.dtype
+
+
+def check_kernel_size(kernel_size: int, group: Group) -> None:
+    """Refuse even kernels where a rotation would take their corners off the pixels."""
+    if kernel_size % 2 == 0 and not group.exact_on_grid:
         raise ValueError(
-            f"kernel_size must be odd for {group} (got {kernel_size}): an even kernel has no centre pixel to rotate "
-            f"about; use {kernel_size - 1} or {kernel_size + 1}"
+            f"kernel_size must be odd for {group} (got {kernel_size}): only quarter turns and flips keep an even "
+            f"kernel; use {kernel_size - 1} or {kernel_size + 1}"
         )

@@ -65,7 +65,7 @@ class _ByField(ConstantModule):
         self._alike = len(field_type.distinct) == 1
         sizes = [rep.size for rep in field_type.fields]
         field_of = np.repeat(np.arange(len(sizes)), sizes)
-        self.register_buffer("field_of", torch.from_numpy(field_of), persistent=False)
+        self.register_constant("field_of", field_of)
         self.register_constant("members", (np.arange(len(sizes))[:, None] == field_of[None]).astype(float))
 
     def norms(self, x: Tensor) -> Tensor:
@@ -159,8 +159,8 @@ class FourierNonlinearity(ConstantModule):
     rotations; for others the error falls as ``samples`` grows.
 
     Args:
-        group: SO(2), O(2) or a finite group.
         fields: number of such fields.
+        group: SO(2), O(2) or a finite group.
         max_frequency: highest frequency.
         samples: rotations to sample of SO(2) and O(2); a multiple of 4 keeps the quarter turns exact. C_n and D_n are
             sampled whole, and need none.
@@ -173,7 +173,7 @@ class FourierNonlinearity(ConstantModule):
         ValueError: at construction if the samples are too few for the frequencies, or given for a finite group.
 
     >>> from equisym.groups import SO2
-    >>> layer = FourierNonlinearity(SO2, 2, max_frequency=2, samples=8)
+    >>> layer = FourierNonlinearity(2, group=SO2, max_frequency=2, samples=8)
     >>> layer.field_type.size, layer(torch.randn(1, 10, 3, 3)).shape
     (10, torch.Size([1, 10, 3, 3]))
 
@@ -184,9 +184,9 @@ class FourierNonlinearity(ConstantModule):
 
     def __init__(
         self,
-        group: Group,
         fields: int,
         *,
+        group: Group,
         max_frequency: int,
         samples: int | None = None,
         function: Function = torch.relu,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
-from equisym.nn.group_conv import check_group
+from equisym.nn.arguments import check_group
 
 
 class GroupBatchNorm2d(nn.Module):

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from equisym.groups import D
 from equisym.groups.orbit import check_permutation, orbits
+from equisym.nn.arguments import Whole, whole
+from equisym.nn.expanded_conv import ExpandedConv2d, GridOptions
 
 Generator = tuple[Sequence[int] | NDArray[Any], Sequence[int] | NDArray[Any], int]
 
 
-class OrbitConv2d(nn.Module):
+class OrbitConv2d(ExpandedConv2d):
     r"""Convolution whose weights are shared along the orbits of channel permutations joined to pixel symmetries.
 
     .. math:: W_{m,n}(x) = W_{g m,\, g n}(g x), \qquad b_m = b_{g m}
@@ -33,9 +34,10 @@ class OrbitConv2d(nn.Module):
         kernel_size: side of the kernel.
         generators: triples of a permutation of the input channels, one of the output channels, and an element of D(4)
             (0..3 quarter turns counter-clockwise, 4..7 the same after the left-right flip).
-        stride: step; 2 keeps the symmetry when the padded size minus the kernel is even.
-        padding: zeros added on each side.
         bias: whether to add a learned number per orbit of the output channels.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, out_channels, H', W')``.
@@ -57,35 +59,32 @@ class OrbitConv2d(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
         generators: Sequence[Generator],
-        stride: int = 1,
-        padding: int = 0,
         bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[GridOptions],
     ) -> None:
-        super().__init__()
-        if kernel_size < 1:
-            raise ValueError(f"kernel_size must be at least 1 (got {kernel_size})")
-        if stride < 1 or padding < 0:
-            raise ValueError(f"stride must be at least 1 and padding 0 (got {stride} and {padding})")
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
-        self.stride, self.padding = stride, padding
+        super().__init__(kernel_size, **options)
+        kernel_size = self.kernel_size
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
         moves, outer = [], []
         for number, (g_in, g_out, element) in enumerate(generators):
             p_in = check_permutation(g_in, in_channels, f"input permutation {number}")
             p_out = check_permutation(g_out, out_channels, f"output permutation {number}")
             pixels = _pixel_move(kernel_size, element)
-            whole = p_out[:, None, None] * in_channels + p_in[None, :, None]
-            moves.append((whole * kernel_size**2 + pixels[None, None]).ravel())
+            pair = p_out[:, None, None] * in_channels + p_in[None, :, None]
+            moves.append((pair * kernel_size**2 + pixels[None, None]).ravel())
             outer.append(p_out)
         index = orbits(moves, out_channels * in_channels * kernel_size**2)
         bias_index = orbits(outer, out_channels)
         self.generators = len(moves)
-        self.register_buffer("index", torch.from_numpy(index), persistent=False)
-        self.register_buffer("bias_index", torch.from_numpy(bias_index), persistent=False)
-        self.weight = nn.Parameter(torch.empty(int(index.max()) + 1))
-        self.bias = nn.Parameter(torch.empty(int(bias_index.max()) + 1)) if bias else None
+        self.register_constant("index", index, device=device)
+        self.register_constant("bias_index", bias_index, device=device)
+        self.weight = nn.Parameter(torch.empty(int(index.max()) + 1, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(int(bias_index.max()) + 1, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -95,33 +94,20 @@ class OrbitConv2d(nn.Module):
         if self.bias is not None:
             nn.init.uniform_(self.bias, -bound, bound)
 
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the input and of the output."""
+        return self.in_channels, self.out_channels
+
     def filters(self) -> tuple[Tensor, Tensor | None]:
         """The filters and bias of the plain convolution performed."""
         k = self.kernel_size
         full = self.weight[self.index].view(self.out_channels, self.in_channels, k, k)
         return full, None if self.bias is None else self.bias[self.bias_index]
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] != self.in_channels:
-            raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[1]})")
-        weight, bias = self.filters()
-        return functional.conv2d(x, weight, bias, self.stride, self.padding)
-
-    @torch.no_grad()
-    def to_plain(self) -> nn.Conv2d:
-        """The same function as an ordinary :class:`torch.nn.Conv2d`."""
-        weight, bias = self.filters()
-        plain = nn.Conv2d(
-            self.in_channels, self.out_channels, self.kernel_size, self.stride, self.padding, bias=bias is not None
-        ).to(weight)
-        plain.weight.copy_(weight)
-        if plain.bias is not None and bias is not None:
-            plain.bias.copy_(bias)
-        return plain.train(self.training)
-
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, generators=<{self.generators} triples>"
-        return text + f", free_weights={self.weight.numel()}"
+    def call(self) -> str:
+        """The sizes and the generators with which the layer was made."""
+        return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, generators=<{self.generators} triples>"
 
 
 def _pixel_move(kernel_size: int, element: int) -> NDArray[np.int64]:

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups.orbit import check_permutation, orbits
+from equisym.nn.constant import ConstantModule
 
 Pair = tuple[Sequence[int] | NDArray[Any], Sequence[int] | NDArray[Any]]
 
 
-class OrbitLinear(nn.Module):
+class OrbitLinear(ConstantModule):
     r"""Linear layer whose weights are shared along the orbits of a permutation group.
 
     .. math:: W_{m,n} = W_{g m,\, g n}, \quad b_m = b_{g m}, \qquad P_{out}(g)\, W = W\, P_{in}(g)
@@ -71,8 +72,8 @@ class OrbitLinear(nn.Module):
         on_pairs = [(g_out[:, None] * in_features + g_in[None]).ravel() for g_in, g_out in pairs]
         index = orbits(on_pairs, in_features * out_features)
         bias_index = orbits([g_out for _, g_out in pairs], out_features)
-        self.register_buffer("index", torch.from_numpy(index), persistent=False)
-        self.register_buffer("bias_index", torch.from_numpy(bias_index), persistent=False)
+        self.register_constant("index", index)
+        self.register_constant("bias_index", bias_index)
         c_in, c_out = channels or (1, 1)
         self.weight = nn.Parameter(torch.empty(c_out, c_in, int(index.max()) + 1))
         self.bias = nn.Parameter(torch.empty(c_out, int(bias_index.max()) + 1)) if bias else None

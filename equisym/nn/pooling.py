@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
-from equisym.nn.group_conv import check_group
+from equisym.nn.arguments import check_group
 
 
 class GroupPool2d(nn.Module):

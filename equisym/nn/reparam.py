@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equisym.nn.arguments import Whole, whole
+from equisym.nn.expanded_conv import ExpandedConv2d, GridOptions
 from equisym.nn.orbit_linear import OrbitLinear
 
 
@@ -97,7 +99,7 @@ class ReparamLinear(nn.Module):
         return text + ("" if self.bias is not None else ", bias=False")
 
 
-class ReparamConv2d(nn.Module):
+class ReparamConv2d(ExpandedConv2d):
     r"""Convolution with a learned sharing pattern over output channels, input channels and pixels.
 
     .. math:: y = W \star x + b, \qquad \mathrm{vec}(W) = (A \otimes B \otimes C)\, \mathrm{vec}(W_0)
@@ -110,9 +112,10 @@ class ReparamConv2d(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output.
         kernel_size: side of the kernel.
-        stride: step.
-        padding: zeros added on each side.
         bias: whether to add a learned number per output channel.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`torch.nn.Conv2d` takes them.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, out_channels, H', W')``.
@@ -133,23 +136,24 @@ class ReparamConv2d(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
-        stride: int = 1,
-        padding: int = 0,
         bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[GridOptions],
     ) -> None:
-        super().__init__()
-        if min(in_channels, out_channels, kernel_size, stride) < 1 or padding < 0:
-            sizes = f"{in_channels}, {out_channels}, {kernel_size}, stride={stride}, padding={padding}"
-            raise ValueError(f"sizes must be positive (got {sizes})")
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
-        self.stride, self.padding = stride, padding
-        self.out_symmetry = nn.Parameter(torch.eye(out_channels))
-        self.in_symmetry = nn.Parameter(torch.eye(in_channels))
-        self.pixel_symmetry = nn.Parameter(torch.eye(kernel_size**2))
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        super().__init__(kernel_size, **options)
+        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+
+        def empty(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        self.out_symmetry = empty(out_channels, out_channels)
+        self.in_symmetry = empty(in_channels, in_channels)
+        self.pixel_symmetry = empty(self.kernel_size**2, self.kernel_size**2)
+        self.weight = empty(out_channels, in_channels, self.kernel_size, self.kernel_size)
+        self.bias = empty(out_channels) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -166,26 +170,11 @@ class ReparamConv2d(nn.Module):
         mixed = torch.einsum("qi,pik->pqk", self.in_symmetry, mixed) @ self.pixel_symmetry.T
         return mixed.view_as(self.weight), self.bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-3] != self.in_channels:
-            raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[-3]})")
-        weight, bias = self.filters()
-        return functional.conv2d(x, weight, bias, self.stride, self.padding)
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the input and of the output."""
+        return self.in_channels, self.out_channels
 
-    @torch.no_grad()
-    def to_plain(self) -> nn.Conv2d:
-        """The same function as an ordinary :class:`torch.nn.Conv2d`."""
-        weight, bias = self.filters()
-        plain = nn.Conv2d(
-            self.in_channels, self.out_channels, self.kernel_size, self.stride, self.padding, bias=bias is not None
-        ).to(weight)
-        plain.weight.copy_(weight)
-        if plain.bias is not None and bias is not None:
-            plain.bias.copy_(bias)
-        return plain.train(self.training)
-
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}"
-        text += f", stride={self.stride}" if self.stride != 1 else ""
-        text += f", padding={self.padding}" if self.padding else ""
-        return text + ("" if self.bias is not None else ", bias=False")
+    def call(self) -> str:
+        """The sizes with which the layer was made."""
+        return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}"

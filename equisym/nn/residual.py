@@ -17,13 +17,13 @@ class GroupResidualBlock(nn.Module):
     s is the identity, or a 1x1 group convolution with norm where the fields or the size change.
 
     Args:
-        in_fields: regular fields of the input.
-        out_fields: regular fields of the output.
+        in_channels: regular fields of the input.
+        out_channels: regular fields of the output.
         group: the point group.
         stride: of the first convolution and the shortcut; 2 is exact at odd sizes.
 
     Shape:
-        ``(B, in_fields * order, H, W)`` -> ``(B, out_fields * order, H', W')``
+        ``(B, in_channels * order, H, W)`` -> ``(B, out_channels * order, H', W')``
 
     >>> import torch
     >>> from equisym.groups import D
@@ -33,18 +33,18 @@ class GroupResidualBlock(nn.Module):
     Source: He et al., Deep Residual Learning (2016), figure 5 left, with group convolutions.
     """
 
-    def __init__(self, in_fields: int, out_fields: int, *, group: PointGroup, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, group: PointGroup, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = GroupConv2d(in_fields, out_fields, 3, group=group, stride=stride, padding=1, bias=False)
-        self.norm1 = GroupBatchNorm2d(out_fields, group=group)
-        self.conv2 = GroupConv2d(out_fields, out_fields, 3, group=group, padding=1, bias=False)
-        self.norm2 = GroupBatchNorm2d(out_fields, group=group)
+        self.conv1 = GroupConv2d(in_channels, out_channels, 3, group=group, stride=stride, padding=1, bias=False)
+        self.norm1 = GroupBatchNorm2d(out_channels, group=group)
+        self.conv2 = GroupConv2d(out_channels, out_channels, 3, group=group, padding=1, bias=False)
+        self.norm2 = GroupBatchNorm2d(out_channels, group=group)
         self.relu = nn.ReLU(inplace=True)
         self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or in_fields != out_fields:
+        if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                GroupConv2d(in_fields, out_fields, 1, group=group, stride=stride, bias=False),
-                GroupBatchNorm2d(out_fields, group=group),
+                GroupConv2d(in_channels, out_channels, 1, group=group, stride=stride, bias=False),
+                GroupBatchNorm2d(out_channels, group=group),
             )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
+from equisym.nn.arguments import check_group
+from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
-from equisym.nn.group_conv import check_group
 
 
-class RestrictRegular2d(nn.Module):
+class RestrictRegular2d(ConstantModule):
     r"""Regular fields of a group as regular fields of a subgroup, for layers that are equivariant to less.
 
     .. math:: G = H t_1 \cup H t_2 \cup \dots, \qquad y_{c,j}(h) = x_c(h\, t_j)
@@ -22,7 +22,7 @@ class RestrictRegular2d(nn.Module):
     Args:
         fields: regular fields of the input.
         group: G.
-        subgroup: H.
+        to: H.
 
     Shape:
         ``(B, fields * |G|, H, W)`` -> the same, as ``fields * |G| / |H|`` regular fields of H.
@@ -31,29 +31,28 @@ class RestrictRegular2d(nn.Module):
         ValueError: at construction if H is not a subgroup; at the call for a wrong number of channels.
 
     >>> from equisym.groups import C, D
-    >>> RestrictRegular2d(2, D(4), C(4)).out_fields
+    >>> RestrictRegular2d(2, group=D(4), to=C(4)).out_fields
     4
     """
 
     order: Tensor
 
-    def __init__(self, fields: int, group: PointGroup, subgroup: PointGroup) -> None:
+    def __init__(self, fields: int, *, group: PointGroup, to: PointGroup) -> None:
         super().__init__()
         check_group(group)
-        check_group(subgroup)
+        check_group(to)
         if fields < 1:
             raise ValueError(f"fields must be at least 1 (got {fields})")
-        if not is_subgroup(subgroup, group):
-            raise ValueError(f"{subgroup} is not a subgroup of {group}: cannot restrict its fields to it")
-        self.fields, self.group, self.subgroup = fields, group, subgroup
-        self.out_fields = fields * group.order // subgroup.order
-        step = group.n // subgroup.n
-        members = [step * (h % subgroup.n) + group.n * (h // subgroup.n) for h in range(subgroup.order)]
+        if not is_subgroup(to, group):
+            raise ValueError(f"{to} is not a subgroup of {group}: cannot restrict its fields to it")
+        self.fields, self.group, self.to_group = fields, group, to
+        self.out_fields = fields * group.order // to.order
+        step = group.n // to.n
+        members = [step * (h % to.n) + group.n * (h // to.n) for h in range(to.order)]
         cosets = group.product_table[members].T  # [t, h] = h t
         _, first = np.unique(cosets.min(1), return_index=True)
-        one = torch.from_numpy(cosets[np.sort(first)].ravel())
-        order = (torch.arange(fields)[:, None] * group.order + one).ravel()
-        self.register_buffer("order", order, persistent=False)
+        order = (np.arange(fields)[:, None] * group.order + cosets[np.sort(first)].ravel()).ravel()
+        self.register_constant("order", order)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] != len(self.order):
@@ -61,7 +60,7 @@ class RestrictRegular2d(nn.Module):
         return x.index_select(1, self.order)
 
     def extra_repr(self) -> str:
-        return f"{self.fields}, {self.group!r}, {self.subgroup!r}"
+        return f"{self.fields}, group={self.group!r}, to={self.to_group!r}"
 
 
 class Restrict2d(nn.Module):
@@ -69,7 +68,7 @@ class Restrict2d(nn.Module):
 
     Args:
         in_type: fields of the input.
-        subgroup: the group that the following layers respect.
+        to: the group that the following layers respect.
 
     Shape:
         ``(B, in_type.size, H, W)`` -> the same tensor.
@@ -78,19 +77,19 @@ class Restrict2d(nn.Module):
         ValueError: at construction if it is not a subgroup; at the call for a wrong number of channels.
 
     >>> from equisym.groups import D, O2, irrep
-    >>> Restrict2d(FieldType.of((1, irrep(O2, 3))), D(4)).out_type.fields[0].irreps
+    >>> Restrict2d(FieldType.of((1, irrep(O2, 3))), to=D(4)).out_type.fields[0].irreps
     (Irrep(group=D(4), frequency=1, odd=False),)
     """
 
-    def __init__(self, in_type: FieldType, subgroup: Group) -> None:
+    def __init__(self, in_type: FieldType, *, to: Group) -> None:
         super().__init__()
         check_types((in_type,))
-        self.in_type, self.subgroup = in_type, subgroup
-        self.out_type = in_type.restrict(subgroup)
+        self.in_type, self.to_group = in_type, to
+        self.out_type = in_type.restrict(to)
 
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
         return x
 
     def extra_repr(self) -> str:
-        return f"{self.in_type!r}, {self.subgroup!r}"
+        return f"{self.in_type!r}, to={self.to_group!r}"

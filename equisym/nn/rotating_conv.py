@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Unpack
+
+from torch import Tensor, nn
 
 from equisym.groups import C
-from equisym.nn.group_conv import _RegularConv2d
+from equisym.nn.arguments import Whole, whole
+from equisym.nn.expanded_conv import ConvOptions
+from equisym.nn.group_conv import LiftConv2d
 
 REDUCTIONS = ("none", "max", "mean")
 
 
-class RotatingConv2d(_RegularConv2d):
+class RotatingConv2d(LiftConv2d):
     r"""Convolution with every kernel in n orientations, and the answers kept, or reduced to their greatest or mean.
 
     .. math:: y_r = R_r K \star x, \ r < n, \qquad y = \max_r y_r \text{ or } \tfrac1n \textstyle\sum_r y_r
@@ -25,20 +28,21 @@ class RotatingConv2d(_RegularConv2d):
     Args:
         in_channels: channels of the input.
         out_channels: learned kernels.
-        kernel_size: side of the kernel, odd unless there is one rotation.
+        kernel_size: side of the kernel; even only for 1, 2 and 4 rotations.
         rotations: n, the number of orientations.
         reduce: ``"none"``, ``"max"`` or ``"mean"``.
-        stride: step; 2 keeps the symmetry when the padded size minus the kernel is even.
-        padding: zeros added on each side.
-        bias: whether to add one learned number per kernel.
+        options: ``stride``, ``padding``, ``dilation``, ``groups``, ``padding_mode``, ``bias``, ``device`` and
+            ``dtype``, as :class:`LiftConv2d` takes them.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, out_channels, H', W')``, or ``(B, out_channels * rotations, H', W')`` with
         the orientation fastest if not reduced.
 
     Raises:
-        ValueError: at construction for even kernels or an unknown reduction; at the call for wrong channels.
+        ValueError: at construction for kernels that cannot turn so or an unknown reduction; at the call for a wrong
+            number of channels.
 
+    >>> import torch
     >>> RotatingConv2d(1, 8, 3, rotations=4, reduce="max", padding=1)(torch.zeros(2, 1, 9, 9)).shape
     torch.Size([2, 8, 9, 9])
 
@@ -49,48 +53,44 @@ class RotatingConv2d(_RegularConv2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
         rotations: int,
         reduce: str = "none",
-        stride: int = 1,
-        padding: int = 0,
-        bias: bool = True,
+        **options: Unpack[ConvOptions],
     ) -> None:
         if reduce not in REDUCTIONS:
             raise ValueError(f"reduce must be one of {', '.join(REDUCTIONS)} (got {reduce!r})")
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            group=C(rotations),
-            stride=stride,
-            padding=padding,
-            bias=bias,
-            lifting=True,
-        )
+        group = C(whole("rotations", rotations))
+        super().__init__(in_channels, out_channels, kernel_size, group=group, **options)
         self.rotations, self.reduce = rotations, reduce
 
-    def filters(self) -> tuple[Tensor, Tensor | None]:
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the input and of the plain convolution's output."""
+        return self.in_channels, self.out_channels * (1 if self.reduce == "mean" else self.rotations)
+
+    def filters(self, *, channels_last: bool = False) -> tuple[Tensor, Tensor | None]:
         """The filters and bias of the plain convolution; the mean of answers is one answer of the mean kernel."""
-        weight, bias = super().filters()
+        weight, bias = super().filters(channels_last=channels_last)
         if self.reduce == "mean":
             return weight.unflatten(0, (-1, self.rotations)).mean(1), self.bias
         return weight, bias
 
     def forward(self, x: Tensor) -> Tensor:
         y = super().forward(x)
-        return y.unflatten(1, (-1, self.rotations)).amax(2) if self.reduce == "max" else y
+        return y.unflatten(-3, (-1, self.rotations)).amax(-3) if self.reduce == "max" else y
 
-    def to_plain(self) -> torch.nn.Module:
+    def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts: a convolution, and a pooling over the orientations if reduced."""
         plain = super().to_plain()
         if self.reduce != "max":
             return plain
-        fields = torch.nn.Unflatten(1, (self.out_channels, self.rotations))
-        pool = torch.nn.MaxPool3d((self.rotations, 1, 1))
-        return torch.nn.Sequential(plain, fields, pool, torch.nn.Flatten(1, 2)).train(self.training)
+        fields = nn.Unflatten(1, (self.out_channels, self.rotations))
+        pool = nn.MaxPool3d((self.rotations, 1, 1))
+        return nn.Sequential(plain, fields, pool, nn.Flatten(1, 2)).train(self.training)
 
-    def extra_repr(self) -> str:
-        text = super().extra_repr().replace(f"group={self.group!r}", f"rotations={self.rotations}")
+    def call(self) -> str:
+        """The sizes and options of its own with which the layer was made."""
+        text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, rotations={self.rotations}"
         return text + (f", reduce={self.reduce!r}" if self.reduce != "none" else "")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from equisym.groups import PointGroup
-from equisym.nn.group_conv import GroupConv2d, check_group
-from equisym.nn.kernel import GroupKernel
+from equisym.nn.arguments import Whole, whole
+from equisym.nn.expanded_conv import GridOptions
+from equisym.nn.group_conv import GroupConv2d, RegularConv2d
 
 
-class GroupDepthwiseConv2d(nn.Module):
+class GroupDepthwiseConv2d(RegularConv2d):
     r"""Filters each orientation of each regular field on its own, by one kernel that turns with it.
 
     .. math:: y_c(g, x) = \sum_{y} \psi_c(g^{-1}(y - x))\, f_c(g, y)
@@ -22,73 +24,56 @@ class GroupDepthwiseConv2d(nn.Module):
 
     Args:
         fields: regular fields of input and output.
-        kernel_size: side of the kernel, odd.
+        kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
-        stride: step; 2 keeps the symmetry when the padded size minus the kernel is even.
-        padding: zeros added on each side.
         bias: whether to add one learned number per field.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
 
     Shape:
         ``(B, fields * order, H, W)`` -> ``(B, fields * order, H', W')``, the group element fastest.
 
     Raises:
-        ValueError: at construction for even kernels, at the call for a wrong number of channels.
+        ValueError: at construction for kernels that the group cannot turn, at the call for a wrong number of channels.
 
     >>> from equisym.groups import D
     >>> GroupDepthwiseConv2d(2, 3, group=D(4), padding=1)(torch.zeros(1, 16, 9, 9)).shape
     torch.Size([1, 16, 9, 9])
     """
 
+    lifting = True
+    gain = 1.0
+    printed = tuple(name for name in RegularConv2d.printed if name != "groups")
+
     def __init__(
-        self, fields: int, kernel_size: int, *, group: PointGroup, stride: int = 1, padding: int = 0, bias: bool = True
+        self,
+        fields: int,
+        kernel_size: Whole,
+        *,
+        group: PointGroup,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[GridOptions],
     ) -> None:
-        super().__init__()
-        check_group(group)
-        if min(fields, stride) < 1 or padding < 0:
-            raise ValueError(f"fields and stride must be positive (got {fields}, {stride}, padding={padding})")
-        self.fields, self.kernel_size, self.group = fields, kernel_size, group
-        self.stride, self.padding = stride, padding
-        self.kernel = GroupKernel(kernel_size, group, lifting=True)
-        self.weight = nn.Parameter(torch.empty(fields, 1, *self.kernel.weight_shape))
-        self.bias = nn.Parameter(torch.zeros(fields)) if bias else None
-        self.reset_parameters()
+        fields, own = whole("fields", fields), {"groups": fields, "bias": bias, "device": device, "dtype": dtype}
+        super().__init__(fields, fields, kernel_size, group=group, **own, **options)
+        self.fields = fields
+        self.groups = fields * group.order  # of the plain convolution
 
-    def reset_parameters(self) -> None:
-        """Draw the kernels so that the output has the input's mean square; set the bias to zero."""
-        self.kernel.initialise(self.weight, gain=1.0)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the input and of the output."""
+        return self.groups, self.groups
 
-    def filters(self) -> tuple[Tensor, Tensor | None]:
-        """The filters and bias of the plain depthwise convolution performed."""
-        bias = None if self.bias is None else self.bias.repeat_interleave(self.group.order)
-        return self.kernel(self.weight), bias
+    def what_comes(self) -> str:
+        """What the channels of the input are, for messages."""
+        return f"{self.fields} fields of {self.group}"
 
-    def forward(self, x: Tensor) -> Tensor:
-        channels = self.fields * self.group.order
-        if x.shape[1] != channels:
-            raise ValueError(f"input must have {channels} channels, {self.fields} fields (got {x.shape[1]})")
-        weight, bias = self.filters()
-        return functional.conv2d(x, weight, bias, self.stride, self.padding, groups=channels)
-
-    @torch.no_grad()
-    def to_plain(self) -> nn.Conv2d:
-        """The same function as an ordinary depthwise :class:`torch.nn.Conv2d`."""
-        weight, bias = self.filters()
-        channels = len(weight)
-        plain = nn.Conv2d(
-            channels, channels, self.kernel_size, self.stride, self.padding, groups=channels, bias=bias is not None
-        ).to(weight)
-        plain.weight.copy_(weight)
-        if plain.bias is not None and bias is not None:
-            plain.bias.copy_(bias)
-        return plain.train(self.training)
-
-    def extra_repr(self) -> str:
-        text = f"{self.fields}, {self.kernel_size}, group={self.group!r}"
-        text += f", stride={self.stride}" if self.stride != 1 else ""
-        text += f", padding={self.padding}" if self.padding else ""
-        return text + (", bias=False" if self.bias is None else "")
+    def call(self) -> str:
+        """The sizes and the group with which the layer was made."""
+        return f"{self.fields}, {self.kernel_size}, group={self.group!r}"
 
 
 class SeparableGroupConv2d(nn.Sequential):
@@ -100,17 +85,18 @@ class SeparableGroupConv2d(nn.Sequential):
     Args:
         in_channels: regular fields of the input.
         out_channels: regular fields of the output.
-        kernel_size: side of the kernel, odd.
+        kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
-        stride: step of the depthwise part.
-        padding: zeros added on each side.
         bias: whether to add one learned number per output field.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode`` of the depthwise part.
 
     Shape:
         ``(B, in_channels * order, H, W)`` -> ``(B, out_channels * order, H', W')``, the group element fastest.
 
     Raises:
-        ValueError: at construction for even kernels, at the call for a wrong number of channels.
+        ValueError: at construction for kernels that the group cannot turn, at the call for a wrong number of channels.
 
     >>> from equisym.groups import C
     >>> SeparableGroupConv2d(2, 3, 3, group=C(4), padding=1)(torch.zeros(1, 8, 9, 9)).shape
@@ -121,14 +107,16 @@ class SeparableGroupConv2d(nn.Sequential):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
         group: PointGroup,
-        stride: int = 1,
-        padding: int = 0,
         bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[GridOptions],
     ) -> None:
+        place = {"group": group, "device": device, "dtype": dtype}
         super().__init__(
-            GroupDepthwiseConv2d(in_channels, kernel_size, group=group, stride=stride, padding=padding, bias=False),
-            GroupConv2d(in_channels, out_channels, 1, group=group, bias=bias),
+            GroupDepthwiseConv2d(in_channels, kernel_size, bias=False, **place, **options),
+            GroupConv2d(in_channels, out_channels, 1, bias=bias, **place),
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from equisym.nn.constant import ConstantModule
+from equisym.nn.arguments import Whole, whole
+from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, GridOptions
 from equisym.nn.field_type import FieldType, check_types
+from equisym.nn.kernel import check_kernel_size
 from equisym.nn.steerable_kernel import steerable_basis
 
 
@@ -33,7 +34,7 @@ class _Block(NamedTuple):
         return self.start + self.shape[0] * self.shape[1] * self.kernels
 
 
-class _SteerableConv(ConstantModule):
+class _SteerableConv(ExpandedConv2d):
     """Weights, bias and their expansion into the filters of a plain convolution."""
 
     row_order: Tensor | None
@@ -44,28 +45,21 @@ class _SteerableConv(ConstantModule):
         self,
         in_type: FieldType,
         out_type: FieldType,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
-        stride: int,
-        padding: int,
-        dilation: int,
-        groups: int,
-        bias: bool,
+        groups: int = 1,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[GridOptions],
     ) -> None:
-        super().__init__()
         check_types((in_type, out_type))
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(
-                f"kernel_size must be odd and positive (got {kernel_size}): an even kernel has no centre pixel to "
-                f"rotate about; use {max(kernel_size - 1, 1)} or {kernel_size + 1}"
-            )
-        for name, value, least in (("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least} (got {value})")
-        self.in_type, self.out_type, self.kernel_size = in_type, out_type, kernel_size
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        inner = in_type.split(groups)
-        out_type.split(groups)
+        super().__init__(kernel_size, groups=groups, **options)
+        check_kernel_size(self.kernel_size, in_type.group)
+        self.in_type, self.out_type = in_type, out_type
+        place = {"device": device, "dtype": dtype}
+        inner = in_type.split(self.groups)
+        out_type.split(self.groups)
         self.inner_type = inner
         self._rows: list[list[_Block]] = []  # one list per representation of the output, one block per input's
         rows: list[int] = []
@@ -74,15 +68,15 @@ class _SteerableConv(ConstantModule):
             rows += [start + p for start in row_starts for p in range(outer.size)]
             self._rows.append([])
             for b, (rep, starts) in enumerate(inner.distinct):
-                basis = steerable_basis(rep, outer, kernel_size)
+                basis = steerable_basis(rep, outer, self.kernel_size)
                 name, shape = f"basis_{a}_{b}", (len(row_starts), len(starts), outer.size, rep.size)
-                self.register_constant(name, basis.reshape(len(basis), math.prod(basis.shape[1:])))
+                self.register_constant(name, basis.reshape(len(basis), math.prod(basis.shape[1:])), **place)
                 self._rows[-1].append(_Block(name, shape, len(basis), count))
                 count = self._rows[-1][-1].stop
         columns = [start + q for rep, starts in inner.distinct for start in starts for q in range(rep.size)]
-        self._reorder("row_order", rows)
-        self._reorder("column_order", columns)
-        self.weight = nn.Parameter(torch.empty(count))
+        self._reorder("row_order", rows, device)
+        self._reorder("column_order", columns, device)
+        self.weight = nn.Parameter(torch.empty(count, **place))
         biases = [rep.trivial_basis * math.sqrt(rep.size) for rep in out_type.fields]
         free = sum(b.shape[1] for b in biases)
         if bias and free:
@@ -90,18 +84,18 @@ class _SteerableConv(ConstantModule):
             for start, block in zip(out_type.starts, biases, strict=True):
                 spread[start : start + len(block), at : at + block.shape[1]] = block
                 at += block.shape[1]
-            self.register_constant("bias_basis", spread)
-            self.bias = nn.Parameter(torch.zeros(free))
+            self.register_constant("bias_basis", spread, **place)
+            self.bias = nn.Parameter(torch.zeros(free, **place))
         else:
             self.bias = None
         self.reset_parameters()
 
-    def _reorder(self, name: str, order: list[int]) -> None:
+    def _reorder(self, name: str, order: list[int], device: torch.device | str | None) -> None:
         """Keep the gather that brings channels sorted by representation back to the type's order, if it is one."""
         if order == sorted(order):
             setattr(self, name, None)
         else:
-            self.register_buffer(name, torch.argsort(torch.tensor(order)), persistent=False)
+            self.register_constant(name, np.argsort(order), device=device)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -112,6 +106,15 @@ class _SteerableConv(ConstantModule):
                 self.weight[block.start : block.stop].normal_(0.0, 1 / math.sqrt(max(sources, 1)))
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the input and of the output."""
+        return self.in_type.size, self.out_type.size
+
+    def what_comes(self) -> str:
+        """What the channels of the input are, for messages."""
+        return str(self.in_type)
 
     def filters(self) -> tuple[Tensor, Tensor | None]:
         """The filters ``(out, in / groups, k, k)`` and the bias ``(out,)`` of the plain convolution performed."""
@@ -134,12 +137,9 @@ class _SteerableConv(ConstantModule):
         bias = None if self.bias is None else self.bias_basis.to(self.bias.dtype) @ self.bias
         return filters, bias
 
-    def extra_repr(self) -> str:
-        text = f"{self.in_type!r}, {self.out_type!r}, {self.kernel_size}"
-        for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
-            value = getattr(self, name)
-            text += f", {name}={value}" if value != default else ""
-        return text + (", bias=False" if self.bias is None else "")
+    def call(self) -> str:
+        """The types and the size with which the layer was made."""
+        return f"{self.in_type!r}, {self.out_type!r}, {self.kernel_size}"
 
 
 class SteerableConv2d(_SteerableConv):
@@ -155,19 +155,19 @@ class SteerableConv2d(_SteerableConv):
     Args:
         in_type: fields of the input.
         out_type: fields of the output, of the same group.
-        kernel_size: side of the kernel, odd.
-        stride: step; 2 keeps the symmetry when the padded size minus the kernel is even.
-        padding: zeros added on each side.
-        dilation: distance between the kernel's pixels.
+        kernel_size: side of the kernel; even only for C_n and D_n with n dividing 4.
         groups: equal consecutive parts of both types that are connected only to each other.
         bias: whether to add a learned vector that the group leaves unchanged.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
 
     Shape:
         ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')``.
 
     Raises:
-        ValueError: at construction for even kernels, types of two groups, or types that ``groups`` does not divide;
-            at the call for a wrong number of channels.
+        ValueError: at construction for kernels that cannot turn, types of two groups, or types that ``groups`` does
+            not divide; at the call for a wrong number of channels.
 
     >>> from equisym.groups import O2, irrep, trivial
     >>> vectors = FieldType.of((2, trivial(O2)), (3, irrep(O2, 1)))
@@ -177,55 +177,6 @@ class SteerableConv2d(_SteerableConv):
 
     Source: Weiler & Cesa, General E(2)-Equivariant Steerable CNNs (2019), equation 3.
     """
-
-    def __init__(
-        self,
-        in_type: FieldType,
-        out_type: FieldType,
-        kernel_size: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            in_type,
-            out_type,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            bias=bias,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
-        weight, bias = self.filters()
-        return functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
-
-    @torch.no_grad()
-    def to_plain(self) -> nn.Conv2d:
-        """The same function as an ordinary :class:`torch.nn.Conv2d`."""
-        weight, bias = self.filters()
-        plain = nn.Conv2d(
-            self.in_type.size,
-            self.out_type.size,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            bias=bias is not None,
-            device=weight.device,
-            dtype=weight.dtype,
-        )
-        plain.weight.copy_(weight)
-        if plain.bias is not None and bias is not None:
-            plain.bias.copy_(bias)
-        return plain.train(self.training)
 
     @torch.no_grad()
     def load_filters(self, filters: Tensor, bias: Tensor | None = None) -> float:
@@ -274,17 +225,18 @@ class SteerableConvTranspose2d(_SteerableConv):
     Args:
         in_type: fields of the input.
         out_type: fields of the output, of the same group.
-        kernel_size: side of the kernel, odd.
-        stride: s, the refinement.
-        padding: rows and columns cut from each side of the full output.
-        bias: whether to add a learned vector that the group leaves unchanged.
+        kernel_size: side of the kernel; even only for C_n and D_n with n dividing 4.
+        output_padding: as :class:`GroupConvTranspose2d` takes it.
+        options: ``stride`` (s, the refinement), ``padding`` (what is cut from each side of the full output),
+            ``dilation``, ``groups``, ``bias``, ``device`` and ``dtype``.
 
     Shape:
         ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')`` where
-        H' = (H - 1) stride - 2 padding + kernel_size.
+        H' = (H - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1.
 
     Raises:
-        ValueError: at construction for even kernels or types of two groups; at the call for a wrong number of channels.
+        ValueError: at construction for kernels that cannot turn or types of two groups; at the call for a wrong number
+            of channels.
 
     >>> from equisym.groups import C
     >>> fields = FieldType.regular(C(4), 2)
@@ -292,40 +244,16 @@ class SteerableConvTranspose2d(_SteerableConv):
     torch.Size([1, 8, 9, 9])
     """
 
+    transposed = True
+
     def __init__(
         self,
         in_type: FieldType,
         out_type: FieldType,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
-        stride: int = 1,
-        padding: int = 0,
-        bias: bool = True,
+        output_padding: Whole = 0,
+        **options: Unpack[ConvOptions],
     ) -> None:
-        super().__init__(
-            in_type, out_type, kernel_size, stride=stride, padding=padding, dilation=1, groups=1, bias=bias
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
-        weight, bias = self.filters()
-        return functional.conv_transpose2d(x, weight.transpose(0, 1), bias, self.stride, self.padding)
-
-    @torch.no_grad()
-    def to_plain(self) -> nn.ConvTranspose2d:
-        """The same function as an ordinary :class:`torch.nn.ConvTranspose2d`."""
-        weight, bias = self.filters()
-        plain = nn.ConvTranspose2d(
-            self.in_type.size,
-            self.out_type.size,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            bias=bias is not None,
-            device=weight.device,
-            dtype=weight.dtype,
-        )
-        plain.weight.copy_(weight.transpose(0, 1))
-        if plain.bias is not None and bias is not None:
-            plain.bias.copy_(bias)
-        return plain.train(self.training)
+        super().__init__(in_type, out_type, kernel_size, **options)
+        self.output_padding = whole("output_padding", output_padding, 0)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
-from equisym.nn.group_conv import check_group
+from equisym.nn.arguments import check_group
 from equisym.nn.kernel import GroupKernel
 
 KINDS = ("rotation", "mirror", "glide")
@@ -64,6 +64,10 @@ class SymmetryFilter2d(nn.Module):
         super().__init__()
         if min(in_channels, out_channels) < 1:
             raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size must be odd (got {kernel_size}): every pixel is a centre; use {kernel_size + 1}"
+            )
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)} (got {kind!r})")
         if order < 2:

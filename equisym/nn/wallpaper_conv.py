@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 from equisym.groups.orbit import orbits
+from equisym.nn.constant import ConstantModule
 
 
-class WallpaperConv2d(nn.Module):
+class WallpaperConv2d(ConstantModule):
     r"""Local linear layer on a periodic image, exactly equivariant to a whole wallpaper group.
 
     .. math:: y(p) = b(p) + \sum_{d} W(p, d)\, x(p + d), \qquad W(g p,\, A d) = W(p, d), \quad b(g p) = b(p)
@@ -76,8 +77,8 @@ class WallpaperConv2d(nn.Module):
         window = _window(group, kernel_size // 2)
         self.offsets: list[list[int]] = window.tolist()
         index, bias_index = _shared(group, cell, window)
-        self.register_buffer("index", torch.from_numpy(index), persistent=False)
-        self.register_buffer("bias_index", torch.from_numpy(bias_index), persistent=False)
+        self.register_constant("index", index)
+        self.register_constant("bias_index", bias_index)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, int(index.max()) + 1))
         self.bias = nn.Parameter(torch.zeros(out_channels, int(bias_index.max()) + 1)) if bias else None
         self.reset_parameters()

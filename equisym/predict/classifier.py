@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,13 +54,15 @@ class SymmetryClassifier:
         """
         return cls(load_classifier(bundled()[0] if name is None else name))
 
-    def predict(self, image: Image, *, pixel_size: PixelSize = None) -> Prediction:
+    def predict(self, image: Image, *, pixel_size: PixelSize = None, mask: Any = None) -> Prediction:
         """Answer for one image.
 
         Args:
             image: array (H, W) or (H, W, C) of any real type, tensor (H, W) or (C, H, W), or the path of a file that
-                :func:`equisym.data.readers.read_image` knows.
+                :func:`equisym.data.readers.read_image` knows. Pixels that are NaN, infinite, fully transparent or
+                masked (:class:`numpy.ma.MaskedArray`) are left out.
             pixel_size: in nanometres, if known, one number or height and width; that of the file by default.
+            mask: array (H, W), true where pixels count; all if not given.
 
         Raises:
             ValueError: if it is no image, or the file is broken.
@@ -68,7 +71,7 @@ class SymmetryClassifier:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the same sums whatever the machine, alone or in a batch
         try:
-            return self._answered(image, pixel_size)
+            return self._answered(image, pixel_size, mask)
         finally:
             torch.set_num_threads(threads)
 
@@ -93,8 +96,8 @@ class SymmetryClassifier:
         return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
 
     @torch.no_grad()
-    def _answered(self, image: Image, pixel_size: PixelSize) -> Prediction:
-        found = inspect(image, pixel_size)
+    def _answered(self, image: Image, pixel_size: PixelSize, mask: Any = None) -> Prediction:
+        found = inspect(image, pixel_size, mask)
         if found.refused is not None:
             return Prediction(found.refused, **found.about)
         e = features_of(found.measurement)

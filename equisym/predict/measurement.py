@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
-from equisym.predict.preprocessing import LARGEST, View, as_grey, middle, reduced, refuse_pixels, whole
+from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.preprocessing import (
+    LARGEST,
+    Pixels,
+    View,
+    as_pixels,
+    known_part,
+    middle,
+    reduced,
+    refuse_pixels,
+    squared,
+    whole,
+)
 from equisym.predict.rejection import Background, refuse_lattice, take_apart
-from equisym.predict.square_pixels import PixelSize, square_pixels
+from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
 _FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
+_BETTER = 0.03  # so much more must repeat without what may not belong to the sample
 
 
 @dataclass(frozen=True)
@@ -37,12 +52,13 @@ class Found:
     measurement: Measurement | None = None
 
 
-def inspect(image: Image, pixel_size: PixelSize) -> Found:
+def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     """Find lattice, cell and group fits of one image, or a reason to refuse it.
 
     Args:
         image: what :meth:`equisym.SymmetryClassifier.predict` takes.
         pixel_size: in nanometres, if known, one number or (y, x); that of the file by default.
+        mask: which pixels to look at, (H, W); all if not given.
 
     Raises:
         ValueError, FileNotFoundError: if it is no image.
@@ -50,48 +66,97 @@ def inspect(image: Image, pixel_size: PixelSize) -> Found:
     if isinstance(image, (str, Path)):
         file = read_image(image)
         image, pixel_size = file.pixels, pixel_size or file.pixel_size
-    grey = as_grey(image)
-    about: dict[str, Any] = {"shape": grey.shape, "pixel_size": None}
-    refused = refuse_pixels(grey)
+    pixels = as_pixels(image, mask)
+    pixels, side, note = squared(pixels, pixel_size)
+    about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
+    part = known_part(pixels)
+    refused = refuse_pixels(part)
     if refused:
         return Found(refused, about)
-    grey, side, note = square_pixels(grey, pixel_size)
-    about |= {"shape": grey.shape, "pixel_size": side, "notes": () if note is None else (note,)}
-    view, m = _look(grey)
-    if view.scale > 1:
-        reduction = f"reduced {view.scale}-fold from {grey.shape[1]} x {grey.shape[0]} pixels"
-        about["notes"] = (*about["notes"], reduction)
-    elif view.grey.shape != grey.shape:
-        part = f"only the middle {LARGEST} pixels were looked at, of {grey.shape[1]} x {grey.shape[0]}"
-        about["notes"] = (*about["notes"], part)
-    if view.drift:
-        drift = f"the lines of the scan drift by up to {view.drift * view.scale:.1f} pixels, which was taken off first"
-        about["notes"] = (*about.get("notes", ()), drift)
-    if m is not None and m.mask is not None:
-        part = f"only the {100 * m.mask.double().mean():.0f} % of the image that are not empty were looked at"
-        about["notes"] = (*about.get("notes", ()), part)
-    rest = None if m is None else take_apart(view.grey, m)
-    refused = refuse_lattice(view.grey, m, rest)
-    if m is not None:
-        about |= _about_lattice(view, m, rest)
-    return Found(refused, about, view, m)
+    look = _look(part)
+    refused = look.refused
+    picture = picture_within(part)
+    if picture is not None and refuse_pixels(picture) is None:
+        closer = _look(picture)
+        if closer.outdoes(look):
+            width, height = picture.shape[::-1]
+            look = closer.noting(f"only the picture of {width} x {height} pixels was looked at, not what is around it")
+            refused = look.refused
+        elif refused:
+            refused += "; there seem to be margins, axes or bars around the picture: cut it out"
+    about["notes"] = look.notes if note is None else (note, *look.notes)
+    if look.measurement is not None:
+        about |= _about_lattice(look.view, look.measurement, look.rest)
+    return Found(refused, about, look.view, look.measurement)
 
 
-def _look(grey: NDArray[Any]) -> tuple[View, Measurement | None]:
+@dataclass(frozen=True)
+class _Look:
+    """What was measured in one view, and what should be known of the way it was looked at."""
+
+    view: View
+    measurement: Measurement | None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def rest(self) -> Background | None:
+        return None if self.measurement is None else take_apart(self.view.grey, self.measurement)
+
+    @cached_property
+    def refused(self) -> str | None:
+        return refuse_lattice(self.view.grey, self.measurement, self.rest)
+
+    def outdoes(self, other: _Look) -> bool:
+        """Whether it gives an answer where the other gives none, or clearly more of it repeats."""
+        if self.measurement is None or self.refused is not None:
+            return False
+        if other.measurement is None or other.refused is not None:
+            return True
+        return self.measurement.lattice.score > other.measurement.lattice.score + _BETTER
+
+    def noting(self, note: str) -> _Look:
+        return replace(self, notes=(note, *self.notes))
+
+
+def _look(pixels: Pixels) -> _Look:
     """Measure an image at the scale that shows its cell."""
-    if max(grey.shape) <= LARGEST:
-        return _drift_corrected(whole(grey))
-    view, m = _drift_corrected(reduced(grey))
+    if max(pixels.shape) <= LARGEST:
+        return _measured(whole(pixels))
+    look = _measured(reduced(pixels))
+    height, width = pixels.shape
+    m = look.measurement
     if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
-        near, closer = _drift_corrected(middle(grey))
-        if closer is not None and (m is None or closer.lattice.score > 0.8 * m.lattice.score):
-            return near, closer
-    return view, m
+        closer = _measured(middle(pixels))
+        near = closer.measurement
+        if near is not None and (m is None or near.lattice.score > 0.8 * m.lattice.score):
+            return closer.noting(f"only the middle {LARGEST} pixels were looked at, of {width} x {height}")
+    return look.noting(f"reduced {look.view.scale}-fold from {width} x {height} pixels")
 
 
-def _drift_corrected(view: View) -> tuple[View, Measurement | None]:
-    scan = measure_scan(view.grey)
-    return replace(view, grey=scan.image, drift=scan.shift), scan.measurement
+def _measured(view: View) -> _Look:
+    """Measure a view; without the lines that a detector lost or made, if it gives an answer then or a better one."""
+    look = _drift_corrected(view)
+    lines = stray_lines(view.grey.double().numpy())
+    if lines is None:
+        return look
+    without = _drift_corrected(view.without(torch.from_numpy(lines)))
+    if not without.outdoes(look):
+        return look
+    count = int(lines.all(1).sum() + lines.all(0).sum())
+    return without.noting(f"lines that are constant or far off their neighbours were left out: {count}")
+
+
+def _drift_corrected(view: View) -> _Look:
+    scan = measure_scan(view.grey, mask=view.mask)
+    m, notes = scan.measurement, []
+    if scan.shift:
+        view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
+        pixels = view.drift * view.scale
+        notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels, which was taken off first")
+    if m is not None and m.mask is not None:
+        what = "empty" if view.mask is None else "unknown or empty"
+        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were looked at")
+    return _Look(view, m, tuple(notes))
 
 
 def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:

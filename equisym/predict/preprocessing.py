@@ -1,17 +1,56 @@
-"""From whatever a caller has to the grey image that is looked at."""
+"""From whatever a caller has to the channels that are looked at, and the pixels of them that are known."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from equisym.predict.square_pixels import PixelSize, square_pixels
+
 LARGEST = 1024  # pixels along a side that are looked at; larger images are reduced or cut
-_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+_WEAK = 0.01  # of the variance of all channels: a component with less says nothing of its own
+_FEW = 1e-3  # of the pixels: so many are filled from their neighbours rather than left out
+_REACH = 2.0  # pixels: standard deviation of the average that unknown pixels are filled with
+_HOT, _HOT_RANGES = 1e-4, 2.0  # of the pixels at either end may lie so many ranges of the rest beyond it
+_LEVELS = 16  # steps of a floating-point type: less contrast is rounding
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """An image as its caller gave it.
+
+    Attributes:
+        channels: (C, H, W) in their own type.
+        known: which pixels are known, (H, W); ``None`` for all.
+        corner: (x, y) of the first pixel in the image.
+    """
+
+    channels: NDArray[Any]
+    known: NDArray[np.bool_] | None = None
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.channels.shape[1], self.channels.shape[2]
+
+    @property
+    def grey(self) -> NDArray[Any]:
+        """(H, W): the one channel, or the luminance of three."""
+        return self.channels[0] if len(self.channels) == 1 else np.tensordot(_LUMINANCE, self.channels, 1)
+
+    def cut(self, rows: slice, columns: slice) -> Pixels:
+        """A part of the image."""
+        known = None if self.known is None else self.known[rows, columns]
+        corner = (self.corner[0] + (columns.start or 0), self.corner[1] + (rows.start or 0))
+        return Pixels(self.channels[:, rows, columns], None if known is None or known.all() else known, corner)
 
 
 @dataclass(frozen=True)
@@ -19,33 +58,60 @@ class View:
     """The part of an image that is looked at, at the scale at which it is looked at.
 
     Attributes:
-        grey: (H, W) float32, mean 0 and standard deviation 1.
-        mean: of the pixels before.
+        channels: (C, H, W) float32: one for a grey image, uncorrelated components of a coloured one, the strongest
+            first. Their mean is 0, the standard deviation of the first is 1; unknown pixels are filled smoothly.
+        mask: which pixels are known, (H, W); ``None`` for all.
+        mean: of the first channel's pixels before.
         spread: their standard deviation.
         scale: pixels of the image along one pixel of the view.
         corner: (x, y) of the view's first pixel in the image, its own centre.
         drift: greatest shift of a line, in pixels, that was taken off; 0 for none.
     """
 
-    grey: Tensor
+    channels: Tensor
+    mask: Tensor | None
     mean: float
     spread: float
     scale: int
     corner: tuple[float, float]
     drift: float = 0.0
 
+    @property
+    def grey(self) -> Tensor:
+        """The first channel, (H, W)."""
+        return self.channels[0]
 
-def as_grey(image: Any) -> NDArray[Any]:
-    """A grey array (H, W) in its own type; colours become luminance, an alpha channel is dropped.
+    def without(self, unknown: Tensor) -> View:
+        """The same with more pixels unknown, (H, W)."""
+        known = (~unknown if self.mask is None else self.mask & ~unknown).numpy()
+        values = self.channels.double().numpy()
+        mean = values[:, known].mean(-1)
+        values = _filled(values - mean[:, None, None], known)
+        spread = float(values[0][known].std()) or 1.0
+        channels = torch.from_numpy((values / spread).astype(np.float32))
+        mean_before = self.mean + self.spread * float(mean[0])
+        mask = torch.from_numpy(known)
+        return replace(self, channels=channels, mask=mask, mean=mean_before, spread=self.spread * spread)
+
+
+def as_pixels(image: Any, mask: Any = None) -> Pixels:
+    """Channels (C, H, W) in the image's own type, and which pixels are known.
+
+    Unknown are pixels outside of ``mask``, those that a masked array masks, NaN and infinities, fully transparent ones,
+    and a few that lie far beyond all others.
 
     Args:
-        image: array (H, W) or (H, W, C) with 1 to 4 channels, or tensor (H, W) or (C, H, W), of any real type.
+        image: array (H, W) or (H, W, C) with 1 to 4 channels, or tensor (H, W) or (C, H, W), of any real type. Of one
+            or two channels the first is looked at, of three or four three; of equal ones, one.
+        mask: which pixels to look at, (H, W); all if not given.
 
     Raises:
         ValueError: for other shapes, and for values that are no real numbers.
 
-    >>> as_grey(np.zeros((4, 5, 3), np.uint8)).shape
-    (4, 5)
+    >>> as_pixels(np.arange(60).reshape(4, 5, 3)).channels.shape, as_pixels(np.zeros((4, 5, 3))).channels.shape
+    ((3, 4, 5), (1, 4, 5))
+    >>> int(as_pixels(np.ma.masked_less(np.arange(20.0).reshape(4, 5), 3)).known.sum())
+    17
     """
     if isinstance(image, Tensor):
         image = image.detach().cpu()
@@ -53,7 +119,7 @@ def as_grey(image: Any) -> NDArray[Any]:
         shape = tuple(image.shape)
         array = image.movedim(0, -1).numpy() if image.dim() == 3 else image.numpy()
     else:
-        array = np.asarray(image)
+        array = np.asanyarray(image)
         shape = array.shape
     if array.dtype.kind not in "biuf":
         raise ValueError(f"image must hold real numbers (got dtype {array.dtype}): convert it first")
@@ -62,53 +128,164 @@ def as_grey(image: Any) -> NDArray[Any]:
             f"image must be (H, W) or (H, W, C) with at most 4 channels, as a tensor (C, H, W) (got shape {shape}): "
             "give one image; predict_batch takes several"
         )
-    if array.ndim == 2:
-        return array
-    if array.shape[-1] < 3:
-        return array[..., 0]
-    return array[..., :3].astype(np.float32) @ _LUMINANCE
+    planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    channels = planes[: 3 if len(planes) > 2 else 1]
+    unknown = np.zeros(channels.shape[1:], bool)
+    if isinstance(channels, np.ma.MaskedArray):
+        unknown |= np.ma.getmaskarray(channels).any(0)
+        channels = channels.data
+    if len(planes) in (2, 4) and (opaque := np.asarray(planes[-1]) > 0).any():
+        unknown |= ~opaque
+    if mask is not None:
+        inside = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask).astype(bool)
+        if inside.shape != unknown.shape:
+            raise ValueError(
+                f"mask must have the image's shape {unknown.shape}, True where pixels count (got {inside.shape})"
+            )
+        unknown |= ~inside
+    channels = np.asarray(channels)
+    if len(channels) > 1 and (channels == channels[:1]).all():
+        channels = channels[:1]
+    if channels.dtype.kind == "f":
+        unknown |= ~np.isfinite(channels).all(0)
+    unknown |= _hot(channels, unknown)
+    return Pixels(channels, ~unknown if unknown.any() else None)
 
 
-def refuse_pixels(grey: NDArray[Any]) -> str | None:
+def as_grey(image: Any) -> NDArray[Any]:
+    """A grey array (H, W) for drawing, NaN where nothing is known; arguments as :func:`as_pixels`.
+
+    >>> as_grey(np.zeros((4, 5, 3), np.uint8)).shape
+    (4, 5)
+    """
+    pixels = as_pixels(image)
+    return pixels.grey if pixels.known is None else np.where(pixels.known, pixels.grey, np.nan)
+
+
+def _hot(channels: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The few pixels that lie far beyond all others: hot ones, and marks such as -1e30 for no value."""
+    hot = np.zeros_like(unknown)
+    few = max(8, int(_HOT * unknown.size))
+    for channel in channels:
+        step = max(1, int(np.sqrt(unknown.size / 2**20)))
+        sample = channel[::step, ::step][~unknown[::step, ::step]]
+        n = max(8, int(_HOT * sample.size))
+        if sample.size <= 4 * n or channel.dtype.kind == "b":
+            continue
+        low, high = (float(v) for v in np.partition(sample, (n, sample.size - 1 - n))[[n, sample.size - 1 - n]])
+        reach = _HOT_RANGES * (high - low)
+        beyond = ((channel < low - reach) | (channel > high + reach)) & ~unknown
+        if high > low and beyond.sum() <= few:
+            hot |= beyond
+    return hot
+
+
+def squared(pixels: Pixels, size: PixelSize) -> tuple[Pixels, float | None, str | None]:
+    """An image whose pixels are square, the side of one, and what was done (:func:`square_pixels`)."""
+    channels = pixels.channels
+    if pixels.known is not None and channels.dtype.kind != "f":
+        channels = channels.astype(np.float64)
+    if pixels.known is not None:
+        channels = np.where(pixels.known, channels, np.nan)
+    stretched, sides, notes = zip(*(square_pixels(channel, size) for channel in channels), strict=True)
+    if notes[0] is None:
+        return pixels, sides[0], None
+    values = np.stack(stretched)
+    known = np.isfinite(values).all(0)
+    return Pixels(values, None if known.all() else known), sides[0], notes[0]
+
+
+def known_part(pixels: Pixels) -> Pixels:
+    """The smallest rectangle that holds all known pixels."""
+    if pixels.known is None or not pixels.known.any():
+        return pixels
+    rows, columns = (np.flatnonzero(pixels.known.any(axis)) for axis in (1, 0))
+    return pixels.cut(slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+
+
+def refuse_pixels(pixels: Pixels) -> str | None:
     """Why no lattice need be looked for in these pixels, or ``None``."""
-    height, width = grey.shape
-    if min(height, width) < 16:
-        return f"too small: {width} x {height} pixels, where two repeats of a cell of 8 take 16"
-    if grey.dtype.kind == "f":
-        bad = int(grey.size - np.isfinite(grey).sum())
-        if bad:
-            return f"not finite: {bad} of {grey.size} pixels are NaN or infinite; fill them or cut them away"
-    low, high = grey.min(), grey.max()
-    if low == high or float(high) - float(low) <= 1e-6 * max(abs(float(low)), abs(float(high))):
-        return f"constant: all pixels are {float(low):.6g}"
+    height, width = pixels.shape
+    count = height * width if pixels.known is None else int(pixels.known.sum())
+    if not count:
+        return "not finite: no pixel is known; all are NaN, infinite or masked"
+    if min(height, width) < 16 or count < 256:
+        known = "" if count == height * width else f", {count} of them known"
+        return f"too small: {width} x {height} pixels{known}, where two repeats of a cell of 8 take 16"
+    flat = pixels.channels.reshape(len(pixels.channels), -1)
+    values = flat if pixels.known is None else flat[:, pixels.known.ravel()]
+    low, high = (v.astype(np.float64) for v in (values.min(1), values.max(1)))
+    step = np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0.0
+    if (high - low <= _LEVELS * step * np.maximum(abs(low), abs(high))).all():
+        return f"constant: all pixels are {', '.join(f'{v:.6g}' for v in low)}"
     return None
 
 
-def whole(grey: NDArray[Any]) -> View:
+def whole(pixels: Pixels) -> View:
     """The image at its own scale."""
-    return _view(grey, 1, (0.0, 0.0))
+    return _view(pixels.channels, pixels.known, 1, pixels.corner)
 
 
-def reduced(grey: NDArray[Any]) -> View:
-    """The image at a scale at which it fits, each pixel the mean of a block."""
-    n = -(-max(grey.shape) // LARGEST)
-    height, width = (side // n for side in grey.shape)
-    blocks = grey[: height * n, : width * n].reshape(height, n, width, n)
-    dtype = np.float64 if grey.dtype.itemsize > 4 else np.float32
-    return _view(blocks.mean((1, 3), dtype=dtype), n, ((n - 1) / 2, (n - 1) / 2))
+def reduced(pixels: Pixels) -> View:
+    """The image at a scale at which it fits, each pixel the mean of a block's known ones."""
+    n = -(-max(pixels.shape) // LARGEST)
+    height, width = (side // n for side in pixels.shape)
+
+    def blocks(values: NDArray[Any]) -> NDArray[Any]:
+        return values[..., : height * n, : width * n].reshape(*values.shape[:-2], height, n, width, n)
+
+    x, y = pixels.corner
+    corner = (x + (n - 1) / 2, y + (n - 1) / 2)
+    if pixels.known is None:
+        return _view(blocks(pixels.channels).mean((-3, -1), dtype=np.float64), None, n, corner)
+    known = blocks(pixels.known)
+    share = known.mean((-3, -1))
+    sums = blocks(np.where(pixels.known, pixels.channels, 0)).mean((-3, -1), dtype=np.float64)
+    return _view(sums / np.maximum(share, 1e-9), share >= 0.5, n, corner)
 
 
-def middle(grey: NDArray[Any]) -> View:
+def middle(pixels: Pixels) -> View:
     """The middle of the image at its own scale."""
-    y, x = (max(0, (side - LARGEST) // 2) for side in grey.shape)
-    return _view(grey[y : y + LARGEST, x : x + LARGEST], 1, (float(x), float(y)))
+    y, x = (max(0, (side - LARGEST) // 2) for side in pixels.shape)
+    return whole(pixels.cut(slice(y, y + LARGEST), slice(x, x + LARGEST)))
 
 
-def _view(grey: NDArray[Any], scale: int, corner: tuple[float, float]) -> View:
-    values = grey.astype(np.float64)
+def _view(channels: NDArray[Any], known: NDArray[np.bool_] | None, scale: int, corner: tuple[float, float]) -> View:
+    values = channels.astype(np.float64)
+    if known is not None:
+        values = np.where(known, values, 0.0)
     size = np.abs(values).max() or 1.0  # so that squares stay within range whatever the unit
-    mean = (values / size).mean()
-    values = values / size - mean
-    spread = float(values.std()) or 1.0
-    pixels = torch.from_numpy((values / spread).astype(np.float32))
-    return View(pixels, float(mean * size), float(spread * size), scale, corner)
+    inside = values.reshape(len(values), -1) if known is None else values[:, known]
+    mean = (inside / size).mean(-1)
+    values = values / size - mean[:, None, None]
+    if known is not None:
+        values = _filled(values, known)
+    if len(values) > 1:
+        values, mean = _components(values, mean)
+    spread = float(values[0].std() if known is None else values[0][known].std()) or 1.0
+    tensor = torch.from_numpy((values / spread).astype(np.float32))
+    few = known is None or known.mean() >= 1 - _FEW
+    mask = None if few else torch.from_numpy(known)
+    return View(tensor, mask, float(mean[0] * size), float(spread * size), scale, corner)
+
+
+def _filled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Unknown pixels as the average of the known ones around them, far from any as the mean of all, 0."""
+    weight = gaussian_filter(known.astype(np.float64), _REACH, truncate=6)
+    around = np.stack([gaussian_filter(np.where(known, v, 0.0), _REACH, truncate=6) for v in values])
+    return np.where(known, values, around / np.maximum(weight, 1e-6))
+
+
+def _components(
+    values: NDArray[np.float64], mean: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Uncorrelated mixtures of channels (C, H, W), the strongest first and without the negligible; and their means.
+
+    A pattern whose colours are equally bright has no luminance, so the mixtures are those of greatest variance.
+    """
+    flat = values.reshape(len(values), -1)
+    power, mixtures = np.linalg.eigh(flat @ flat.T)
+    kept = mixtures.T[::-1][: max(1, int((power > _WEAK * power.sum()).sum()))]
+    signs = np.where(kept @ _LUMINANCE < 0, -1.0, 1.0)
+    kept = kept * (signs / np.abs(kept).sum(1))[:, None]  # of equal channels their mean
+    return (kept @ flat).reshape(-1, *values.shape[1:]), kept @ mean

@@ -40,7 +40,7 @@ def square_pixels(grey: NDArray[Any], size: PixelSize) -> tuple[NDArray[Any], fl
     """An image whose pixels are square, the side of one, and what was done in a sentence.
 
     Args:
-        grey: (H, W).
+        grey: (H, W); NaN where it is unknown, and around those places afterwards.
         size: of its pixels; two numbers are height and width.
 
     Raises:
@@ -76,6 +76,11 @@ def fit_shape(grey: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
 def _stretched(grey: NDArray[Any], factors: tuple[float, float]) -> NDArray[Any]:
     """Cubic interpolation on a grid whose pixels are so many times smaller along each axis, centres kept."""
     values = grey.astype(np.float64 if grey.dtype.itemsize > 4 else np.float32)
+    known = np.isfinite(values)
+    if not known.all():
+        seen = _stretched(known.astype(np.float32), factors) > 0.999
+        filled = _stretched(np.where(known, values, values[known].mean() if known.any() else 0), factors)
+        return np.where(seen, filled, np.nan)
     for axis, factor in enumerate(factors):
         if factor < 1:
             values = uniform_filter1d(values, max(1, round(1 / factor)), axis=axis, mode="nearest")

@@ -48,7 +48,7 @@ def test_a_plain_network_is_not_invariant(kind):
 def test_orbit_sharing_has_the_weights_of_the_group_convolution():
     from equisym.groups import D
 
-    layer = Sharing("orbit", D(4)).conv(2, 3, 3)
+    layer = Sharing.of("orbit", D(4)).conv(2, 3, 3)
     assert layer.weight.numel() == GroupConv2d(2, 3, 3, group=D(4)).weight.numel()
 
 

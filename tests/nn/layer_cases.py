@@ -130,7 +130,11 @@ def rotating(reduce: str) -> Callable[[PointGroup], Made]:
 
 def restricted(group: PointGroup) -> Made:
     inner = C(group.n)
-    return RestrictRegular2d(2, group, inner), reg(group, 2).restrict(inner), reg(inner, 2 * group.order // inner.order)
+    return (
+        RestrictRegular2d(2, group=group, to=inner),
+        reg(group, 2).restrict(inner),
+        reg(inner, 2 * group.order // inner.order),
+    )
 
 
 def gated(group: Group) -> Made:
@@ -140,7 +144,7 @@ def gated(group: Group) -> Made:
 
 def fourier(group: Group) -> Made:
     samples = None if isinstance(group, PointGroup) else 12
-    layer = FourierNonlinearity(group, 2, max_frequency=2, samples=samples)
+    layer = FourierNonlinearity(2, group=group, max_frequency=2, samples=samples)
     return layer, layer.field_type, layer.field_type
 
 
@@ -245,7 +249,7 @@ CASES = (
         names_group=False,
         finer=True,
     ),
-    Case("Restrict2d", lambda g: (Restrict2d(mixed(g), g), mixed(g), mixed(g)), groups=ALL),
+    Case("Restrict2d", lambda g: (Restrict2d(mixed(g), to=g), mixed(g), mixed(g)), groups=ALL),
     Case("RestrictRegular2d", restricted, groups=(D(2), D(4), D(3), C(4))),
     Case("RotatingConv2d", rotating("none"), groups=CYCLIC, names_group=False),
     Case("RotatingConv2d-max", rotating("max"), groups=CYCLIC, names_group=False),

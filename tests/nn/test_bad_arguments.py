@@ -54,7 +54,7 @@ TYPED = [
     PointwiseNonlinearity,
     lambda t: FieldGroupNorm2d(1, t),
     lambda t: NormMaxPool2d(t, 3),
-    lambda t: Restrict2d(t, C(2)),
+    lambda t: Restrict2d(t, to=C(2)),
     lambda t: SteerableConv2d(t, t, 3),
     lambda t: SteerableConvTranspose2d(t, t, 3),
 ]
@@ -64,8 +64,8 @@ fields = FieldType.regular(C(4), 1)
 @pytest.mark.parametrize("name", REGULAR)
 def test_regular_convolutions(name):
     make = REGULAR[name]
-    with pytest.raises(ValueError, match=r"odd for D4 \(got 4\).*use 3 or 5"):
-        make(group=D(4), kernel_size=4)
+    with pytest.raises(ValueError, match=r"odd for D3 \(got 4\).*use 3 or 5"):
+        make(group=D(3), kernel_size=4)
     with pytest.raises(TypeError, match=r"PointGroup such as D\(4\) \(got 'p4'\)"):
         make(group="p4")
     with pytest.raises(TypeError, match="PointGroup"):
@@ -90,9 +90,9 @@ def test_fields_must_be_a_type(layer):
         lambda g: GroupBatchNorm2d(2, group=g),
         lambda g: GroupPool2d(group=g),
         lambda g: GroupResidualBlock(2, 2, group=g),
-        lambda g: RestrictRegular2d(1, g, C(2)),
+        lambda g: RestrictRegular2d(1, group=g, to=C(2)),
         lambda g: SymmetryCorrelation2d(group=g),
-        lambda g: FourierNonlinearity(g, 1, max_frequency=1),
+        lambda g: FourierNonlinearity(1, group=g, max_frequency=1),
     ],
 )
 def test_an_unknown_group_is_named(make):
@@ -107,20 +107,20 @@ def test_an_unknown_group_is_named(make):
         (lambda: fields + FieldType.of((1, trivial(D(4)))), "representation of C4 .got trivial.D.4.. of D4"),
         (lambda: FieldType.of((1, trivial(C(4))), (1, irrep(C(8), 1))), "of C4 .got irrep.C.8., 1. of C8"),
         (lambda: RotatingConv2d(1, 1, 3, rotations=0), "at least 1 .got 0"),
-        (lambda: RotatingConv2d(1, 1, 4, rotations=4), "odd for C4 .got 4"),
+        (lambda: RotatingConv2d(1, 1, 4, rotations=8), "odd for C8 .got 4"),
         (lambda: RotatingConv2d(1, 1, 3, rotations=4, reduce="sum"), "none, max, mean .got 'sum'"),
         (lambda: RotatingConv2d(2, 1, 3, rotations=4)(torch.zeros(1, 3, 5, 5)), "2 channels, an image .got 3"),
         (lambda: NormMaxPool2d(fields, 0), "positive .got 0"),
         (lambda: NormMaxPool2d(fields, 2, 0), "positive .got 2 and 0"),
-        (lambda: OrbitConv2d(1, 1, 3, generators=[], stride=0), "got 0 and 0"),
-        (lambda: FourierNonlinearity(SO2, 0, max_frequency=1, samples=4), "got 0 and 1"),
+        (lambda: OrbitConv2d(1, 1, 3, generators=[], stride=0), "stride must be at least 1 .got 0"),
+        (lambda: FourierNonlinearity(0, group=SO2, max_frequency=1, samples=4), "got 0 and 1"),
         (lambda: SymmetryFilter2d(0, 1, 3), "got 0 in and 1 out"),
-        (lambda: SymmetryFilter2d(1, 1, 4), "odd for C2 .got 4"),
+        (lambda: SymmetryFilter2d(1, 1, 4), "odd .got 4.: every pixel"),
         (lambda: SymmetryFilter2d(2, 1, 3)(torch.zeros(1, 1, 5, 5)), "2 channels .got 1"),
         (lambda: SymmetryCorrelation2d(group=C(4))(torch.zeros(1, 1, 5, 7)), "square maps .got 5 x 7"),
         (lambda: WallpaperConv2d(0, 1, 3, group="p4", cell=4), "got 0 in and 1 out"),
-        (lambda: RestrictRegular2d(1, D(4), C(2))(torch.zeros(1, 9, 3, 3)), "8 channels .got 9"),
-        (lambda: RestrictRegular2d(0, D(4), C(2)), "at least 1 .got 0"),
+        (lambda: RestrictRegular2d(1, group=D(4), to=C(2))(torch.zeros(1, 9, 3, 3)), "8 channels .got 9"),
+        (lambda: RestrictRegular2d(0, group=D(4), to=C(2)), "at least 1 .got 0"),
     ],
 )
 def test_what_came_and_what_was_needed(make, message):

@@ -20,7 +20,7 @@ def test_fourier_error_falls_with_the_samples(group):
     torch.manual_seed(0)
     errors = []
     for samples in (8, 16, 64):
-        layer = FourierNonlinearity(group, 3, max_frequency=2, samples=samples).double()
+        layer = FourierNonlinearity(3, group=group, max_frequency=2, samples=samples).double()
         x = torch.randn(1, layer.field_type.size, 4, 4, dtype=torch.float64)
         turned = [layer.field_type.act(v, 0.3) for v in (x, layer(x))]
         errors.append(((layer(turned[0]) - turned[1]).abs().max() / layer(x).abs().max()).item())
@@ -30,7 +30,7 @@ def test_fourier_error_falls_with_the_samples(group):
 
 def test_fourier_of_the_identity_function_is_the_identity():
     for group, samples in ((SO2, 8), (O2, 8), (C(5), None), (D(3), None), (C(4), None), (D(8), None)):
-        layer = FourierNonlinearity(group, 2, max_frequency=2, samples=samples, function=lambda v: v).double()
+        layer = FourierNonlinearity(2, group=group, max_frequency=2, samples=samples, function=lambda v: v).double()
         x = torch.randn(1, layer.field_type.size, 2, 2, dtype=torch.float64)
         torch.testing.assert_close(layer(x), x, atol=1e-12, rtol=0)
 
@@ -55,7 +55,7 @@ def test_dropout_drops_whole_fields_at_the_right_rate():
 def test_restricted_regular_fields_move_as_the_subgroup():
     group, inner = D(4), C(2)
     x = torch.randn(1, 16, 3, 3)
-    layer = RestrictRegular2d(2, group, inner)
+    layer = RestrictRegular2d(2, group=group, to=inner)
     turned = FieldType.regular(group, 2).act(x, math.pi)
     torch.testing.assert_close(layer(turned), FieldType.regular(inner, 8).act(layer(x), math.pi))
 
@@ -64,11 +64,11 @@ def test_restricted_regular_fields_move_as_the_subgroup():
     ("make", "message"),
     [
         (lambda: PointwiseNonlinearity(FieldType.of((1, irrep(C(4), 1)))), "permutes"),
-        (lambda: FourierNonlinearity(SO2, 1, max_frequency=3, samples=6), "at least 7 .*got 6"),
-        (lambda: FourierNonlinearity(C(5), 1, max_frequency=1, samples=8), "must be 5, all of C5 .got 8"),
+        (lambda: FourierNonlinearity(1, group=SO2, max_frequency=3, samples=6), "at least 7 .*got 6"),
+        (lambda: FourierNonlinearity(1, group=C(5), max_frequency=1, samples=8), "must be 5, all of C5 .got 8"),
         (lambda: FieldDropout2d(FieldType.regular(C(4), 1), 1.0), "below 1 .got 1.0"),
-        (lambda: RestrictRegular2d(1, C(4), D(2)), "D2 is not a subgroup of C4"),
-        (lambda: Restrict2d(FieldType.of((1, regular(C(4)))), C(3)), "C3 is not a subgroup of C4"),
+        (lambda: RestrictRegular2d(1, group=C(4), to=D(2)), "D2 is not a subgroup of C4"),
+        (lambda: Restrict2d(FieldType.of((1, regular(C(4)))), to=C(3)), "C3 is not a subgroup of C4"),
     ],
 )
 def test_bad_arguments(make, message):

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from torus import torus_permutations
 
 from equisym.groups import WALLPAPER_GROUPS, C, D
-from equisym.groups.orbit import orbits, torus_permutations
+from equisym.groups.orbit import orbits
 from equisym.nn import OrbitConv2d, OrbitLinear, WallpaperConv2d, commutant_dimension
 from equisym.nn.orbit_conv import _pixel_move
 

@@ -121,8 +121,8 @@ def test_responses_keep_their_scale_at_initialisation():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match=r"kernel_size must be odd for D4 \(got 4\).*use 3 or 5"):
-        LiftConv2d(1, 1, 4, group=D(4))
+    with pytest.raises(ValueError, match=r"kernel_size must be odd for D6 \(got 4\).*use 3 or 5"):
+        LiftConv2d(1, 1, 4, group=D(6))
     with pytest.raises(ValueError, match=r"input must have 16 channels, 2 fields of D4 \(got 15\)"):
         GroupConv2d(2, 1, 3, group=D(4))(torch.zeros(1, 15, 9, 9))
     with pytest.raises(TypeError, match=r"group must be a PointGroup such as D\(4\) \(got 'D4'\)"):

@@ -99,7 +99,7 @@ def test_construction_is_quick():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda f, g: SteerableConv2d(f, f, 4), ValueError, "got 4.*use 3 or 5"),
+        (lambda f, g: SteerableConv2d(*(FieldType.regular(C(8), 1),) * 2, 4), ValueError, "got 4.*use 3 or 5"),
         (lambda f, g: SteerableConv2d(f, g, 3), ValueError, "one group .got C4 and D4"),
         (lambda f, g: SteerableConv2d(4, f, 3), TypeError, "field type"),
         (lambda f, g: SteerableConv2d(f, f, 3, groups=2), ValueError, "groups=2"),

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from torus import torus_permutations
 
 from equisym.groups import WALLPAPER_GROUPS, C, D
-from equisym.groups.orbit import torus_permutations
 from equisym.nn import SymmetryCorrelation2d, SymmetryFilter2d
 
 

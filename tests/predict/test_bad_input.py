@@ -16,17 +16,9 @@ RNG = np.random.default_rng(0)
 PATTERN = render("p4m", "noise", seed=1, size=96)[0].numpy()
 
 
-def with_pixel(value):
-    image = PATTERN.copy()
-    image[5, 7] = value
-    return image
-
-
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
-        (with_pixel(np.nan), "not finite: 1 of"),
-        (with_pixel(np.inf), "not finite: 1 of"),
         (np.full((64, 64), 7, np.uint8), "constant: all pixels are 7"),
         (np.full((64, 64), np.nan), "not finite"),
         (np.zeros((1, 1)), "too small"),
@@ -35,7 +27,7 @@ def with_pixel(value):
         (RNG.normal(size=(128, 128)), "not periodic"),
         (np.sin(np.arange(96) / 2)[:, None].repeat(96, 1), "not periodic"),
     ],
-    ids=["nan", "inf", "constant", "all-nan", "1x1", "checkerboard", "photograph", "noise", "stripes"],
+    ids=["constant", "all-nan", "1x1", "checkerboard", "photograph", "noise", "stripes"],
 )
 def test_refused_with_the_reason(image, reason):
     result = CLASSIFIER.predict(image)

@@ -49,3 +49,14 @@ def test_large_images_are_averaged_along_the_finer_axis():
 def test_wrong_sizes_are_errors(size):
     with pytest.raises(ValueError, match="pixel_size"):
         CLASSIFIER.predict(square_specimen(1, 1), pixel_size=size)
+
+
+def test_unknown_pixels_stay_unknown():
+    image = square_specimen(0.5, 1.25)
+    known = np.ones(image.shape, bool)
+    known[:100, :40] = False
+    image[~known] = np.random.default_rng(0).normal(size=(100 * 40)) * 5
+    result = CLASSIFIER.predict(image, pixel_size=(0.5, 1.25), mask=known)
+    assert result.group == "p4m"
+    stretched, _, _ = square_pixels(np.where(known, image, np.nan), (0.5, 1.25))
+    assert np.isnan(stretched).mean() == pytest.approx((~known).mean(), rel=0.05)

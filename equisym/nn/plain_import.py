@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from equisym.nn.group_conv import _RegularConv2d
+from equisym.nn.group_conv import RegularConv2d
 from equisym.nn.normalisation import GroupBatchNorm2d
 from equisym.nn.steerable_conv import SteerableConv2d
 
@@ -38,7 +38,7 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
     torch.Size([2, 1, 9])
     """
     ours = [
-        (n, m) for n, m in model.named_modules() if isinstance(m, (_RegularConv2d, SteerableConv2d, GroupBatchNorm2d))
+        (n, m) for n, m in model.named_modules() if isinstance(m, (RegularConv2d, SteerableConv2d, GroupBatchNorm2d))
     ]
     theirs = [(n, m) for n, m in plain.named_modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
     if len(ours) != len(theirs):
@@ -57,7 +57,7 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
 
 
 def _conv(our: nn.Module, their: nn.Conv2d, names: str) -> None:
-    assert isinstance(our, (_RegularConv2d, SteerableConv2d))
+    assert isinstance(our, (RegularConv2d, SteerableConv2d))
     filters, _ = our.filters()
     weight = their.weight.to(filters)
     if weight.shape[1] != filters.shape[1] and filters.shape[1] == 1:

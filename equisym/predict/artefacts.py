@@ -1,0 +1,104 @@
+"""What in an image is not the sample: lines that a detector lost, and the margins, axes and bars around a picture.
+
+Both only suspect. A pattern may hold such lines itself: compare what is found with them and without.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, find_objects, label
+
+from equisym.predict.preprocessing import Pixels
+
+_FLAT = 0.05  # of the usual spread within a line: less is none
+_STRAY = 3.0  # times as far from its neighbours as 95 of 100 lines are
+_MOST_LINES = 0.1  # of all lines: where more are suspect, the pattern is made so
+_GROUND, _SAME = 0.6, 0.02  # of the border has one value within so much of the range: a margin, or a part of one
+_LEAST, _SOLID = 0.1, 0.9  # of the image a picture covers at least; of its own rectangle
+_FRAME = 3  # pixels: the line around a picture, and what its edge has mixed
+
+
+def stray_lines(image: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """Pixels on rows and columns that are constant, or far from both of their neighbours; ``None`` without any.
+
+    >>> y, x = np.indices((64, 64))
+    >>> wave = np.sin(x / 2) + np.sin(y / 3)
+    >>> stray_lines(wave) is None
+    True
+    >>> wave[20] = 7.0
+    >>> np.flatnonzero(stray_lines(wave).all(1))
+    array([20])
+    """
+    rows = _stray_rows(image)
+    columns = _stray_rows(image[~rows].T)
+    rows = _stray_rows(image[:, ~columns])  # one lost column of great values hides rows
+    found = rows[:, None] | columns[None, :]
+    return found if found.any() else None
+
+
+def _stray_rows(image: NDArray[np.float64]) -> NDArray[np.bool_]:
+    spread = image.std(1)
+    flat = spread < _FLAT * np.median(spread)
+    off = image[1:-1] - (image[:-2] + image[2:]) / 2
+    distance = np.sqrt((off**2).mean(1))
+    far = distance > _STRAY * np.quantile(distance, 0.95)
+    alone = np.zeros(len(image), bool)
+    # beside a stray line the neighbours are half as far off as the line itself
+    for i in np.flatnonzero(far):
+        alone[i + 1] = distance[i] >= distance[max(i - 1, 0) : i + 2].max()
+    found = flat | alone
+    return found if found.mean() <= _MOST_LINES else np.zeros_like(found)
+
+
+def picture_within(pixels: Pixels) -> Pixels | None:
+    """The largest solid rectangle on a ground of one grey, such as a plot on white paper or above a black data bar.
+
+    >>> page = np.ones((1, 80, 100))
+    >>> page[0, 10:70, 20:80] = np.random.default_rng(0).random((60, 60))
+    >>> part = picture_within(Pixels(page))
+    >>> part.corner, part.shape
+    ((23, 13), (54, 54))
+    """
+    step = max(1, -(-max(pixels.shape) // 1024))
+    channels = pixels.channels[:, ::step, ::step].astype(np.float64)
+    if pixels.known is not None:
+        known = pixels.known[::step, ::step]
+        channels = np.where(known, channels, channels[:, known].mean(1)[:, None, None])
+    border = np.concatenate((channels[:, 0], channels[:, -1], channels[:, :, 0], channels[:, :, -1]), 1)
+    tolerance = _SAME * np.ptp(channels, axis=(1, 2))[:, None]
+    edges = (channels[:, 0], channels[:, -1], channels[:, :, 0], channels[:, :, -1])
+    grounds = [np.median(edge, axis=1, keepdims=True) for edge in edges]
+    ground = max(grounds, key=lambda g: (abs(border - g) <= tolerance).all(0).sum())
+    if max((abs(edge - ground) <= tolerance).all(0).mean() for edge in edges) < _GROUND:
+        return None
+    drawn = (abs(channels - ground[..., None]) > tolerance[..., None]).any(0)
+    parts, _ = label(binary_fill_holes(drawn))  # pyright: ignore[reportGeneralTypeIssues]
+    best: tuple[slice, slice] | None = None
+    for index, place in enumerate(find_objects(parts), 1):
+        solid = parts[place] == index
+        # ticks and letters that touch the picture stick out of it
+        rows, columns = (np.flatnonzero(solid.mean(axis) > 0.5) for axis in (1, 0))
+        if not len(rows) or not len(columns):
+            continue
+        inner = solid[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        size = inner.size if inner.mean() >= _SOLID else 0
+        if size >= _LEAST * drawn.size and (best is None or size > _area(best)):
+            y, x = place[0].start, place[1].start
+            best = slice(y + int(rows[0]), y + int(rows[-1]) + 1), slice(x + int(columns[0]), x + int(columns[-1]) + 1)
+    if best is None or _area(best) > 0.98 * drawn.size:
+        return None
+    rows, columns = (
+        slice(s.start * step + _margin(s.start, step), s.stop * step - _margin(full - s.stop, step))
+        for s, full in zip(best, drawn.shape, strict=True)
+    )
+    part = pixels.cut(rows, columns)
+    return part if min(part.shape) >= 16 else None
+
+
+def _margin(outside: int, step: int) -> int:
+    return _FRAME * step if outside else 0
+
+
+def _area(place: tuple[slice, slice]) -> int:
+    return (place[0].stop - place[0].start) * (place[1].stop - place[1].start)

@@ -1,0 +1,180 @@
+"""What is not the sample changes no answer: unknown pixels, hot ones, lost lines, margins; and colours all count."""
+
+import numpy as np
+import pytest
+import torch
+
+from equisym.data import render
+from equisym.predict import SymmetryClassifier
+from equisym.predict.preprocessing import as_pixels
+
+CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
+SIDE = 160
+CLEAN = {name: render(name, "noise", seed=1, size=SIDE)[0].double().numpy() for name in ("p4m", "p3", "pmg")}
+ANSWERS = {name: CLASSIFIER.predict(image) for name, image in CLEAN.items()}
+
+
+def _hot(image):
+    image[[20, 50, 51], [30, 90, 7]] = (1e4, -1e30, 3e8)
+
+
+def _offset(image):
+    image += 1e9
+
+
+def _island(image):
+    image[40:60, 70:100] = np.nan
+    image[90, 90] = np.inf
+
+
+def _dead_lines(image):
+    image[77] = 0
+    image[120] = 1
+    image[:, 33] = 0.5
+
+
+def _jump(image):
+    image[77] += 30
+    image[:, 33] -= 1e5
+
+
+def _double_line(image):
+    image[77:79] = 1e5
+
+
+def _border(image):
+    image[:4] = 50
+    image[:, -5:] = 50
+
+
+FAULTS = {f.__name__[1:]: f for f in (_hot, _offset, _island, _dead_lines, _jump, _double_line, _border)}
+
+
+def same(result, name):
+    """The clean image's group, nearly its certainty, and its lattice."""
+    clean = ANSWERS[name]
+    assert clean.group == name
+    assert result.group == name, result.refused
+    assert result.probabilities[name] > clean.probabilities[name] - 0.03
+    np.testing.assert_allclose(abs(np.linalg.det(result.lattice)), abs(np.linalg.det(clean.lattice)), rtol=5e-3)
+    # the symmetrised image lies where the pattern is, in its grey values
+    return result
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", CLEAN)
+def test_faults_change_no_answer(name, fault):
+    image = CLEAN[name].copy()
+    FAULTS[fault](image)
+    same(CLASSIFIER.predict(image), name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_infinite_or_unknown_border(dtype):
+    image = np.full((230, 210), np.nan, dtype)
+    image[30 : 30 + SIDE, 20 : 20 + SIDE] = CLEAN["p3"]
+    result = same(CLASSIFIER.predict(image), "p3")
+    assert result.shape == image.shape
+    there = result.symmetrised_image()[30 : 30 + SIDE, 20 : 20 + SIDE]
+    assert np.corrcoef(there.ravel(), CLEAN["p3"].ravel())[0, 1] > 0.98
+    y, x = np.indices((SIDE, SIDE))
+    image[30 : 30 + SIDE, 20 : 20 + SIDE][np.hypot(x - 80, y - 80) > 78] = np.inf
+    same(CLASSIFIER.predict(image), "p3")
+
+
+def test_masks_of_both_kinds_and_transparency():
+    known = np.ones((SIDE, SIDE), bool)
+    known[:80, :80] = False
+    rubbish = CLEAN["p3"].copy()
+    rubbish[~known] = np.random.default_rng(0).random((80 * 80,)) * 3
+    assert CLASSIFIER.predict(rubbish).group is None
+    answers = [
+        CLASSIFIER.predict(rubbish, mask=known),
+        CLASSIFIER.predict(rubbish, mask=torch.from_numpy(known)),
+        CLASSIFIER.predict(np.ma.array(rubbish, mask=~known)),
+        CLASSIFIER.predict(np.stack([rubbish] * 3 + [known], -1)),
+    ]
+    for result in answers:
+        assert same(result, "p3").probabilities == pytest.approx(answers[0].probabilities, abs=1e-3)
+    with pytest.raises(ValueError, match="mask must have the image's shape"):
+        CLASSIFIER.predict(rubbish, mask=known[1:])
+
+
+def page(picture, ground):
+    """A picture with axis frame, ticks, letters and a colour bar on paper."""
+    rng = np.random.default_rng(0)
+    ink = 1 - ground
+    sheet = np.full((SIDE + 70, SIDE + 110), ground)
+    sheet[19 : 21 + SIDE, 39 : 41 + SIDE] = ink
+    sheet[20 : 20 + SIDE, 40 : 40 + SIDE] = picture
+    sheet[20 : 20 + SIDE : 30, 34:40] = ink
+    sheet[20 + SIDE : 25 + SIDE, 40 : 40 + SIDE : 30] = ink
+    sheet[20 : 20 + SIDE, 60 + SIDE : 72 + SIDE] = np.linspace(0, 1, SIDE)[:, None]
+    for k in range(5):
+        sheet[35 + SIDE : 45 + SIDE, 45 + 30 * k : 52 + 30 * k] = np.where(rng.random((10, 7)) < 0.5, ink, ground)
+    return sheet
+
+
+@pytest.mark.parametrize("ground", [1.0, 0.0])
+@pytest.mark.parametrize("name", CLEAN)
+def test_a_figure_is_cropped_to_its_picture(name, ground):
+    picture = CLEAN[name] - CLEAN[name].min()
+    sheet = page(0.05 + 0.9 * picture / picture.max(), ground)
+    for image in (sheet, np.stack([(255 * sheet).astype(np.uint8)] * 3, -1)):
+        result = same(CLASSIFIER.predict(image), name)
+        assert any("only the picture" in note for note in result.notes)
+
+
+def test_a_figure_without_an_answer_is_named_in_the_refusal():
+    assert "axes or bars" in CLASSIFIER.predict(page(np.random.default_rng(1).random((SIDE, SIDE)), 1.0)).refused
+
+
+def test_a_data_bar_is_left_out():
+    image = np.concatenate((CLEAN["pmg"], np.full((30, SIDE), CLEAN["pmg"].min())))
+    image[SIDE + 8 : SIDE + 20, 10:70][np.random.default_rng(0).random((12, 60)) < 0.4] = CLEAN["pmg"].max()
+    image[SIDE + 12 : SIDE + 16, 100:150] = CLEAN["pmg"].max()
+    same(CLASSIFIER.predict(image), "pmg")
+
+
+def test_lines_of_a_pattern_are_no_faults():
+    y, x = np.indices((140, 128))
+    grid = np.where((x % 32 == 5) | (y % 40 == 7), 0.0, 1.0)  # constant lines, four and three of them
+    result = CLASSIFIER.predict(grid)
+    assert result.group == "pmm"
+    np.testing.assert_allclose(np.sort(np.linalg.norm(result.lattice, axis=0)), (32, 40), atol=0.05)
+    assert not any("left out" in note for note in result.notes)
+
+
+def test_squares_on_paper_are_no_figure():
+    y, x = np.indices((160, 160))
+    result = CLASSIFIER.predict(np.where((abs(x % 40 - 20) < 14) & (abs(y % 40 - 20) < 14), 0.0, 1.0))
+    assert result.group == "p4m"
+    np.testing.assert_allclose(np.linalg.norm(result.lattice, axis=0), 40, atol=0.05)
+
+
+def test_nothing_known_is_refused():
+    assert "not finite" in CLASSIFIER.predict(np.full((64, 64), np.inf)).refused
+    assert "too small" in CLASSIFIER.predict(np.ma.array(CLEAN["p3"], mask=np.indices((SIDE, SIDE))[0] > 9)).refused
+
+
+def test_colours_of_equal_luminance_count():
+    p = np.indices((SIDE, SIDE)) * 2 * np.pi
+    plain = np.cos(p[0] / 20) + np.cos(p[1] / 20)  # p4m in luminance
+    stripes = np.cos(p[1] / 20)  # only the colours tell x from y
+    colour = np.array([0.587, -0.299, 0.0])  # of no luminance
+    image = 0.5 + 0.1 * plain[..., None] + 0.1 * stripes[..., None] * colour
+    assert CLASSIFIER.predict(image @ [0.299, 0.587, 0.114]).group == "p4m"
+    assert CLASSIFIER.predict(np.stack([plain] * 3, -1)).to_dict() == CLASSIFIER.predict(plain).to_dict()
+    alone = 0.5 + stripes[..., None] * colour + 0.7 * np.roll(plain, 3, 0)[..., None] * colour
+    assert CLASSIFIER.predict(alone).group == "pmm"
+
+
+def test_hot_pixels_are_few_and_far():
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(128, 128))
+    assert as_pixels(image).known is None
+    image[3, 4] = 100.0
+    assert np.argwhere(~as_pixels(image).known).tolist() == [[3, 4]]
+    sparse = np.zeros((128, 128))
+    sparse[::16, ::16] = 1.0  # a pattern of single pixels
+    assert as_pixels(sparse).known is None
