@@ -25,6 +25,7 @@ from torch.nn.modules.module import (
 
 HUB = "hf-hub:"
 LARGEST_GROUP = 64  # order of the rotations of a group that a file may ask for
+LARGER = "the network that it describes is far larger than its weights"
 SPARE = 2**28  # bytes that building a network may take besides eight times the file
 
 
@@ -90,7 +91,7 @@ def read_model_file(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         description = json.loads(metadata["equisym"])
         check_description(description)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} has no usable description: {_first_line(error)}") from None
     return state, description
 
@@ -115,7 +116,8 @@ def build_from_file(
             model = make()
         model.load_state_dict(dict(state))
     except (ValueError, TypeError, KeyError, RuntimeError, AssertionError, AttributeError, IndexError) as error:
-        raise ValueError(f"{file} does not fit its architecture {description['arch']}: {_first_line(error)}") from None
+        reason = LARGER if "allocate" in str(error) else _first_line(error)
+        raise ValueError(f"{file} does not fit its architecture {description['arch']}: {reason}") from None
     return model.eval()
 
 
@@ -158,7 +160,7 @@ def _bounded(limit: int) -> Iterator[None]:
         del module, name
         taken += 0 if tensor is None else tensor.numel() * tensor.element_size()
         if taken > limit:
-            raise ValueError("the network that it describes is far larger than its weights")
+            raise ValueError(LARGER)
 
     hooks = register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)
     try:

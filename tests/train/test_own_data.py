@@ -77,8 +77,8 @@ def test_any_dataset_from_python(tmp_path):
     assert set(summary["test"]) == {"again"}
     _, about = load_model(tmp_path)
     assert (about["in_channels"], about["num_classes"], about["classes"]) == (3, 2, ["0", "1"])
+    other = TensorDataset(images.flip(0), labels)
     with pytest.raises(ValueError, match="begun with other images to train"):
-        other = TensorDataset(images.flip(0), labels)
         train(TrainConfig(**settings, out=str(tmp_path), resume=True), train=other, test={})
     with pytest.raises(ValueError, match="valid and test are given without train"):
         train(TrainConfig(**settings, out=str(tmp_path / "b")), valid=dataset)
@@ -148,7 +148,7 @@ def test_a_network_of_an_installed_package_by_entry_point(tmp_path):
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: dotnet\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[equisym.archs]\ndots = dotnet:dots\n")
     shutil.copy(PACKAGE / "dotnet.py", tmp_path)
-    code = "from equisym.models import build, list_archs\nassert 'dots' in list_archs()\nprint(type(build('dots', width=2)))"
+    code = "from equisym.models import build, list_archs\nassert 'dots' in list_archs()\nprint(build('dots', width=2))"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
