@@ -41,7 +41,7 @@ class ConvNet(FieldClassifier):
             stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
             stages.append(nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, 8 * width, dropout, num_classes)
+        self.finish(sharing, [8 * width], pool="max", dropout=dropout, num_classes=num_classes)
 
 
 @register

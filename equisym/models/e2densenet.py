@@ -25,6 +25,7 @@ class E2DenseNet(FieldClassifier):
         layers: dense layers of each block.
         num_classes: size of the answer.
         in_channels: channels of the image.
+        pool: the way to the answer, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:
@@ -41,6 +42,7 @@ class E2DenseNet(FieldClassifier):
         layers: Sequence[int],
         num_classes: int,
         in_channels: int,
+        pool: str,
         dropout: float,
     ) -> None:
         super().__init__(sharing.invariance, 2 ** (len(layers) + 1))
@@ -61,8 +63,8 @@ class E2DenseNet(FieldClassifier):
             for _ in range(count):
                 stages.append(DenseLayer(sharing, fields, growth))
                 fields += growth
-        self.stages = nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True))
-        self.finish(sharing, fields, dropout, num_classes)
+        self.stages = nn.Sequential(nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True)))
+        self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
 
 
 @register
@@ -74,6 +76,7 @@ def e2densenet(
     growth: int = 12,
     layers: Sequence[int] = (6, 12, 24, 16),
     conv: str = "regular",
+    pool: str = "max",
     dropout: float = 0.0,
 ) -> E2DenseNet:
     """DenseNet121's plan; over D4 with growth 12 about as many parameters. Exact at 65, 97, 129, 225 ..."""
@@ -83,5 +86,6 @@ def e2densenet(
         layers=layers,
         num_classes=num_classes,
         in_channels=in_channels,
+        pool=pool,
         dropout=dropout,
     )

@@ -30,6 +30,8 @@ class E2ResNet(FieldClassifier):
         in_channels: channels of the image.
         conv: how weights are shared, a kind of :class:`Sharing`.
         bottleneck: whether the blocks are bottlenecks, with 4 times as many fields between them.
+        pool: the way to the answer: ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`; by default the second
+            where the fields are of a group, the first where there is none.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:
@@ -48,6 +50,7 @@ class E2ResNet(FieldClassifier):
         in_channels: int,
         conv: str = "regular",
         bottleneck: bool = False,
+        pool: str | None = None,
         dropout: float = 0.0,
     ) -> None:
         sharing = Sharing.of(conv, group)
@@ -60,14 +63,18 @@ class E2ResNet(FieldClassifier):
             nn.MaxPool2d(3, 2, 1) if stem_pool else nn.Identity(),
         )
         kind = BottleneckBlock if bottleneck else ResidualBlock
-        stages, fields = [], width
+        stages, fields, found = [], width, []
         for stage, count in enumerate(blocks):
+            out, made = width * 2**stage, []
             for block in range(count):
-                out = width * 2**stage
-                stages.append(kind(sharing, fields, out, 2 if stage and block == 0 else 1))
+                made.append(kind(sharing, fields, out, 2 if stage and block == 0 else 1))
                 fields = out * kind.expansion
+            stages.append(nn.Sequential(*made))
+            found.append(fields)
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, fields, dropout, num_classes)
+        if pool is None:
+            pool = "correlation" if sharing.invariance.order > 1 and sharing.multiplicity > 1 else "max"
+        self.finish(sharing, found, pool=pool, dropout=dropout, num_classes=num_classes)
 
 
 @register
@@ -77,19 +84,23 @@ def e2resnet(
     in_channels: int = 1,
     group: PointGroup | str = "D4",
     width: int = 8,
+    blocks: Sequence[int] = (1, 1, 1),
+    stem_kernel: int = 5,
     conv: str = "regular",
+    pool: str | None = None,
     dropout: float = 0.0,
 ) -> E2ResNet:
     """A small one for two CPU cores: three stages of one block, 5x5 stem, exact at 65, 97, 129 ..."""
     return E2ResNet(
         group=parse_group(group),
         width=width,
-        blocks=(1, 1, 1),
-        stem_kernel=5,
+        blocks=blocks,
+        stem_kernel=stem_kernel,
         stem_pool=False,
         num_classes=num_classes,
         in_channels=in_channels,
         conv=conv,
+        pool=pool,
         dropout=dropout,
     )
 
@@ -104,6 +115,7 @@ def _by_depth(name: str, blocks: tuple[int, ...], bottleneck: bool) -> None:
         group: PointGroup | str = "D4",
         width: int = 22,
         conv: str = "regular",
+        pool: str | None = None,
         dropout: float = 0.0,
     ) -> E2ResNet:
         return E2ResNet(
@@ -116,6 +128,7 @@ def _by_depth(name: str, blocks: tuple[int, ...], bottleneck: bool) -> None:
             in_channels=in_channels,
             conv=conv,
             bottleneck=bottleneck,
+            pool=pool,
             dropout=dropout,
         )
 

@@ -20,6 +20,7 @@ class E2WideResNet(FieldClassifier):
         depth: layers, 6 n + 4 for n blocks a stage.
         num_classes: size of the answer.
         in_channels: channels of the image.
+        pool: the way to the answer, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:
@@ -32,7 +33,7 @@ class E2WideResNet(FieldClassifier):
     """
 
     def __init__(
-        self, sharing: Sharing, *, width: int, depth: int, num_classes: int, in_channels: int, dropout: float
+        self, sharing: Sharing, *, width: int, depth: int, num_classes: int, in_channels: int, pool: str, dropout: float
     ) -> None:
         super().__init__(sharing.invariance, 4)
         count, rest = divmod(depth - 4, 6)
@@ -45,8 +46,8 @@ class E2WideResNet(FieldClassifier):
                 out = width * 2**stage
                 stages.append(WideBlock(sharing, fields, out, 2 if stage and block == 0 else 1))
                 fields = out
-        self.stages = nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True))
-        self.finish(sharing, fields, dropout, num_classes)
+        self.stages = nn.Sequential(nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True)))
+        self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
 
 
 @register
@@ -58,6 +59,7 @@ def e2wideresnet(
     width: int = 22,
     depth: int = 16,
     conv: str = "regular",
+    pool: str = "max",
     dropout: float = 0.0,
 ) -> E2WideResNet:
     """As many parameters as a plain WRN-16-4 over D4; exact at 65, 97, 129 ..."""
@@ -67,5 +69,6 @@ def e2wideresnet(
         depth=depth,
         num_classes=num_classes,
         in_channels=in_channels,
+        pool=pool,
         dropout=dropout,
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup
+from equisym.models.readout import CorrelationReadout
 from equisym.models.sharing import Sharing
+
+POOLS = ("max", "correlation")
 
 
 class Classifier(nn.Module):
@@ -42,7 +46,10 @@ class Classifier(nn.Module):
 
 
 class FieldClassifier(Classifier):
-    """Stem, stages, then the mean and the maximum of every invariant feature, dropout and one linear layer.
+    """Stem, stages, then a way from their fields to logits.
+
+    With ``pool="max"`` the mean and the maximum over the pixels of every field's maximum over the group, of the last
+    stage; with ``pool="correlation"`` :class:`CorrelationReadout` on all stages. Dropout and one linear layer follow.
 
     Subclasses set ``stem`` and ``stages``, then call :meth:`finish`.
 
@@ -51,20 +58,59 @@ class FieldClassifier(Classifier):
     """
 
     stem: nn.Module
-    stages: nn.Module
+    stages: nn.Sequential
 
-    def finish(self, sharing: Sharing, fields: int, dropout: float, num_classes: int) -> None:
-        """Add the pooling and the head."""
+    def finish(
+        self,
+        sharing: Sharing,
+        fields: Sequence[int],
+        *,
+        pool: str,
+        dropout: float,
+        num_classes: int,
+        channels: int = 32,
+    ) -> None:
+        """Add the pooling and the head.
+
+        Args:
+            sharing: of the stages.
+            fields: of each stage.
+            pool: ``"max"``, or ``"correlation"`` where the sharing has fields of a group.
+            dropout: probability of dropping a pooled feature in training.
+            num_classes: size of the answer.
+            channels: of the correlation readout.
+        """
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1 (got {dropout})")
+        if pool not in POOLS:
+            raise ValueError(f"pool must be one of {', '.join(POOLS)} (got {pool!r})")
+        if pool == "correlation" and (sharing.invariance.order < 2 or sharing.multiplicity < 2):
+            raise ValueError(
+                f'pool="correlation" needs regular fields of a group (got conv={sharing.kind!r} of {sharing.group}): '
+                'use pool="max"'
+            )
+        self.readout = (
+            CorrelationReadout(sharing.group, fields, channels=channels, dropout=dropout, num_classes=num_classes)
+            if pool == "correlation"
+            else None
+        )
+        if self.readout is not None:
+            return
         self.pool = sharing.pool()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(2 * sharing.pooled(fields), num_classes)
+        self.head = nn.Linear(2 * sharing.pooled(fields[-1]), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.pool(self.stages(self.stem(x)))
+        x = self.stem(x)
+        if self.readout is not None:
+            found = []
+            for stage in self.stages:
+                x = stage(x)
+                found.append(x)
+            return self.readout(found)
+        maps = self.pool(self.stages(x))
         # How much of a feature there is, and whether there is any: one 6-fold axis in the image is evidence enough.
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], 1)))
+        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
 
 
 def to_plain(model: nn.Module) -> fx.GraphModule:

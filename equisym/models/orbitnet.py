@@ -69,7 +69,7 @@ class OrbitNet(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.layers(lay_on_torus(self.standardise(x), self.size_step))
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.amax((-2, -1))], 1)))
+        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
 
 
 def lay_on_torus(x: Tensor, step: int) -> Tensor:

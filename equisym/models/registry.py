@@ -101,7 +101,7 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
         ValueError: for an unknown name or option.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
-    19901
+    30465
     """
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")

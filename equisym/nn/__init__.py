@@ -1,6 +1,7 @@
 """Equivariant layers. Plain tensors in and out; regular fields are ``(B, fields * order, H, W)``, element fastest."""
 
 from equisym.nn.action import act
+from equisym.nn.correlation_pool import CorrelationPool2d
 from equisym.nn.dropout import FieldDropout2d
 from equisym.nn.escnn_import import from_escnn
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
@@ -34,6 +35,7 @@ from equisym.nn.wallpaper_conv import WallpaperConv2d
 
 __all__ = [
     "BlurPool2d",
+    "CorrelationPool2d",
     "EquivarianceReport",
     "FieldBatchNorm2d",
     "FieldDropout2d",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -48,9 +50,21 @@ class GroupBatchNorm2d(nn.Module):
             raise ValueError(
                 f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[1]})"
             )
+        if x.is_cuda and self.training and type(self.norm) is nn.BatchNorm3d and not torch.compiler.is_compiling():
+            return self._on_cuda(x, self.norm)
         y = self.norm(x.unflatten(1, (self.fields, self.group.order))).flatten(1, 2)
         if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
             y = y.contiguous(memory_format=torch.channels_last)  # the norm's own layout is channels first
+        return y
+
+    def _on_cuda(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:
+        """The same in training on a GPU, in either layout; torch's own kernel has one block of threads to a field."""
+        y, mean, variance = _NormOverGroup.apply(x, norm.weight, norm.bias, norm.eps)
+        count = x.numel() // self.fields
+        with torch.no_grad():
+            for running, new in ((norm.running_mean, mean), (norm.running_var, variance * (count / (count - 1)))):
+                running.lerp_(new.to(running.dtype), norm.momentum)
+            norm.num_batches_tracked.add_(1)
         return y
 
     @torch.no_grad()
@@ -64,3 +78,33 @@ class GroupBatchNorm2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.fields}, group={self.group!r}"
+
+
+class _NormOverGroup(torch.autograd.Function):
+    """Normalisation of fields by the kernels of synchronised batch norm, with elements in the place of processes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        fields, order = len(weight), x.shape[1] // len(weight)
+        if not x.is_contiguous(memory_format=torch.channels_last):
+            x = x.contiguous()
+        means, deviations = (values.view(fields, order) for values in torch.batch_norm_stats(x, eps))
+        mean = means.mean(1)
+        variance = (deviations**-2 - eps + (means - mean[:, None]).square()).mean(1).clamp_(min=0)
+        each = [v.repeat_interleave(order) for v in (weight, bias, mean, (variance + eps).rsqrt())]
+        ctx.save_for_backward(x, each[0], each[2], each[3])
+        ctx.order = order
+        ctx.mark_non_differentiable(mean, variance)
+        return torch.batch_norm_elemt(x, *each, eps), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, mean, deviation = ctx.saved_tensors
+        last = x.is_contiguous(memory_format=torch.channels_last)
+        dy = grads[0].contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+        sums = torch.batch_norm_backward_reduce(dy, x, mean, deviation, weight, True, True, True)
+        of_fields = [total.view(-1, ctx.order).sum(1) for total in sums]
+        shared = [total.repeat_interleave(ctx.order) for total in of_fields[:2]]
+        count = torch.full((1,), x.numel() // len(of_fields[0]), dtype=torch.int32, device=x.device)
+        dx = torch.batch_norm_backward_elemt(dy, x, mean, deviation, weight, *shared, count)
+        return dx, of_fields[2], of_fields[3], None

@@ -42,7 +42,7 @@ class GroupPool2d(nn.Module):
                 f"input must have a multiple of {self.group.order} channels, fields of {self.group} (got {x.shape[1]})"
             )
         fields = x.unflatten(1, (-1, self.group.order))
-        return fields.amax(2) if self.reduce == "max" else fields.mean(2)
+        return fields.max(2).values if self.reduce == "max" else fields.mean(2)
 
     def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts: a pooling whose window is the group axis."""

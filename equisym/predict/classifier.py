@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from equisym.crystal import Measurement, SymmetryFeatures, correlate, features_o
 from equisym.crystal.shell_correlation import class_sizes, whitening_filters
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
-from equisym.predict.measurement import Found, Image, inspect
+from equisym.predict.map import SymmetryMap, needed_window, placed, starts, suitable_window
+from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.prediction import OperationResidual, Prediction
+from equisym.predict.preprocessing import Pixels, halves
 from equisym.predict.pretrained import bundled, load_classifier
 from equisym.predict.square_pixels import PixelSize
 
@@ -94,6 +96,67 @@ class SymmetryClassifier:
         if workers < 2:
             return [_raised(jobs[i]) for i in range(len(jobs))]
         return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
+
+    def map(
+        self,
+        image: Image,
+        window: int | None = 256,
+        step: int | None = None,
+        *,
+        pixel_size: PixelSize = None,
+        mask: Any = None,
+        workers: int | None = None,
+    ) -> SymmetryMap:
+        """Answers on a sliding window, and their vote.
+
+        Args:
+            image: what :meth:`predict` takes.
+            window: side of the square windows in pixels; ``None`` for one that suits the lattice: ten cells along a
+                side, at least 64 pixels.
+            step: from one window to the next; half a window if not given.
+            pixel_size: as in :meth:`predict`.
+            mask: as in :meth:`predict`.
+            workers: as in :meth:`predict_batch`.
+
+        Raises:
+            ValueError: if it is no image, or a window does not fit into it.
+
+        >>> from equisym.data import render
+        >>> classifier = SymmetryClassifier.from_pretrained("crystal")
+        >>> found = classifier.map(render("p4m", "noise", seed=1, size=160), window=96)
+        >>> found.group, found.groups.shape, bool(abs(found.strain).max() < 0.01)
+        ('p4m', (3, 3), True)
+        """
+        pixels, side = read_pixels(image, pixel_size, mask)
+        if window is None:
+            window = self._window_for(pixels)
+        step = max(1, window // 2) if step is None else step
+        if not 16 <= window <= min(pixels.shape) or step < 1:
+            height, width = pixels.shape
+            raise ValueError(
+                f"window must be 16 to {min(pixels.shape)} pixels for an image of {width} x {height}, and step at "
+                f"least 1 (got window {window}, step {step})"
+            )
+        rows, columns = (starts(length, window, step) for length in pixels.shape)
+        places = [(x, y) for y in rows for x in columns]
+        parts = [pixels.cut(slice(y, y + window), slice(x, x + window)).array() for x, y in places]
+        found = self.predict_batch(parts, pixel_size=side, workers=workers)
+        answers = iter([placed(w, x, y, pixels.shape) for w, (x, y) in zip(found, places, strict=True)])
+        windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
+        result = SymmetryMap(window, rows, columns, windows, pixels.shape, side)
+        if result.vote.answered * 2 >= len(places):
+            return result
+        whole = self.predict(pixels.array(), pixel_size=side)
+        needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
+        return replace(result, needed=needed) if needed > window else result
+
+    def _window_for(self, pixels: Pixels) -> int:
+        """A window that suits the lattice of the image, or of the first of its parts that shows one."""
+        for part in (pixels, *halves(pixels), *halves(pixels, 4)):
+            found = inspect(part.array(), None)
+            if found.refused is None:
+                return suitable_window(found.about["lattice"], pixels.shape)
+        return min(256, *pixels.shape)
 
     @torch.no_grad()
     def _answered(self, image: Image, pixel_size: PixelSize, mask: Any = None) -> Prediction:

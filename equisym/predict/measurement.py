@@ -63,11 +63,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     Raises:
         ValueError, FileNotFoundError: if it is no image.
     """
-    if isinstance(image, (str, Path)):
-        file = read_image(image)
-        image, pixel_size = file.pixels, pixel_size or file.pixel_size
-    pixels = as_pixels(image, mask)
-    pixels, side, note = squared(pixels, pixel_size)
+    pixels, side, note = _read(image, pixel_size, mask)
     about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
     part = known_part(pixels)
     refused = refuse_pixels(part)
@@ -88,6 +84,18 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     if look.measurement is not None:
         about |= _about_lattice(look.view, look.measurement, look.rest)
     return Found(refused, about, look.view, look.measurement)
+
+
+def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:
+    """An image or file as square pixels, and the side of one in nanometres; arguments as :func:`inspect`."""
+    return _read(image, pixel_size, mask)[:2]
+
+
+def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float | None, str | None]:
+    if isinstance(image, (str, Path)):
+        file = read_image(image)
+        image, pixel_size = file.pixels, pixel_size or file.pixel_size
+    return squared(as_pixels(image, mask), pixel_size)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
     heading = f"{title}: {result}" if title else str(result)
     if result.group is None or result.cell is None:
         axis = figure.subplots()
-        _show(axis, grey)
+        show_image(axis, grey)
         figure.suptitle(heading, fontsize=8, wrap=True)
         return figure
     panels = figure.subplot_mosaic(
@@ -59,12 +59,12 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
         height_ratios=[1, 0.95],
     )
     base = _base_corner(result)
-    _show(panels["image"], grey)
+    show_image(panels["image"], grey)
     corners = _place(result, base, np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]))
     panels["image"].plot(*corners, color=CELL, linewidth=1.4, path_effects=_halo(2.6, "black"))
     if result.pixel_size:
-        _scale_bar(panels["image"], grey.shape, result.pixel_size)
-    _show(panels["cell"], grey, interpolation="bilinear")
+        show_scale_bar(panels["image"], grey.shape, result.pixel_size)
+    show_image(panels["cell"], grey, interpolation="bilinear")
     _elements(panels["cell"], result, base)
     _frame(panels["cell"], corners)
     for name, cell in (("average", result.average), ("symmetric", result.symmetrised)):
@@ -82,8 +82,8 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
     return figure
 
 
-def _show(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
-    """The image between its 1st and 99th percentile, at no more points than the figure can show."""
+def show_image(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
+    """Show an image between its 1st and 99th percentile, at no more points than the figure can show."""
     step = max(1, max(grey.shape) // 1200)
     shown = np.asarray(grey[::step, ::step], dtype=np.float64)
     finite = shown[np.isfinite(shown)]
@@ -201,8 +201,8 @@ def _legend(result: Prediction) -> str:
     return f"{result.bravais}, class {result.crystal_class}\n{', '.join(words) or 'no reflections'}"
 
 
-def _scale_bar(axis: Axes, shape: tuple[int, ...], pixel_size: float) -> None:
-    """A bar of a round length, near a quarter of the image."""
+def show_scale_bar(axis: Axes, shape: tuple[int, ...], pixel_size: float) -> None:
+    """Draw a bar of a round length, near a quarter of the image."""
     width = shape[1] * pixel_size
     power = 10 ** np.floor(np.log10(width / 4))
     length = max(n * power for n in (1, 2, 5) if n * power <= width / 4 * 1.0001)

@@ -52,6 +52,14 @@ class Pixels:
         corner = (self.corner[0] + (columns.start or 0), self.corner[1] + (rows.start or 0))
         return Pixels(self.channels[:, rows, columns], None if known is None or known.all() else known, corner)
 
+    def array(self) -> NDArray[Any]:
+        """(H, W) or (H, W, 3); a masked array where pixels are unknown."""
+        array = self.channels[0] if len(self.channels) == 1 else np.moveaxis(self.channels, 0, -1)
+        if self.known is None:
+            return array
+        unknown = ~self.known if array.ndim == 2 else np.broadcast_to(~self.known[..., None], array.shape)
+        return np.ma.array(array, mask=unknown)
+
 
 @dataclass(frozen=True)
 class View:
@@ -219,6 +227,14 @@ def refuse_pixels(pixels: Pixels) -> str | None:
     if (high - low <= _LEVELS * step * np.maximum(abs(low), abs(high))).all():
         return f"constant: all pixels are {', '.join(f'{v:.6g}' for v in low)}"
     return None
+
+
+def halves(pixels: Pixels, parts: int = 2) -> list[Pixels]:
+    """Middle and corners of an image, each so many times smaller along a side."""
+    size = [side // parts for side in pixels.shape]
+    starts = [((n - s) // 2, 0, n - s) for n, s in zip(pixels.shape, size, strict=True)]
+    places = [(starts[0][0], starts[1][0]), *((y, x) for y in starts[0][1:] for x in starts[1][1:])]
+    return [pixels.cut(slice(y, y + size[0]), slice(x, x + size[1])) for y, x in places]
 
 
 def whole(pixels: Pixels) -> View:

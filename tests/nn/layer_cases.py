@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from equisym.groups import O2, SO2, C, D, Group, PointGroup, irrep, irreps, quotient, regular, trivial
 from equisym.nn import (
     BlurPool2d,
+    CorrelationPool2d,
     FieldBatchNorm2d,
     FieldDropout2d,
     FieldGroupNorm2d,
@@ -137,6 +138,11 @@ def restricted(group: PointGroup) -> Made:
     )
 
 
+def correlation(group: PointGroup) -> Made:
+    layer = CorrelationPool2d(group=group)
+    return layer, reg(group, 2), scalars(group, layer.out_channels(2))
+
+
 def gated(group: Group) -> Made:
     layer = GatedNonlinearity(mixed(group))
     return layer, layer.in_type, mixed(group)
@@ -195,6 +201,7 @@ CASES = (
         lambda g: (GroupPool2d(group=g, reduce="mean"), reg(g, 3), scalars(g, 3)),
         checks_channels=False,
     ),
+    Case("CorrelationPool2d", correlation, groups=FINITE[1:], checks_channels=False),
     Case("SteerableConv2d", steerable(SteerableConv2d, padding=1), groups=ALL),
     Case("SteerableConv2d-stride2", steerable(SteerableConv2d, stride=2, padding=1), groups=ALL),
     Case("SteerableConv2d-dilated", steerable(SteerableConv2d, dilation=2, padding=2), groups=(C(4), O2)),

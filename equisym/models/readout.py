@@ -1,0 +1,60 @@
+"""From the fields of all stages to logits, by how symmetric each field is about each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from equisym.groups import PointGroup
+from equisym.nn import CorrelationPool2d
+
+
+class CorrelationReadout(nn.Module):
+    """Correlation pooling of each stage's fields, two 1x1 layers, mean and maximum over the pixels, one linear layer.
+
+    The maps of all fields together, which say whether the image is symmetric about a pixel whatever the feature, are
+    pooled besides, as they are.
+
+    Args:
+        group: the point group of the fields.
+        fields: regular fields of each stage.
+        channels: of the 1x1 layers, which mix the maps of all fields.
+        dropout: probability of dropping a pooled feature in training.
+        num_classes: size of the answer.
+
+    Shape:
+        a list of ``(B, fields[i] * order, H_i, W_i)`` -> ``(B, num_classes)``.
+    """
+
+    def __init__(
+        self, group: PointGroup, fields: Sequence[int], *, channels: int, dropout: float, num_classes: int
+    ) -> None:
+        super().__init__()
+        pools = [CorrelationPool2d(group=group) for _ in fields]
+        self.pools = nn.ModuleList(pools)
+        self.mixers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(pool.out_channels(n), channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            )
+            for pool, n in zip(pools, fields, strict=True)
+        )
+        self.together = len(pools[0].classes)
+        features = 2 * len(fields) * (channels + self.together)
+        self.norm = nn.BatchNorm1d(features)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.linear = nn.Linear(features, num_classes)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        features = []
+        for fields, pool, mixer in zip(stages, self.pools, self.mixers, strict=True):
+            maps = pool(fields)
+            for pooled in (mixer(maps), maps[:, -self.together :]):
+                features += [pooled.mean((-2, -1)), pooled.flatten(2).max(2).values]
+        return self.linear(self.dropout(self.norm(torch.cat(features, 1))))

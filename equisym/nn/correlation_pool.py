@@ -1,0 +1,204 @@
+"""Correlation pooling: from regular fields to maps that say how symmetric each field is about each pixel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx, nn
+
+from equisym.groups import PointGroup
+from equisym.nn.arguments import check_group
+from equisym.nn.constant import ConstantModule
+
+
+class CorrelationPool2d(ConstantModule):
+    r"""Correlate each regular field with itself under every element of the group, at each pixel.
+
+    .. math:: c(h, x) = \sum_{g} d(g, x)\, d(h g, x), \qquad d(g, x) = f(g, x) - \frac{1}{|G|} \sum_{g} f(g, x)
+
+    f is one of the regular fields of ``group``, g and h run over its elements. c(h, x) reaches c(e, x) exactly where
+    the field about x is unchanged by h: every learned feature becomes a symmetry filter. If the image is turned by k,
+    then c(h, .) goes to c(k^-1 h k, .) moved by k; the greatest value over all elements that are conjugate to h or to
+    its inverse is therefore a map that turns as images do. Such a set is called a class here; they are in ``classes``.
+
+    Each field gives 2 + len(classes) maps: its mean over the group, its deviation |d| = sqrt(c(e)), and for each class
+    the greatest c(h) / |d|. Behind the maps of all fields come len(classes) more: the same for all fields together,
+    the greatest sum of c(h) over the sum of c(e), from -1 to 1.
+
+    Args:
+        group: the point group of the fields, with more than one element.
+        eps: added to c(e), so that a field without deviation has a gradient.
+
+    Attributes:
+        classes: the elements of each class, without that of the identity.
+
+    Shape:
+        ``(B, fields * order, H, W)`` -> ``(B, self.out_channels(fields), H, W)``.
+
+    Raises:
+        ValueError: at construction for a group of one element; at the call if the order does not divide the channels.
+
+    >>> from equisym.groups import D
+    >>> pool = CorrelationPool2d(group=D(4))
+    >>> pool.classes
+    ((1, 3), (2,), (4, 6), (5, 7))
+    >>> pool(torch.randn(1, 16, 5, 5)).shape, pool.out_channels(2)
+    (torch.Size([1, 16, 5, 5]), 16)
+
+    Source: the symmetry filter of the published comparison, one minus the spread of the answers of a turned kernel,
+    made exact and learned.
+    """
+
+    forms: Tensor
+    combine: Tensor
+
+    def __init__(self, *, group: PointGroup, eps: float = 1e-6) -> None:
+        super().__init__()
+        check_group(group)
+        if group.order < 2:
+            raise ValueError(f"group must have an element besides the identity (got {group}): try C2, D1 or larger")
+        self.group, self.eps = group, eps
+        self.classes = _classes(group)
+        # c(r^k) = c(r^-k), so half of the rotations are measured; then the reflections, those of a class side by side.
+        mirrors = [h for members in self.classes for h in members if h >= group.n]
+        self._measured = (*range(1, group.n // 2 + 1), *mirrors)
+        widths = [1] * (group.n // 2) + [len(members) for members in self.classes if members[0] >= group.n]
+        self._starts = (0, *accumulate(widths))
+        forms, combine = _squares(group, (0, *self._measured))
+        self.register_constant("forms", forms.T)
+        self.register_constant("combine", combine.T)
+
+    def out_channels(self, fields: int) -> int:
+        """Maps that this many fields give."""
+        return fields * (2 + len(self.classes)) + len(self.classes)
+
+    def correlations(self, x: Tensor) -> Tensor:
+        """c(h, x) of each field for all elements h, ``(B, fields * order, H, W)`` -> ``(B, fields, order, H, W)``."""
+        self._check(x)
+        c = self._correlate(self._by_pixel(x)).permute(0, 3, 4, 1, 2)
+        places = [(0, *self._measured).index(h) for h in map(self._equal, range(self.group.order))]
+        return c[:, :, places]
+
+    def _equal(self, h: int) -> int:
+        return h if h >= self.group.n else min(h, self.group.inverse(h))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._check(x)
+        with torch.autocast(x.device.type, enabled=False):  # squares, and differences of near equals, need float32
+            low = x.dtype in (torch.float16, torch.bfloat16)
+            return self._pool(x.float()).to(x.dtype) if low else self._pool(x)
+
+    def _check(self, x: Tensor) -> None:
+        order = self.group.order
+        if x.shape[1] % order:
+            raise ValueError(
+                f"input must have a multiple of {order} channels, fields of {self.group} (got {x.shape[1]})"
+            )
+
+    def _by_pixel(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).unflatten(3, (-1, self.group.order))
+
+    def _correlate(self, fields: Tensor) -> Tensor:
+        """Those of the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
+        return (fields @ self.forms).square() @ self.combine
+
+    def _pool(self, x: Tensor) -> Tensor:
+        fields = self._by_pixel(x)
+        square, rest = self._correlate(fields).split([1, len(self._measured)], 4)
+        deviation = (square + self.eps).sqrt()
+        each = [fields.mean(4, keepdim=True), deviation, self._greatest(rest) / deviation]
+        together = self._greatest(rest.sum(3) / (square.sum(3) + self.eps))
+        return torch.cat([torch.cat(each, 4).flatten(3), together], 3).permute(0, 3, 1, 2)
+
+    def _greatest(self, c: Tensor) -> Tensor:
+        """The greatest value of each class."""
+        found = []
+        for start, end in pairwise(self._starts):
+            members = c[..., start:end]
+            found.append(members if end == start + 1 else members.max(-1, keepdim=True).values)
+        return torch.cat(found, -1)
+
+    def to_plain(self) -> fx.GraphModule:
+        """The same function as one graph of torch functions."""
+        return fx.symbolic_trace(_Unchecked(self))
+
+    def extra_repr(self) -> str:
+        return f"group={self.group!r}" + (f", eps={self.eps:g}" if self.eps != 1e-6 else "")
+
+
+class _Unchecked(nn.Module):
+    """The arithmetic alone, which a symbolic trace can follow."""
+
+    def __init__(self, pool: CorrelationPool2d) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool._pool(x)
+
+
+def _classes(group: PointGroup) -> tuple[tuple[int, ...], ...]:
+    """Sets of elements that are conjugate to each other or to each other's inverses, but for the identity."""
+    table, inverse = group.product_table, group.inverse_table
+    found: list[tuple[int, ...]] = []
+    for h in range(1, group.order):
+        if not any(h in members for members in found):
+            conjugates = {int(table[table[inverse[k], h], k]) for k in range(group.order)}
+            found.append(tuple(sorted(conjugates | {int(inverse[g]) for g in conjugates})))
+    return tuple(found)
+
+
+def _squares(group: PointGroup, elements: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Linear forms of a field and weights such that c(h) is the weighted sum of the forms' squares.
+
+    Fourier transforms over the rotations, of a_i = d(r^i) and b_i = d(r^i s): the c of rotations are sums of power
+    spectra, those of reflections products of two spectra, and a product is a difference of two squares.
+
+    Args:
+        group: the point group.
+        elements: the h.
+
+    Returns:
+        Arrays (forms, order) and (elements, forms).
+    """
+    n, order = group.n, group.order
+    k, mirror = np.array(elements) % n, np.array(elements) >= n
+    forms: list[NDArray[np.float64]] = []
+    weights: list[NDArray[np.float64]] = []
+
+    def add(form: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+        forms.append(form)
+        weights.append(weight)
+
+    def pair(p: NDArray[np.float64], q: NDArray[np.float64], power: NDArray, product: NDArray) -> None:
+        """(p.a + q.b)^2 and (p.a - q.b)^2, for power (p.a)^2 + power (q.b)^2 + product (p.a) (q.b)."""
+        add(np.concatenate([p, q]), power / 2 + product / 4)
+        add(np.concatenate([p, -q]), power / 2 - product / 4)
+
+    if group.mirrors:
+        add(np.repeat([1.0, -1.0], n) / math.sqrt(order), np.where(mirror, -1.0, 1.0))
+    if n % 2 == 0:
+        signs = (-1.0) ** np.arange(n) / math.sqrt(n)
+        if group.mirrors:
+            pair(signs, signs, np.where(mirror, 0.0, (-1.0) ** k), np.where(mirror, 2 * (-1.0) ** k, 0.0))
+        else:
+            add(signs, (-1.0) ** k)
+    for m in range(1, (n - 1) // 2 + 1):
+        angles = 2 * math.pi * m * np.arange(n) / n
+        cos, sin = (math.sqrt(2 / n) * f(angles) for f in (np.cos, np.sin))
+        c, s = np.cos(2 * math.pi * m * k / n), np.sin(2 * math.pi * m * k / n)
+        if not group.mirrors:
+            add(cos, c)
+            add(sin, c)
+            continue
+        power = np.where(mirror, 0.0, c)
+        pair(cos, cos, power, np.where(mirror, 2 * c, 0.0))
+        pair(sin, sin, power, np.where(mirror, -2 * c, 0.0))
+        for p, q in ((cos, sin), (sin, cos)):
+            pair(p, q, 0 * power, np.where(mirror, 2 * s, 0.0))
+    return np.array(forms), np.array(weights).T

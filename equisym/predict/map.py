@@ -1,0 +1,369 @@
+"""Symmetry from place to place: group, lattice and strain on a sliding window, and the vote of all windows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equisym.crystal import tile
+from equisym.groups import WALLPAPER_GROUPS
+from equisym.predict.prediction import Prediction
+
+Array = NDArray[np.float64]
+SMALLEST, CELLS = 64, 10.0  # pixels and cells along a side of a window that suits a lattice
+REPEATS = 3.0  # of the longest lattice vector along a side: what a window needs at least
+_SAME = 0.1  # of the shorter vector: how far vectors of one lattice may differ from window to window
+_MOST = 2 / 3  # of the windows that answer must be on one lattice
+_FEWEST = 3  # windows that answer: fewer are no vote
+_ALIKE = 0.4  # correlation of the averaged cells of two windows: less are not one pattern
+_LAPSE = 0.02  # chance that a window is wrong altogether
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What several windows on one image say together.
+
+    Attributes:
+        refused: why they name no group, or ``None``.
+        probabilities: of the 17 groups by name, the likeliest first; see :func:`vote`.
+        share: of the windows on the common lattice, those that name the likeliest group.
+        windows: how many there are.
+        answered: how many of them name a group.
+        agreed: how many of these are on the common lattice and show one pattern.
+        lattice: the mean of theirs, columns a and b, (2, 2).
+        likeness: median correlation of their averaged cells.
+        best: place, in the order given, of the window that shows the likeliest group best.
+    """
+
+    refused: str | None
+    probabilities: dict[str, float]
+    share: float
+    windows: int
+    answered: int
+    agreed: int
+    lattice: Array | None
+    likeness: float | None
+    best: int | None
+
+    @property
+    def group(self) -> str | None:
+        """The likeliest group; ``None`` if refused."""
+        return None if self.refused else next(iter(self.probabilities), None)
+
+    def __str__(self) -> str:
+        counts = f"{self.agreed} of {self.windows} windows agree on the lattice"
+        if self.refused:
+            return f"refused: {self.refused}"
+        return f"{self.group} in {100 * self.share:.0f} % of the windows; {counts}"
+
+
+def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
+    r"""Pool the answers about several windows of one image.
+
+    The lattice that most windows share is the common one; windows that were refused, lie on another lattice, or show
+    another pattern have no weight. Of the others the probabilities multiply,
+
+    .. math:: p(G) \propto \prod_w \left( (1 - \epsilon)\, p_w(G) + \epsilon / 17 \right)^{1 / c}
+
+    with the chance :math:`\epsilon` of 2 % that a window is wrong altogether, and the number c of windows that see
+    the same pixel, so that overlapping windows do not count what they share twice. What all windows have wrong alike
+    multiplies as well: so the likeliest group gets at most (k + 1) / (n + 2) where k of n = windows / c name it, and
+    the others share the rest.
+
+    Args:
+        windows: their answers.
+        cover: how many windows see one pixel.
+
+    >>> one = Prediction(None, {"p4": 0.7, "p4m": 0.3}, lattice=np.eye(2) * 20)
+    >>> other = Prediction(None, {"p4m": 0.6, "p4": 0.4}, lattice=np.array([[0.0, -20.3], [20.1, 0.0]]))
+    >>> found = vote([one, one, other, Prediction("not periodic")])
+    >>> found.group, round(found.probabilities["p4"], 2), round(found.share, 2), found.agreed
+    ('p4', 0.6, 0.67, 3)
+    """
+    answered = [i for i, w in enumerate(windows) if w.group is not None and w.lattice is not None]
+    bases = [_of(windows[i]) for i in answered]
+    reference, members = _common_lattice(bases)
+    likeness = None
+    if len(members) > 1:
+        likeness, members = _one_pattern([windows[answered[k]] for k in members], reference, members)
+    agreed = [answered[k] for k in members]
+    aligned = [aligned_to(reference, _of(windows[i])) for i in agreed]
+    mean = np.mean([basis for basis in aligned if basis is not None], 0) if agreed else None
+
+    def result(refused: str | None, p: dict[str, float], share: float, best: int | None) -> Vote:
+        return Vote(refused, p, share, len(windows), len(answered), len(agreed), mean, likeness, best)
+
+    if len(answered) < min(_FEWEST, len(windows)):
+        return result(_commonest_refusal(windows), {}, 0.0, None)
+    if len(agreed) < _MOST * len(answered):
+        return result(
+            f"several patterns: only {len(agreed)} of {len(answered)} windows share one lattice", {}, 0.0, None
+        )
+    table = np.array([[windows[i].probabilities.get(g.name, 0.0) for g in WALLPAPER_GROUPS] for i in agreed])
+    log = np.log((1 - _LAPSE) * table + _LAPSE / 17).sum(0) / cover
+    named = np.array([sum(windows[i].group == g.name for i in agreed) for g in WALLPAPER_GROUPS])
+    pooled = np.where(named > 0, np.exp(log - log.max()), 0.0)
+    winner = int(pooled.argmax())
+    share = named[winner] / len(agreed)
+    count = len(agreed) / cover
+    pooled = _capped(pooled / pooled.sum(), winner, (share * count + 1) / (count + 2), table.mean(0))
+    order = sorted(WALLPAPER_GROUPS, key=lambda g: (g.label != winner, -pooled[g.label]))
+    best = max(
+        (i for i in agreed if windows[i].group == order[0].name), key=lambda i: max(windows[i].probabilities.values())
+    )
+    return result(None, {g.name: float(pooled[g.label]) for g in order}, float(share), best)
+
+
+def _capped(p: Array, winner: int, most: float, like: Array) -> Array:
+    """Probabilities of which one is at most so much; what it gives up is spread over the others as over another's."""
+    if p[winner] <= most:
+        return p
+    others = np.where(np.arange(17) == winner, 0.0, like + 1e-3)
+    out = p + (p[winner] - most) * others / others.sum()
+    out[winner] = most
+    return out
+
+
+def _of(window: Prediction) -> Array:
+    assert window.lattice is not None
+    return window.lattice
+
+
+def aligned_to(reference: Array, basis: Array) -> Array | None:
+    """The vectors of a lattice that come nearest to a reference's; ``None`` if it is another lattice."""
+    steps = np.rint(np.linalg.solve(basis, reference))
+    if abs(abs(np.linalg.det(steps)) - 1) > 1e-6:
+        return None
+    moved = basis @ steps
+    off = np.linalg.norm(moved - reference, axis=0).max()
+    return moved if off <= _SAME * np.linalg.norm(reference, axis=0).min() else None
+
+
+def _common_lattice(bases: Sequence[Array]) -> tuple[Array, list[int]]:
+    """The lattice that most of several share, and which do; of equally many the one with the smallest cell."""
+    best: tuple[Array, list[int]] = (np.eye(2), [])
+    for reference in sorted(bases, key=lambda b: abs(np.linalg.det(b))):
+        members = [k for k, basis in enumerate(bases) if aligned_to(reference, basis) is not None]
+        if len(members) > len(best[1]):
+            best = reference, members
+    return best
+
+
+def _one_pattern(windows: list[Prediction], reference: Array, members: list[int]) -> tuple[float | None, list[int]]:
+    """Median correlation of the windows' averaged cells with the most typical one, and the members that are like it."""
+    cells = [_cell_on(window, reference) for window in windows]
+    known = [cell for cell in cells if cell is not None]
+    if len(known) < 2:
+        return None, members
+    waves = np.fft.fft2(np.array(known))
+    waves[:, 0, 0] = 0
+    waves /= np.sqrt((np.abs(waves) ** 2).sum((1, 2), keepdims=True)).clip(1e-12)
+    alike = np.array([np.fft.ifft2(waves * wave.conj()).real.max((1, 2)) for wave in waves]) * waves[0].size
+    typical = alike[np.median(alike, 1).argmax()]
+    of = dict(zip([k for k, cell in enumerate(cells) if cell is not None], typical, strict=True))
+    kept = [member for k, member in enumerate(members) if of.get(k, 1.0) >= _ALIKE]
+    return float(np.median(typical)), kept
+
+
+def _cell_on(window: Prediction, reference: Array, size: int = 48) -> Array | None:
+    """A window's averaged cell on the reference's vectors, where these are its own vectors as well."""
+    basis = aligned_to(reference, _of(window))
+    if window.average is None or basis is None:
+        return None
+    u = np.stack(np.meshgrid(*(np.arange(size) / size,) * 2), -1) @ basis.T
+    return tile(window.average, _of(window), u[..., 0], u[..., 1]).astype(np.float64)
+
+
+def _commonest_refusal(windows: Sequence[Prediction]) -> str:
+    reasons = Counter(w.refused.partition(":")[0] for w in windows if w.refused)
+    (reason, count), *_ = reasons.most_common(1) or [("no window answers", len(windows))]
+    return f"{reason} (in {count} of {len(windows)} windows)"
+
+
+@dataclass(frozen=True)
+class SymmetryMap:
+    """The symmetry of an image from place to place, on a grid of square windows.
+
+    All positions are in pixels of the image, x right and y down.
+
+    Attributes:
+        window: side of each window.
+        rows: of the first pixel of each row of windows, (R,).
+        columns: of the first pixel of each column of windows, (C,).
+        windows: their answers in the image's coordinates, R rows of C.
+        shape: of the image, (H, W).
+        pixel_size: nanometres, if known.
+        needed: side of a window that holds enough repeats, where this one does not.
+    """
+
+    window: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    windows: tuple[tuple[Prediction, ...], ...]
+    shape: tuple[int, int]
+    pixel_size: float | None = None
+    needed: int | None = None
+
+    @cached_property
+    def vote(self) -> Vote:
+        """All windows together."""
+        cover = len(self.rows) * len(self.columns) * self.window**2 / (self.shape[0] * self.shape[1])
+        return vote([w for row in self.windows for w in row], cover=max(1.0, cover))
+
+    @property
+    def refused(self) -> str | None:
+        """Why the windows name no group together, or ``None``."""
+        if self.needed is not None:
+            side = f"windows of {self.window} pixels are too small for this lattice"
+            return f"{side}: take at least {self.needed}, {REPEATS:g} repeats of its longest vector"
+        return self.vote.refused
+
+    @property
+    def group(self) -> str | None:
+        """The group that wins the vote."""
+        return None if self.refused else self.vote.group
+
+    @cached_property
+    def groups(self) -> NDArray[np.object_]:
+        """Name of each window's group, ``None`` where refused, (R, C)."""
+        return np.array([[w.group for w in row] for row in self.windows], dtype=object)
+
+    @cached_property
+    def refusals(self) -> NDArray[np.object_]:
+        """Why a window names no group, ``None`` where it does, (R, C)."""
+        return np.array([[w.refused for w in row] for row in self.windows], dtype=object)
+
+    @cached_property
+    def probabilities(self) -> Array:
+        """Of the 17 groups in label order, 0 where refused, (R, C, 17)."""
+        return np.array(
+            [[[w.probabilities.get(g.name, 0.0) for g in WALLPAPER_GROUPS] for w in row] for row in self.windows]
+        )
+
+    @property
+    def certainty(self) -> Array:
+        """Probability of each window's group, 0 where refused, (R, C)."""
+        return self.probabilities.max(-1)
+
+    @cached_property
+    def lattice(self) -> Array:
+        """Each window's lattice vectors in the common setting, columns a and b; NaN on other lattices, (R, C, 2, 2)."""
+        out = np.full((len(self.rows), len(self.columns), 2, 2), np.nan)
+        mean = self.vote.lattice
+        for r, row in enumerate(self.windows):
+            for c, w in enumerate(row):
+                if mean is not None and w.lattice is not None:
+                    found = aligned_to(mean, w.lattice)
+                    out[r, c] = np.nan if found is None else found
+        return out
+
+    @cached_property
+    def _deformation(self) -> tuple[Array, Array]:
+        """Rotation in radians and symmetric stretch of each window's lattice against the mean one."""
+        if self.vote.lattice is None:
+            return self.lattice[..., 0, 0], self.lattice
+        F = self.lattice @ np.linalg.inv(self.vote.lattice)
+        angle = np.arctan2(F[..., 1, 0] - F[..., 0, 1], F[..., 0, 0] + F[..., 1, 1])  # polar decomposition F = R U
+        c, s = np.cos(angle), np.sin(angle)
+        back = np.stack((np.stack((c, s), -1), np.stack((-s, c), -1)), -2)
+        return angle, back @ F
+
+    @cached_property
+    def strain(self) -> Array:
+        """Principal strains against the mean lattice, the greater first; NaN on other lattices, (R, C, 2)."""
+        U = self._deformation[1]
+        half = (U[..., 0, 0] + U[..., 1, 1]) / 2
+        radius = np.hypot((U[..., 0, 0] - U[..., 1, 1]) / 2, (U[..., 0, 1] + U[..., 1, 0]) / 2)
+        return np.stack((half + radius, half - radius), -1) - 1
+
+    @cached_property
+    def rotation(self) -> Array:
+        """Of the lattice against the mean one, degrees from x to y (downwards), (R, C)."""
+        return np.degrees(self._deformation[0])
+
+    def answer(self) -> Prediction:
+        """The vote as an answer about the image: the best window's, with the probabilities of all."""
+        found = self.vote
+        if self.refused or found.best is None:
+            return Prediction(self.refused, shape=self.shape, pixel_size=self.pixel_size)
+        best = [w for row in self.windows for w in row][found.best]
+        said = (
+            f"by vote of {found.windows} windows of {self.window} pixels: {found.answered} answer, {found.agreed} on "
+        )
+        said += f"one lattice, {100 * found.share:.0f} % of these {found.group}"
+        p = dict(sorted(found.probabilities.items(), key=lambda item: (item[0] != found.group, -item[1])))
+        return replace(best, probabilities=p, notes=(said, *best.notes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but arrays of pixels, in plain types; each window with what it says."""
+        found = self.vote
+        return {
+            "group": self.group,
+            "refused": self.refused,
+            "window": self.window,
+            "rows": list(self.rows),
+            "columns": list(self.columns),
+            "shape": list(self.shape),
+            "pixel_size_nm": self.pixel_size,
+            "vote": {
+                "probabilities": {name: round(p, 6) for name, p in found.probabilities.items()},
+                "share": found.share,
+                "windows": found.windows,
+                "answered": found.answered,
+                "agreed": found.agreed,
+                "likeness": found.likeness,
+                "lattice": None if found.lattice is None else found.lattice.tolist(),
+            },
+            "groups": self.groups.tolist(),
+            "certainty": _plain(self.certainty),
+            "refusals": self.refusals.tolist(),
+            "lattice": _plain(self.lattice),
+            "strain": _plain(self.strain),
+            "rotation": _plain(self.rotation),
+        }
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as one line of JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def _plain(values: Array) -> Any:
+    """Nested lists of six digits, ``None`` for NaN."""
+    if values.ndim:
+        return [_plain(v) for v in values]
+    return float(f"{values:.6g}") if np.isfinite(values) else None
+
+
+def placed(window: Prediction, x: int, y: int, shape: tuple[int, int]) -> Prediction:
+    """An answer about the window whose first pixel is (x, y), in the coordinates of its image."""
+    by = np.array([x, y], dtype=float)
+    origin = None if window.origin is None else window.origin + by
+    return replace(window, corner=window.corner + by, origin=origin, shape=shape)
+
+
+def starts(length: int, window: int, step: int) -> tuple[int, ...]:
+    """First pixels of windows that cover a length evenly, at most a step apart.
+
+    >>> starts(1024, 256, 128), starts(300, 256, 128), starts(256, 256, 128)
+    ((0, 128, 256, 384, 512, 640, 768), (0, 44), (0,))
+    """
+    count = -(-(length - window) // step) + 1
+    return tuple(int(v) for v in np.rint(np.linspace(0, length - window, count)))
+
+
+def needed_window(lattice: Array) -> int:
+    """Side of a window, a multiple of 8, that holds three repeats of the longest lattice vector."""
+    return 8 * int(np.ceil(REPEATS * np.linalg.norm(lattice, axis=0).max() / 8))
+
+
+def suitable_window(lattice: Array, shape: tuple[int, int]) -> int:
+    """Side of a window with ten cells along it, at least 64 pixels, at most half of the image's shorter side."""
+    side = max(SMALLEST, CELLS * float(np.sqrt(abs(np.linalg.det(lattice)))), needed_window(lattice))
+    return int(min(round(side), max(SMALLEST, min(shape) // 2), min(shape)))

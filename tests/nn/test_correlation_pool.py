@@ -1,0 +1,87 @@
+"""Correlation pooling: its definition summed element by element, classes, gradients, what it says of an image."""
+
+import pytest
+import torch
+
+from equisym.groups import C, D
+from equisym.nn import CorrelationPool2d, LiftConv2d
+
+GROUPS = (C(2), C(3), C(4), C(5), C(6), C(12), D(1), D(2), D(3), D(4), D(5), D(6), D(12))
+
+
+def fields_of(group, *, fields=3, size=2):
+    torch.manual_seed(0)
+    return torch.randn(2, fields * group.order, size, size, dtype=torch.float64)
+
+
+def summed(x, group):
+    """c(h, x) by its definition."""
+    d = x.unflatten(1, (-1, group.order))
+    d = d - d.mean(2, keepdim=True)
+    c = torch.zeros_like(d)
+    for h in range(group.order):
+        for g in range(group.order):
+            c[:, :, h] += d[:, :, g] * d[:, :, group.product(h, g)]
+    return c
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_correlations_are_the_sum_over_the_group(group):
+    x = fields_of(group)
+    pool = CorrelationPool2d(group=group).double()
+    torch.testing.assert_close(pool.correlations(x), summed(x, group), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_the_maps_are_what_the_docstring_says(group):
+    x = fields_of(group)
+    pool = CorrelationPool2d(group=group).double()
+    each, together = pool(x).split([3 * (2 + len(pool.classes)), len(pool.classes)], 1)
+    c = summed(x, group)
+    square = c[:, :, :1] + pool.eps
+    found = [x.unflatten(1, (3, -1)).mean(2, keepdim=True), square.sqrt()]
+    found += [(c[:, :, members] / square.sqrt()).amax(2, keepdim=True) for members in pool.classes]
+    torch.testing.assert_close(each.unflatten(1, (3, -1)), torch.cat(found, 2))
+    rho = c.sum(1) / (c[:, :, 0].sum(1, keepdim=True) + pool.eps)
+    torch.testing.assert_close(together, torch.stack([rho[:, members].amax(1) for members in pool.classes], 1))
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=str)
+def test_classes_are_closed_under_conjugation_and_inversion_and_hold_every_element_once(group):
+    classes = CorrelationPool2d(group=group).classes
+    assert sorted(h for members in classes for h in members) == list(range(1, group.order))
+    for members in classes:
+        h = members[0]
+        conjugates = {group.product(group.product(group.inverse(k), h), k) for k in range(group.order)}
+        assert set(members) == conjugates | {group.inverse(g) for g in conjugates}
+
+
+@pytest.mark.parametrize("group", [C(3), C(4), D(2), D(3), D(4)], ids=str)
+def test_gradients(group):
+    x = fields_of(group, fields=2, size=1).requires_grad_()
+    torch.autograd.gradcheck(CorrelationPool2d(group=group).double(), x)
+
+
+def test_a_field_without_deviation_has_a_gradient():
+    x = torch.ones(1, 8, 1, 1, requires_grad=True)
+    CorrelationPool2d(group=D(4))(x).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+def test_it_says_which_symmetry_holds_about_a_pixel():
+    torch.manual_seed(0)
+    quarter = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+    image = sum(quarter.rot90(k, (-2, -1)) for k in range(4))  # four-fold about the middle, no mirror
+    lift = LiftConv2d(1, 6, 9, group=D(4)).double()
+    pool = CorrelationPool2d(group=D(4)).double()
+    rho = pool(lift(image))[0, -len(pool.classes) :, 0, 0]
+    held = dict(zip(pool.classes, rho.tolist(), strict=True))
+    assert held[1, 3] == pytest.approx(1, abs=1e-4)
+    assert held[(2,)] == pytest.approx(1, abs=1e-4)
+    assert max(held[4, 6], held[5, 7]) < 0.95
+
+
+def test_a_group_without_elements_to_compare_is_refused():
+    with pytest.raises(ValueError, match=r"group must have an element besides the identity \(got C1\): try C2"):
+        CorrelationPool2d(group=C(1))
