@@ -5,8 +5,8 @@
 makes some hundred files in a temporary folder: headers of every format mutated, cut off files, decompression bombs,
 links and cycles, pickles, thin shapes, odd arrays and odd names. Each is given to the classifier in a process that is
 watched: 20 s of processor time (or ten times as long of waiting), 3 GiB, a trace that executed code would leave. Then
-``equisym-predict`` is given the whole folder, in which good files stand as well. ``hostile_files.csv`` has a row for each
-file, ``hostile_files.md`` the counts. Exit 1 if a promise of SECURITY.md is broken.
+``equisym-predict`` is given the whole folder, in which good files stand as well. ``hostile_files.csv`` has a row for
+each file, ``hostile_files.md`` the counts. Exit 1 if a promise of SECURITY.md is broken.
 """
 
 from __future__ import annotations
