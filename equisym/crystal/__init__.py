@@ -4,11 +4,13 @@ from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
 from equisym.crystal.drift_correction import correct_drift
+from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
 from equisym.crystal.shell_correlation import correlate, information_criterion
+from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.symmetry_features import (
     Measurement,
     Scan,
@@ -18,16 +20,21 @@ from equisym.crystal.symmetry_features import (
     measure,
     measure_scan,
 )
+from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 
 __all__ = [
     "CellAverage",
     "Fit",
+    "Grating",
     "Lattice",
     "Measurement",
     "OperationScore",
+    "PowerSpectrum",
     "Scan",
+    "SpectralPeaks",
     "Spectrum",
     "SymmetryFeatures",
+    "Unindexed",
     "autocorrelation",
     "average_cell",
     "correct_drift",
@@ -38,6 +45,7 @@ __all__ = [
     "extract_features",
     "features_of",
     "field_mask",
+    "find_grating",
     "fit_groups",
     "information_criterion",
     "measure",
@@ -47,4 +55,5 @@ __all__ = [
     "spectrum",
     "symmetrise",
     "tile",
+    "unindexed_peaks",
 ]

@@ -82,7 +82,7 @@ class SymmetryFeatures:
         return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def pack(self) -> Tensor:
-        """As one row of numbers for each image, (B, :data:`PACKED`), for data loaders."""
+        """As one row of numbers for each image, (B, ``PACKED``), for data loaders."""
         return torch.cat(
             [
                 getattr(self, f.name).flatten(1).float()

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 CORRUPTIONS: dict[str, Callable[[Tensor, int, np.random.Generator], Tensor]] = {}
+"""The corruptions by name."""
 
 
 @dataclass(frozen=True)

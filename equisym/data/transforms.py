@@ -124,6 +124,7 @@ TRANSFORMS: dict[str, type[nn.Module]] = {
     "radon": Radon,
     "log_polar": LogPolar,
 }
+"""The input transforms by name."""
 
 
 class Inputs(nn.Module):

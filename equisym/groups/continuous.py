@@ -42,7 +42,9 @@ class ContinuousGroup:
 
 
 SO2 = ContinuousGroup()
+"""All rotations."""
 O2 = ContinuousGroup(mirrors=True)
+"""All rotations and reflections."""
 
 Group = PointGroup | ContinuousGroup
 """Any point group that has representations here: C_n, D_n, SO(2) or O(2)."""

@@ -43,8 +43,11 @@ _TABLE: tuple[tuple[str, str, PointGroup, str], ...] = (
 _CLASS_NAMES = {1: "m", 2: "2mm", 3: "3m", 4: "4mm", 6: "6mm"}
 
 ROTATION_ORDERS = (1, 2, 3, 4, 6)
+"""The coarsest level of the hierarchy: the highest rotation order of a group."""
 CRYSTAL_CLASSES = ("1", "m", "2", "2mm", "4", "4mm", "3", "3m", "6", "6mm")
+"""The ten point groups of wallpaper groups, the middle level of the hierarchy."""
 CRYSTAL_FAMILIES = ("oblique", "rectangular", "square", "hexagonal")
+"""Shapes of the conventional cell."""
 
 
 @dataclass(frozen=True)
@@ -233,3 +236,4 @@ def _group(label: int, row: tuple[str, str, PointGroup, str]) -> WallpaperGroup:
 
 
 WALLPAPER_GROUPS = WallpaperGroups(_group(label, row) for label, row in enumerate(_TABLE))
+"""The 17 groups in label order; ``WALLPAPER_GROUPS["p4g"]`` finds one by name."""

@@ -48,7 +48,7 @@ class Crystal(FeatureClassifier):
         """Fit the weights to packed features (B, PACKED) and labels (B,).
 
         Args:
-            rows: what :meth:`extract` returns.
+            rows: what ``extract`` returns.
             labels: groups.
             strength: inverse of the penalty on the weights, scikit-learn's C.
         """

@@ -67,7 +67,7 @@ class GroupKernel(ConstantModule):
     """Expands free weights into the filters of a plain convolution.
 
     With n dividing 4 there is one weight per pixel and the expansion permutes them: exact, and free of arithmetic. For
-    other n the weights are the coefficients of :func:`circular_basis`.
+    other n the weights are the coefficients of ``circular_basis``.
 
     Args:
         kernel_size: side of the kernel; even only where n divides 4.

@@ -35,7 +35,7 @@ class ImageFile:
 def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:
     """Read one image from a file, by its suffix.
 
-    :data:`equisym.data.readers.FORMATS` lists the formats. ``FILE#NAME`` picks an image by name, ``FILE#3`` one of a
+    ``equisym.data.readers.FORMATS`` lists the formats. ``FILE#NAME`` picks an image by name, ``FILE#3`` one of a
     stack, ``FILE#t,z,c`` one of a stack with several axes, ``FILE#NAME/3`` one of a stack with a name. Sizes are
     checked before pixels are read, nothing is ever unpickled, and no other file is opened. Several threads may read
     at once.

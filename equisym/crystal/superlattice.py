@@ -1,0 +1,115 @@
+"""Superlattices: which multiple of a lattice indexes some waves, and its name in terms of the lattice."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from equisym.crystal.indexing import Indexing
+from equisym.crystal.shifts import Array
+from equisym.crystal.spectral_peaks import SpectralPeaks
+from equisym.groups.lattice import finite_order_matrices, reduce_basis
+
+_LARGEST = 50  # cells of the lattice in one of a superlattice, at most: 7 x 7 are 49
+_ANY = 9  # cells: larger superlattices are looked for only if the lattice is stretched, turned, or centred
+_FEWEST = 4  # cells of the superlattice in the image
+_CHANCE = 0.05  # probability that so many peaks are on a superlattice by accident
+_FINEST = 0.12  # bins: no distance of a peak says more than this
+
+
+def find_superlattice(found: SpectralPeaks, index: Indexing, repeats: float) -> Array | None:
+    """The smallest superlattice that indexes all of some peaks, if that can hardly be by chance.
+
+    The fewer its cells are in the image, the nearer to any peak one of its reciprocal points lies.
+
+    Args:
+        found: peaks that the lattice does not index.
+        index: of the lattice.
+        repeats: cells of the lattice in the image.
+
+    Returns:
+        Its vectors as columns, in terms of the lattice's; integers.
+    """
+    reach = index.reach(found.position)
+    group = np.array(_alike(found.position @ index.basis))
+    tried = 0
+    for cells in range(2, min(_LARGEST, int(repeats / _FEWEST)) + 1):
+        forms = np.array(hermite_forms(cells))
+        tried += len(forms)
+        away = index.offsets(found.position, index.basis @ forms)
+        worst = (np.linalg.norm(away, axis=-1) - reach).max(-1)
+        best = int(worst.argmin())
+        if worst[best] > 0:
+            continue
+        # of those that differ by waves of the lattice, the mean is nearer; three of the rest are enough evidence
+        means = [np.average(away[best][group == g], axis=0, weights=found.power[group == g]) for g in np.unique(group)]
+        covered = np.pi * np.maximum((np.array(means) ** 2).sum(-1), _FINEST**2) * cells / repeats
+        tried_for = tried * cells / 2  # small ones are likelier from the start
+        if tried_for * np.sort(covered)[-3:].prod() < _CHANCE:
+            named = cells <= _ANY or not wood(index.basis, forms[best]).startswith("(")
+            return forms[best] if named else None
+    return None
+
+
+def _alike(k: Array) -> list[int]:
+    """A number for each of several waves, in units of the reciprocal lattice: the same where they differ by its points.
+
+    A wave and its twin are one.
+    """
+    seen: list[Array] = []
+    out = []
+    for one in k:
+        same = [
+            n for n, other in enumerate(seen) for d in (one - other, one + other) if np.abs(d - np.rint(d)).max() < 0.1
+        ]
+        out.append(same[0] if same else len(seen))
+        if not same:
+            seen.append(one)
+    return out
+
+
+@lru_cache
+def hermite_forms(index: int) -> tuple[Array, ...]:
+    """All sublattices of an index, as integer matrices whose columns are their vectors in the lattice's.
+
+    >>> len(hermite_forms(2)), len(hermite_forms(6))
+    (3, 12)
+    """
+    divisors = [d for d in range(1, index + 1) if index % d == 0]
+    return tuple(np.array([[d, s], [0.0, index // d]]) for d in divisors for s in range(d))
+
+
+def wood(basis: Array, matrix: Array) -> str:
+    """A superlattice in terms of the lattice, after Wood where both vectors turn by one angle; else its matrix.
+
+    Args:
+        basis: of the lattice, columns in pixels.
+        matrix: whose columns are the superlattice's vectors in the lattice's.
+
+    >>> hexagonal = np.array([[2.0, -1.0], [0.0, 3**0.5]])
+    >>> wood(hexagonal, np.diag([2.0, 1.0])), wood(hexagonal, np.array([[3.0, 2.0], [0.0, 1.0]]))
+    ('2 x 1', '√3 x √3 R30°')
+    """
+    inverse = np.linalg.inv(matrix)
+    cells = round(abs(np.linalg.det(matrix)))
+
+    def holds(vector: tuple[float, float]) -> bool:
+        k = inverse @ vector
+        return bool(np.abs(k - np.rint(k)).max() < 1e-6)
+
+    p = next(n for n in range(1, cells + 1) if holds((n, 0)))
+    q = next(n for n in range(1, cells + 1) if holds((0, n)))
+    if p * q == cells:
+        return f"{p} x {q}"
+    turns = [reduce_basis(basis @ matrix) @ np.array(g) @ np.linalg.inv(basis) for g in finite_order_matrices()]
+    turns = [t for t in turns if np.linalg.det(t) > 0 and np.abs(t.T @ t / cells - np.eye(2)).max() < 0.1]
+    if turns:  # one turn and stretch for both vectors
+        angle = min(round(abs(float(np.degrees(np.arctan2(t[1, 0], t[0, 0]))))) for t in turns)
+        side = f"{math.isqrt(cells)}" if math.isqrt(cells) ** 2 == cells else f"√{cells}"
+        return f"{side} x {side}" + (f" R{angle}°" if angle else "")
+    if p * q == 2 * cells and holds((p / 2, q / 2)):
+        return f"c({p} x {q})"
+    (a, b), (c, d) = matrix.T.astype(int).tolist()
+    return f"({a} {b} | {c} {d})"

@@ -1,0 +1,197 @@
+"""Sharp peaks of a spectrum that the lattice does not index, and what they tell: a superstructure, a second lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from equisym.crystal.indexing import Indexing, spanned
+from equisym.crystal.lattice_search import Lattice
+from equisym.crystal.shifts import Array
+from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
+from equisym.crystal.superlattice import find_superlattice, wood
+from equisym.groups.lattice import reduce_basis
+
+Kind = Literal["none", "superstructure", "single wave", "second lattice", "not periodic"]
+
+
+@dataclass(frozen=True)
+class PeakLimits:
+    """What counts as a peak, and what as off the lattice; set on the sweep of ``eval/spectral_peaks.py``.
+
+    Attributes:
+        sharp: height over the background of a peak; noise reaches 17 in one of a thousand images.
+        least: power of a peak as a part of the lattice's, below which nothing is told of it.
+        strongest: peaks that are looked at, at most.
+        skirt: bins around a stronger peak in which a weaker one is taken for a part of it.
+        weaker: part of the stronger peak's power below which it is.
+        explained: part of the power that a second lattice has to index.
+        exact: height over the background from which a peak's place is known to a tenth of a bin.
+        finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
+        misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
+        precision: the same as a multiple of what the background around the peaks may do.
+    """
+
+    sharp: float = 30.0
+    least: float = 1.5e-3
+    strongest: int = 64
+    skirt: float = 3.5
+    weaker: float = 0.15
+    explained: float = 0.8
+    exact: float = 100.0
+    finest: float = 0.35
+    misfit: float = 0.08
+    precision: float = 3.0
+
+
+LIMITS = PeakLimits()
+
+
+@dataclass(frozen=True)
+class Unindexed:
+    """What of an image's spectrum its lattice leaves unexplained.
+
+    Attributes:
+        kind: "none"; "superstructure": all at points of a superlattice; "single wave": along one line, such as hum of
+            the mains; "second lattice": on a lattice of their own; "not periodic": on no lattice.
+        strength: their power as a part of the power of all peaks.
+        peaks: those that the lattice does not index, the strongest first.
+        bases: of the superlattice, or of both lattices, columns in pixels; none for other kinds.
+        period: of the superstructure in terms of the lattice, such as "2 x 1"; empty for other kinds.
+    """
+
+    kind: Kind
+    strength: float
+    peaks: SpectralPeaks
+    bases: tuple[Array, ...] = ()
+    period: str = ""
+
+
+def unindexed_peaks(
+    image: Tensor,
+    lattice: Lattice,
+    *,
+    tiled: Tensor | None = None,
+    mask: Tensor | None = None,
+    spectrum: PowerSpectrum | None = None,
+) -> Unindexed:
+    """Find the sharp peaks of an image's spectrum that its lattice does not index, and what they are.
+
+    They are looked for in the image and in what the averaged cell leaves of it. A harmonic beyond Nyquist is folded
+    back by whole cycles per pixel: it is indexed as such, as long as it is no stronger than the other peaks promise.
+    A lattice of few large cells has a point near any wave, but at no more than a few of them exactly: if the
+    strong peaks are off their points by more than background and noise explain, none of them counts as indexed.
+
+    Args:
+        image: grey image, (H, W).
+        lattice: that of the image.
+        tiled: averaged cell and trend at each pixel, (H, W); without it, only the image is looked at.
+        mask: which pixels to look at, (H, W); all if not given.
+        spectrum: of the image, if known.
+
+    >>> import torch
+    >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    >>> square = torch.cos(2 * torch.pi * x / 9) + torch.cos(2 * torch.pi * y / 9)
+    >>> lattice = Lattice(np.eye(2) * 9, np.zeros((2, 2)), 1.0, 200.0)
+    >>> unindexed_peaks(square, lattice).kind
+    'none'
+    >>> found = unindexed_peaks(square + 0.2 * torch.cos(torch.pi * x / 9), lattice)
+    >>> found.kind, found.period, round(found.strength, 2)
+    ('superstructure', '2 x 1', 0.02)
+    """
+    whole = PowerSpectrum(image, mask) if spectrum is None else spectrum
+    every = whole.maxima()
+    index = Indexing(lattice, whole, every)
+    holds = index.holds(every.position)
+    own = every[holds]
+    strong = _exact(whole, own)
+    if _off(strong, index):
+        return _apart(strong, index)
+    periodic = float(own.power.sum())
+    found = _sharp(whole, every[~holds], every, periodic)
+    if tiled is not None:
+        left = PowerSpectrum(image - tiled, mask, variance=whole.variance)
+        more = left.maxima()
+        found = _joined(found, _sharp(left, more[~index.holds(more.position)], every, periodic), index.size)
+    found = found[~index.folded(found)]
+    if not len(found):
+        return Unindexed("none", 0.0, found)
+    strength = float(found.power.sum() / (found.power.sum() + periodic))
+    matrix = find_superlattice(found, index, lattice.repeats)
+    if matrix is not None:
+        bases = (reduce_basis(lattice.basis @ matrix),)
+        return Unindexed("superstructure", strength, found, bases, wood(lattice.basis, matrix))
+    if _collinear(found, index.size):
+        return Unindexed("single wave", strength, found)
+    second = spanned(found, index.size)
+    if second is not None and found.power[second[1]].sum() > LIMITS.explained * found.power.sum():
+        return Unindexed("second lattice", strength, found, (lattice.basis, reduce_basis(second[0])))
+    return Unindexed("not periodic", strength, found)
+
+
+def _exact(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
+    """The strongest peaks whose places are known to a fraction of a bin."""
+    own = own[np.linalg.norm(own.position, axis=-1) < LIMITS.finest][: LIMITS.strongest]
+    own = SpectralPeaks(own.position, own.power, spectrum.sharpness(own.position))
+    return own[own.sharpness > LIMITS.exact]
+
+
+def _off(strong: SpectralPeaks, index: Indexing) -> bool:
+    """Whether peaks are farther from the points of their lattice than background and noise explain.
+
+    A scan that is strained or bent moves all of them alike, which the fitted lattice follows.
+    """
+    if len(strong) < 4:
+        return False
+    spare = len(strong) / (len(strong) - 2)  # two numbers of each place, less the four of the lattice
+    away = index.bins(strong.position, index.fitted_to(strong))
+    misfit = float(np.sqrt(spare * np.average(away**2, weights=strong.power)))
+    known = float(np.sqrt(np.average(1 / strong.sharpness, weights=strong.power)))
+    return misfit > max(LIMITS.misfit, LIMITS.precision * known)
+
+
+def _apart(strong: SpectralPeaks, index: Indexing) -> Unindexed:
+    """Peaks of an image whose lattice is only near them: on two lattices, or on none."""
+    first = spanned(strong, index.size)
+    if first is None:
+        return Unindexed("not periodic", 1.0, strong)
+    rest = strong[~first[1]]
+    strength = float(rest.power.sum() / strong.power.sum())
+    second = spanned(rest, index.size)
+    if second is not None and rest.power[second[1]].sum() > LIMITS.explained * rest.power.sum():
+        return Unindexed("second lattice", strength, rest, (reduce_basis(first[0]), reduce_basis(second[0])))
+    return Unindexed("not periodic", strength, rest)
+
+
+def _sharp(spectrum: PowerSpectrum, some: SpectralPeaks, every: SpectralPeaks, periodic: float) -> SpectralPeaks:
+    """The sharp ones of some peaks, without those on the skirts of stronger ones."""
+    some = some[some.power > LIMITS.least * periodic][: LIMITS.strongest]
+    some = SpectralPeaks(some.position, some.power, spectrum.sharpness(some.position))
+    some = some[some.sharpness > LIMITS.sharp]
+    every = every[every.power > LIMITS.least * periodic]
+    size = np.array([spectrum.width, spectrum.height])
+    apart = (some.position[:, None] - np.concatenate((every.position, -every.position))) * size
+    wide = LIMITS.skirt + 0.012 * np.linalg.norm(some.position, axis=-1) * size.max()
+    near = np.linalg.norm(apart, axis=-1) < wide[:, None]
+    stronger = some.power[:, None] < LIMITS.weaker * np.concatenate((every.power, every.power))
+    return some[~(near & stronger).any(-1)]
+
+
+def _joined(first: SpectralPeaks, second: SpectralPeaks, size: Array) -> SpectralPeaks:
+    """The peaks of both, those of the second only where the first has none."""
+    apart = (second.position[:, None] - np.concatenate((first.position, -first.position))) * size
+    new = second[~(np.linalg.norm(apart, axis=-1) < 2).any(-1)]
+    pairs = ((first.position, new.position), (first.power, new.power), (first.sharpness, new.sharpness))
+    both = SpectralPeaks(*(np.concatenate(pair) for pair in pairs))
+    return both[np.argsort(-both.power, kind="stable")]
+
+
+def _collinear(found: SpectralPeaks, size: Array) -> bool:
+    """Whether peaks are along one line through the origin, to a bin and a half."""
+    x, y = (found.position * size).T
+    farthest = int(np.hypot(x, y).argmax())
+    across = np.abs(x * y[farthest] - y * x[farthest]) / np.hypot(x, y)[farthest]
+    return bool((across < 1.5).all())
