@@ -18,11 +18,8 @@ from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 from equisym.groups.asymmetric_unit import fold, fold_planes
 
 FAMILIES = ("noise", "photo", "atom")
-<<<<<<< HEAD
-VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
-=======
 """The kinds of motif: random pixels, pieces of photographs, atoms."""
->>>>>>> main
+VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
 GUARD_GRID = 48
 LEAST_SPREAD = 0.01  # a standard deviation below this is a blank: three grey levels of a photograph
 _TRIES_PER_CELL = 100
