@@ -87,6 +87,8 @@ def _train(config: TrainConfig, sets: ImageSets, start: float) -> dict[str, Any]
     rows = _fit(config, sets, model)
     if not is_first_process():
         return {}
+    if not (out / "best.ckpt").is_file():
+        raise ValueError(f"{out}: training was stopped before its first epoch was validated, there is nothing to test")
     check_checkpoint(out / "best.ckpt")
     model = _network(config, sets)
     model.load_state_dict(model_weights(out / "best.ckpt"))

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 import yaml
 
-import equisym.train
 from equisym.command_line import to_options
 from equisym.train.artifacts import write_whole
 from equisym.train.config import TrainConfig
@@ -180,7 +179,7 @@ def session() -> dict[str, Any]:
 
 def _commit() -> str | None:
     """The commit of the checkout that runs, with a mark if files differ from it; nothing for an installed package."""
-    root = Path(equisym.train.__file__).parents[2]
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     git = ["git", "-C", str(root)]

@@ -205,9 +205,10 @@ def test_a_logger_that_is_not_installed_is_said_at_once(tmp_path, logger, monkey
 
 
 def test_callbacks_of_the_configuration(tmp_path):
-    good = {"class_path": "lightning.pytorch.callbacks.Timer", "init_args": {"duration": "00:00:00:00"}}
-    train(TrainConfig(**SMALL | {"epochs": 3}, callbacks=[good], out=str(tmp_path / "a")))
-    assert len((tmp_path / "a/metrics.csv").read_text().splitlines()) < 4  # the timer has stopped it
+    stop = {"class_path": "lightning.pytorch.callbacks.EarlyStopping"}
+    stop["init_args"] = {"monitor": "valid_loss", "divergence_threshold": 0.0}
+    train(TrainConfig(**SMALL | {"epochs": 3}, callbacks=[stop], out=str(tmp_path / "a")))
+    assert len((tmp_path / "a/metrics.csv").read_text().splitlines()) == 2  # any loss is too high for it
     for bad, words in (
         ({"class_path": "os.getcwd"}, "is no lightning.pytorch.Callback"),
         ({"class_path": "lightning.pytorch.callbacks.NoSuch"}, "cannot be made"),
