@@ -7,11 +7,11 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["SymmetryClassifier", "__version__"]
+__all__ = ["SymmetryClassifier"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SymmetryClassifier":  # loaded when asked for, so that layers need torch alone
+    if name == "SymmetryClassifier":  # loaded on first use, so that the layers need torch alone
         from equisym.predict import SymmetryClassifier
 
         return SymmetryClassifier

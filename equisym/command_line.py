@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import re
 import sys
 import warnings
@@ -25,7 +26,7 @@ def run_command(
     positional: tuple[str, ...] = (),
     recorded: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> None:
-    """Parse ``sys.argv`` into a configuration and act on it.
+    """Parse ``sys.argv`` into a configuration and run a command with it.
 
     Each field of the dataclass is an option; its type, its default and its line under ``Attributes:`` in the docstring
     make the help text. Fields that a dataclass inherits stand under the title of the class that declares them.
@@ -33,13 +34,15 @@ def run_command(
 
     Args:
         config_class: frozen dataclass.
-        action: what to do with it.
+        action: function that runs the command.
         prog: name of the command.
         positional: fields that are given without a name.
         recorded: takes the values given and returns defaults that replace those of the dataclass, such as the options
             of a run that is continued.
 
-    A ``ValueError``, ``ImportError`` or ``OSError`` of the action is printed as one line on stderr, with exit code 2.
+    A ``ValueError``, ``ImportError`` or ``OSError`` of the action is printed as one line on stderr, with exit code 2. A
+    reader that goes away, as ``head`` does, ends the command without a word; an interruption ends it with exit code
+    130.
     """
     parser = _parser(config_class, prog, positional)
     warnings.showwarning = lambda message, *_, **__: print(f"{prog}: warning: {message}", file=sys.stderr)
@@ -50,6 +53,12 @@ def run_command(
             values = parser.parse_args().as_dict()
         values.pop("config", None)
         action(from_options(config_class, values))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it fails no more
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        sys.exit(130)
     except argparse.ArgumentError as error:
         _fail(prog, f"{_plain(str(error))}; {prog} --help lists the options")
     except (ValueError, ImportError, OSError) as error:
@@ -112,7 +121,8 @@ def _parser(config_class: type, prog: str, positional: tuple[str, ...]) -> Argum
 def _add(place: Any, field: dataclasses.Field, kind: Any, text: str, positional: bool) -> None:
     many = {"nargs": "+", "type": get_args(kind)[0]} if get_origin(kind) is list else {"type": kind}
     if positional:
-        place.add_argument(field.name, help=text, **many)
+        optional = "nargs" in many and field.default_factory is not dataclasses.MISSING
+        place.add_argument(field.name, help=text, **many | ({"nargs": "*"} if optional else {}))
     elif kind is bool:
         place.add_argument(f"--{option(field.name)}", action="store_true", help=text)
     else:

@@ -59,7 +59,7 @@ class Table:
     Attributes:
         heads: of the columns.
         rows: of cells.
-        folded: for a long table, the words that open it; empty for one that stands open.
+        folded: for a long table, the text to click to open it; empty for a table that is always open.
     """
 
     heads: Sequence[str]
@@ -112,7 +112,7 @@ Block = Heading | Text | Bullets | Table | Code | Picture | Figure
 
 
 def render_html(title: str, blocks: Sequence[Block]) -> str:
-    """One page that needs no other file."""
+    """A self-contained page."""
     heads = [block.text for block in blocks if isinstance(block, Heading)]
     links = "".join(f'<a href="#{_anchor(head)}">{html.escape(head)}</a> ' for head in heads)
     body = "\n".join(_html(block) for block in blocks)
@@ -188,7 +188,7 @@ def _html(block: Block) -> str:
 
 
 def _inline(text: str) -> str:
-    """Escape, and set what stands between back-quotes as code."""
+    """Escape the text and set parts between back-quotes as code."""
     parts = html.escape(text).split("`")
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 

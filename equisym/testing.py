@@ -1,4 +1,4 @@
-"""Measure and assert equivariance, for our layers and for yours."""
+"""Measure and assert equivariance, for the layers of this package and for your own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 def equivariance_errors(
     module: Callable[[Tensor], Tensor], x: Tensor, *, group: PointGroup, input: str = "image", output: str = "regular"
 ) -> Tensor:
-    r"""Relative equivariance error of a function, one figure for each group element.
+    r"""Relative equivariance error of a function, one value for each group element.
 
     .. math:: e(g) = \frac{\max |\Phi(g x) - g\,\Phi(x)|}{\max |\Phi(x)|}
 
@@ -43,7 +43,7 @@ def equivariance_errors(
 
     Returns:
         Errors on the CPU in float64, shape (order,). Elements that do not keep the pixel grid are applied by bicubic
-        interpolation, and the comparison is then made on the disc that the image's square holds.
+        interpolation, and compared on the disc inscribed in the image.
 
     Raises:
         ValueError: for an unknown input or output kind.
@@ -64,7 +64,7 @@ def equivariance_errors(
 def equivariance_error(
     module: Callable[[Tensor], Tensor], x: Tensor, *, group: PointGroup, input: str = "image", output: str = "regular"
 ) -> float:
-    """The greatest of :func:`equivariance_errors` over the group.
+    """The largest of the :func:`equivariance_errors` over the group.
 
     >>> from equisym.groups import D
     >>> from equisym.nn import LiftConv2d

@@ -1,4 +1,4 @@
-"""What every architecture costs, and how far its answer moves when the image is turned, before any training.
+"""Cost of every architecture, and change of its answer when the image is rotated, before training.
 
     python eval/architectures.py
 

@@ -1,4 +1,4 @@
-"""What the benchmark compares, and how much is trained at each scale."""
+"""Plan of the benchmark: what is compared, and how much is trained at each scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classifier as users have it, refusals and straightening included: on corrupted images, and on what has no period.
+"""The classifier as it is shipped, with refusals and drift correction: on corrupted and on non-periodic images.
 
     python eval/classifier.py                 # minutes; eval/results/symnet/classifier.md
 

@@ -1,4 +1,4 @@
-"""The share of images whose label the pixels bear out, by group: no other operation correlates above 1 - margin.
+"""The share of images that have no more symmetry than their label: no other operation correlates above 1 - margin.
 
     python eval/decidability.py --out eval/results/decidability.md
 
@@ -70,7 +70,8 @@ def main() -> None:
     theirs = {family: strongest(poster, family, args.count, args.size, grids[1:]) for family in FAMILIES}
     text = "\n".join(
         [
-            f"## Published distributions: labels that the pixels bear out, in percent, {args.count} images a cell",
+            "## Published distributions: images with exactly their label's symmetry, in percent, "
+            f"{args.count} images a cell",
             "",
             "The number beside a family is the margin: no operation outside the group correlates above 1 - margin.",
             "",

@@ -73,7 +73,7 @@ def kept(s: Situation, folder: Path | None) -> np.ndarray:
     """The situation's image, from a folder if it has been drawn before."""
     if folder is None:
         return s.draw()
-    path = folder / f"{re.sub(r'[^a-z0-9.]+', '_', f'{s.kind} {s.name}'.lower())}.npz"
+    path = folder / f"{re.sub(r'[^a-z0-9.+-]+', '_', f'{s.kind} {s.name}'.lower())}.npz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         picture = s.draw()

@@ -1,4 +1,4 @@
-"""One page on how networks generalise, from the result files of equisym-eval: HTML that needs no other file, Markdown.
+"""One page on how networks generalise, from the result files of equisym-eval, as self-contained HTML and Markdown.
 
     python eval/generalisation_report.py RESULTS.csv... --out DIR
 

@@ -1,4 +1,4 @@
-"""How much the answer of a D4 ResNet18 changes when the image is turned or flipped, by size and precision.
+"""How much the answer of a D4 ResNet18 changes when the image is rotated or flipped, by size and precision.
 
     python eval/invariance.py
 

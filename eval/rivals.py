@@ -1,4 +1,4 @@
-"""The same residual network of D4 on our layers and on those of escnn and e2cnn, beside a plain one: who learns what.
+"""The same D4 residual network on our layers and on those of escnn and e2cnn, and a plain one: what each learns.
 
     python eval/rivals.py --parity PYTHON [--seeds 0 1 2]
 

@@ -1,4 +1,4 @@
-"""What cell metric, mean and variance alone give away: a classifier that sees nothing else.
+"""Shortcuts: how well cell metric, mean and variance alone predict the group.
 
     python eval/shortcut_probe.py --out eval/results/shortcut_probe.md
 

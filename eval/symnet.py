@@ -163,9 +163,9 @@ def _published_distributions(rows: list[dict[str, str]]) -> list[str]:
         "## The published distributions",
         "",
         f'`preset="poster"`: trained on {MATRIX_IMAGES:,}, tested on 510 of each family, one seed; the 95 % interval '
-        "is Wilson's. Not all of these labels are borne out by the pixels: *decidable* is the share of images in which "
-        "no operation outside the group holds to within the margin (eval/results/decidability.md); of the others a "
-        "network can guess at the label, but not see it.",
+        "is Wilson's. Some of these images have more symmetry than their label: *decidable* is the share of images in "
+        "which no operation outside the group holds to within the margin (eval/results/decidability.md); of the others "
+        "a network can guess at the label, but not see it.",
         "",
         "| network | trained on | noise | photo | atom |",
         "|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Lattice and unit cell of an image, and how well each symmetry operation and each group holds; torch functions."""
+"""Measure an image: lattice, unit cell, and how well each symmetry operation and each group holds."""
 
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile

@@ -72,8 +72,8 @@ def whiten(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> 
 
     Args:
         image: grey images.
-        longest: standard deviation of the Gaussian whose average is taken off, as a part of the shorter side.
-        strength: how far strong shells are held back; 0 leaves the spectrum of the signal, 1 makes it white.
+        longest: standard deviation of the Gaussian average that is subtracted, as a fraction of the shorter side.
+        strength: how far strong shells are damped; 0 keeps the spectrum of the signal, 1 makes it white.
 
     Shape:
         ``(B, H, W)`` to the same.
@@ -135,7 +135,7 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
         image = image - image.mean((-2, -1), keepdim=True)
 
     def correlated(a: Tensor, b: Tensor, first: int = 1 - height) -> Tensor:
-        """Sum of a(x) b(x + t) from the transforms of a and b, from a first t_y on: negative ones or 0."""
+        """Sum of a(x) b(x + t) from the transforms of a and b, for t_y from ``first`` on, which is negative or 0."""
         full = torch.fft.irfft2(a.conj() * b, s=shape)
         across = torch.cat((full[..., shape[1] - width + 1 :], full[..., :width]), -1)
         return torch.cat((across[..., first:, :], across[..., :height, :]), -2) if first else across[..., :height, :]
@@ -170,9 +170,9 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
 
 
 def _overlap_sums(values: Tensor) -> Tensor:
-    """Sum of the values on the part of the image that a shift t leaves in common, x + t; (B, H, W) to (B, 2H-1, 2W-1).
+    """Sum of the values at x + t over the overlap of an image with itself shifted by t; (B, H, W) to (B, 2H-1, 2W-1).
 
-    That part is a rectangle at one corner, so running sums from the four corners hold all of them.
+    The overlap is a rectangle at one corner, so running sums from the four corners give all of them.
     """
     down = values.cumsum(-2)  # up to each row; from it on
     both = torch.cat((down, (down[..., -1:, :] - down[..., :-1, :])), -2)

@@ -1,4 +1,4 @@
-"""The unit cell of an image, averaged over all its repeats on a torus grid, with two independent half_sets."""
+"""The unit cell of an image, averaged over all its repeats on a torus grid, with two independent half sets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CellAverage:
         cell: the average over all repeats, row along b and column along a, (B, N, N).
         half_sets: the averages over the even and the odd repeats, as on a chessboard, (B, 2, N, N).
         basis: lattice vectors in pixels, columns a and b, (B, 2, 2).
-        trend: the smooth background that was taken off the images, (B, H, W).
+        trend: the smooth background that was subtracted from the images, (B, H, W).
         tiled: the average at each pixel of the images, (B, H, W).
     """
 
@@ -67,9 +67,9 @@ def average_cell(
 ) -> CellAverage:
     r"""Average an image over its lattice.
 
-    Each pixel is spread over the four grid points around its place in the cell; sums and counts are smoothed over a
-    fraction of a pixel, isotropically in the image, and divided. What the smoothing took away, and what a smooth
-    background explains better, is put back by iterating on the residual: ``c += average(f - trend - c)``.
+    Each pixel is spread over the four grid points around its position in the cell; sums and counts are smoothed over a
+    fraction of a pixel, isotropically in the image, and divided. What the smoothing removed is restored,
+    and a smooth background fitted, by iterating on the residual: ``c += average(f - trend - c)``.
 
     Args:
         image: grey images.
@@ -95,7 +95,7 @@ def average_cell(
     weight = torch.ones_like(flat) if mask is None else mask.flatten().to(flat).expand_as(flat)
     flat = flat - (flat * weight).sum(-1, keepdim=True) / weight.sum(-1, keepdim=True)
     counts = grid.smooth(grid.spread(weight))
-    least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel fell
+    least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel lies
     shapes = polynomials(height, wide, trend_order, image)[1:].flatten(1)
     shapes = torch.linalg.qr((shapes * weight[0]).T)[0]
     trend = torch.zeros_like(flat)
@@ -126,7 +126,7 @@ def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: An
 
 
 class _Grid:
-    """Spreading pixels onto the cell grids of two half_sets and reading them back, bilinearly."""
+    """Spread pixels onto the cell grids of the two half sets, and read them back, bilinearly."""
 
     def __init__(self, basis: Tensor, height: int, wide: int, size: int, width: float) -> None:
         self.size = size
@@ -148,9 +148,9 @@ class _Grid:
         self.width = width
 
     def _neighbours(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The grid points on either side of a place, and how far beyond the first it is."""
+        """The grid points on either side of a position, and its distance from the first."""
         whole = t.floor()
-        first = (whole - (whole / self.size).floor() * self.size).long()  # remainders of integers take longer
+        first = (whole - (whole / self.size).floor() * self.size).long()  # faster than the remainder of integers
         return first, (first + 1).masked_fill(first == self.size - 1, 0), t - whole
 
     def spread(self, values: Tensor) -> Tensor:

@@ -19,13 +19,13 @@ LOWEST, HIGHEST = 1 / 128, 0.5  # cycles per pixel
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Fourier coefficients of cells, on shells of equal frequency in the image.
+    """Fourier coefficients of cells, in resolution shells (equal frequency in the image).
 
     Attributes:
         full: of the average over all repeats, (B, N, N) complex.
-        half: of the two half_sets, (B, 2, N, N) complex.
+        half: of the two half sets, (B, 2, N, N) complex.
         shell: shell of each coefficient, SHELLS for those beyond the image's resolution and for the mean, (B, N, N).
-        signal: power that both half_sets share, (B, SHELLS).
+        signal: power that both half sets share, (B, SHELLS).
         total: power of the full average, (B, SHELLS).
         count: coefficients on each shell, (B, SHELLS).
     """
@@ -55,7 +55,7 @@ def shell_edges(like: Tensor) -> Tensor:
 
 
 def spectrum(average: CellAverage) -> Spectrum:
-    """Fourier coefficients of averaged cells, with their signal measured by what the half_sets share."""
+    """Fourier coefficients of averaged cells; the signal is what the half sets share."""
     full = torch.fft.fft2(average.cell, norm="forward")
     half = torch.fft.fft2(average.half_sets, norm="forward")
     q = average.frequency()
@@ -94,7 +94,7 @@ def transposed_frequencies(size: int) -> tuple[Tensor, Tensor]:
 def products(s: Spectrum, which: Tensor) -> Tensor:
     """F(k) conj F(W^T k) for chosen matrices, free of noise bias; (B, M, N*N) complex.
 
-    A coefficient paired with itself would count its noise as agreement, so there the half_sets are multiplied instead.
+    A coefficient paired with itself would count its noise as agreement, so there the half sets are multiplied instead.
     """
     size = s.full.shape[-1]
     index, own = transposed_frequencies(size)
@@ -137,14 +137,14 @@ def over_translations(cross: Tensor, size: int, refine: int = 2) -> Tensor:
 
 
 def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
-    """Weight of each pair k, W^T k: the geometric mean, which favours neither; (B, N, N) to (B, M, N*N)."""
+    """Weight of each pair k, W^T k, the geometric mean of both; (B, N, N) to (B, M, N*N)."""
     index = transposed_frequencies(weight.shape[-1])[0][which]
     flat = weight.flatten(1)
     return (flat[:, None] * _taken(flat, index)).sqrt()
 
 
 def _taken(flat: Tensor, index: Tensor) -> Tensor:
-    """Rows (B, N) at indices (M, N), (B, M, N); one by one, which is three times as fast as all at once."""
+    """Rows (B, N) at indices (M, N), (B, M, N); in a loop, which is three times faster than all at once."""
     taken = [row.index_select(0, index.flatten()) for row in flat]
     return (taken[0][None] if len(taken) == 1 else torch.stack(taken)).unflatten(1, index.shape)
 

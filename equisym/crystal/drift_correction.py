@@ -1,4 +1,4 @@
-"""Slow scans bend a lattice: the drift of the lines from the phases of its waves, and the image without it."""
+"""Drift correction of slow scans: measure each line's shift from the phases of the lattice's waves, and undo it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from equisym.crystal.shifts import Array
 
 _WAVES, _LONGEST_INDEX = 8, 5
 _DEGREE = 3
-_BANDS = (1 / 3, 1 / 2, 1 / 4)  # of the height: the middle lines, which bend least
+_BANDS = (1 / 3, 1 / 2, 1 / 4)  # of the height: bands of middle lines, which bend least
 _STEADY = 0.35  # of the image repeats in the middle band, or nothing is measured
 _GRID = 48
-_STRAIGHT = 1.0  # pixels: less drift is none
-_LINES = 2  # times that all lines are laid on the averaged cell, after the first
-_JITTER = 1.0  # pixels: how far single lines are expected to lie off
-_FINER = 0.1  # e times as many cells outweigh so much less that repeats
+_STRAIGHT = 1.0  # pixels: less drift is ignored
+_LINES = 2  # further rounds in which all lines are matched to the averaged cell
+_JITTER = 1.0  # pixels: expected jitter of single lines
+_FINER = 0.1  # e times as many cells are worth this much of the score
 
 
 def correct_drift(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor, float] | None:
-    r"""Take the drift of the scan lines off an image of a lattice.
+    r"""Remove the drift of the scan lines from an image of a lattice.
 
     The middle lines give the lattice. Each of its strongest waves k is demodulated,
 
     .. math:: r_k(y) = \sum_x f(x, y)\, e^{-2 \pi i k \cdot B^{-1} (x, y)}, \qquad
               \arg r_k(y) / s_k(y) = 2 \pi\, k \cdot B^{-1} D(y) + \mathrm{const}
 
-    where s is the same of the averaged cell, tiled, which the border cuts in the same places: without drift the
-    quotient is constant however few the cells are. The phases of all waves give the drift D of each line, fitted by a
-    cubic. Then each line is laid on the
-    averaged cell, three times, which takes off what it jitters. Of several widths of the middle, the one counts after
-    which most of the image repeats.
+    where s is the same for the tiled cell average, which the border cuts in the same places: without drift their
+    quotient is constant, however few cells there are. The phases of all waves give the drift D of each line, fitted by
+    a cubic. Then each line is matched to the averaged cell, three times, which removes its jitter. Of several widths of
+    the middle band, the one is used after which most of the image repeats.
 
     Args:
         image: grey image (H, W).
-        lattice: that of the whole image, if known; lines in which less repeats are not followed.
+        lattice: that of the whole image, if known; a band in which less repeats is not used.
 
     Returns:
-        The image with straight columns, and the greatest shift in pixels beyond what a linear distortion explains, 0 if
-        there is none to speak of; ``None`` where the middle of the image shows no lattice.
+        The image with straight columns, and the largest shift in pixels beyond a linear distortion, 0 if it is
+        negligible; ``None`` where the middle of the image shows no lattice.
 
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
     >>> bent = x + 5 * (y / 64 - 1) ** 2
@@ -81,20 +80,20 @@ def correct_drift(image: Tensor, lattice: Lattice | None = None) -> tuple[Tensor
 
 
 def merit(lattice: Lattice | None) -> float:
-    """For choosing between lattices of an image taken in several ways: how much repeats, and how often."""
+    """Score for choosing between lattices of differently corrected images: how much repeats, and how often."""
     if lattice is None:
         return -np.inf
     return lattice.score + _FINER * float(np.log(lattice.repeats))
 
 
 def is_straight(image: Tensor, lattice: Lattice, cell: Tensor) -> bool:
-    """Whether the phases of a lattice's waves show no drift to speak of; quicker than :func:`correct_drift`."""
+    """Whether the phases of a lattice's waves show no significant drift; quicker than :func:`correct_drift`."""
     drift = _bend(detrend(image, 2), lattice, cell)
     return drift is not None and bool(np.hypot(*drift.T).max() < _STRAIGHT)
 
 
 def _bend(flat: Tensor, lattice: Lattice, cell: Tensor) -> Array | None:
-    """Drift of each line beyond a linear one, which the lattice takes up, (H, 2)."""
+    """Drift of each line without its linear part, which the lattice absorbs, (H, 2)."""
     inverse = np.linalg.inv(lattice.basis)
     waves = _strongest(cell, lattice.basis)
     if np.linalg.matrix_rank(waves) < 2:
@@ -116,7 +115,7 @@ def _bend(flat: Tensor, lattice: Lattice, cell: Tensor) -> Array | None:
 
 
 def _line_by_line(flat: Tensor, drift: Array, times: int) -> list[tuple[Array, Lattice]]:
-    """The drift with each line's own, so many times over, and each time the lattice without it."""
+    """Refine the drift line by line, several times; yields each refined drift with the lattice after its removal."""
     found = []
     for step in range(times + 1):
         straight = _undo(flat, drift)
@@ -130,7 +129,7 @@ def _line_by_line(flat: Tensor, drift: Array, times: int) -> list[tuple[Array, L
 
 
 def _jitter(flat: Tensor, drift: Array, straight: Tensor, lattice: Lattice) -> Array:
-    """How far along x each line lies off the averaged cell, (H, 2): one step of least squares, held back by noise."""
+    """Shift along x of each line against the averaged cell, (H, 2): one regularised least-squares step."""
     average = average_cell(straight[None], torch.from_numpy(lattice.basis).to(flat)[None])
     cell = average.cell[0].double().numpy()
     y, x = np.indices(flat.shape)
@@ -166,11 +165,11 @@ def _row_phases(image: Array, model: Array, frequencies: Array) -> tuple[Array, 
 
 
 def _demodulated(image: Array, frequencies: Array) -> Array:
-    """What each line holds of each wave, smoothed over a tenth of the lines; (waves, H) complex."""
+    """Amplitude of each wave on each line, smoothed over a tenth of the lines; (waves, H) complex."""
     height, width = image.shape
     y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
     across = np.exp(-2j * np.pi * np.outer(x, frequencies[:, 0])) * np.hanning(width)[:, None]
-    # by torch, whose threads a caller can limit: numpy's own stand in each other's way in several processes
+    # torch, because a caller can limit its threads: numpy's would compete in several processes
     real, imaginary = (torch.from_numpy(image) @ torch.from_numpy(part) for part in (across.real, across.imag))
     rows = torch.complex(real, imaginary).numpy().T * np.exp(-2j * np.pi * np.outer(frequencies[:, 1], y))
     reach = height // 10

@@ -1,4 +1,4 @@
-"""Gratings: images that vary in one direction alone, also where pixels make a staircase of their slanting edges."""
+"""Gratings: images that vary in one direction only, including slanted ones whose edges are staircases of pixels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def find_grating(image: Tensor, mask: Tensor | None = None, *, spectrum: PowerSp
     """Whether an image is of stripes: every peak of its spectrum is a harmonic of one wave.
 
     Slanting edges without grey steps have harmonics beyond Nyquist. Pixels fold them back by whole cycles per pixel,
-    all over the spectrum; they are told by their places and by their power, which falls off as those below Nyquist do.
+    all over the spectrum; they are recognised by their positions and by their power, which falls off like that of those
+    below Nyquist.
 
     Args:
         image: grey image, (H, W).

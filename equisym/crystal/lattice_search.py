@@ -16,8 +16,11 @@ from equisym.crystal.shifts import Array, ShiftMap
 from equisym.groups.lattice import reduce_basis
 
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
-PSEUDO = 0.05  # translations that correlate less than the lattice's own by more than this part are none
-_CANDIDATE_VECTORS = ((0.85, 16), (0.6, 24))  # of at least this part of the highest peaks, so many
+PSEUDO = 0.05  # a translation may correlate less than the lattice's own by at most this fraction
+_CANDIDATE_VECTORS = (
+    (0.85, 16),
+    (0.6, 24),
+)  # (fraction of the highest, most): peaks to combine
 _CANDIDATE_LATTICES = 12
 
 
@@ -28,7 +31,7 @@ class Lattice:
     Attributes:
         basis: reduced primitive vectors a and b in pixels (x right, y down), columns, shape (2, 2).
         uncertainty: standard errors of the four numbers, shape (2, 2).
-        score: mean autocorrelation over all lattice translations: the part of the image that repeats, 1 without noise.
+        score: mean autocorrelation over all lattice translations: the fraction of the image that repeats.
         repeats: area of the image, or of the mask, over cell area.
     """
 
@@ -74,7 +77,7 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, mask: Tensor |
 
 
 def shift_map(image: Tensor, mask: Tensor | None = None, *, min_overlap: float = 0.12) -> ShiftMap:
-    """The autocorrelation in which :func:`estimate_lattice` looks: of the texture brought out of the image (H, W)."""
+    """The autocorrelation that :func:`estimate_lattice` searches: that of the detrended, whitened image (H, W)."""
     return _autocorrelated(detrend(image.detach(), 1, mask), min_overlap, mask)
 
 
@@ -89,7 +92,7 @@ def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float, float]]:
     position, height = _peaks(found)
     if len(position) < 2:
         return []
-    # the nearest among the highest, where a lattice's own vectors stand out from the texture's likenesses
+    # the nearest among the highest: there the lattice vectors stand out from similarities within the motif
     top = np.median(height[: max(3, len(height) // 50)])
     nearest = np.argsort((position**2).sum(-1), kind="stable")
     chosen = [nearest[height[nearest] >= part * top][:most] for part, most in _CANDIDATE_VECTORS]
@@ -173,11 +176,11 @@ def refine_lattices(found: ShiftMap, bases: Sequence[Array]) -> tuple[Array, Arr
 
 def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float, float]]) -> Array:
     """The smallest cell whose translations all hold as well as those of its sublattices."""
-    # few translations may hold better than the rest by chance: at least that much, each is held to have
+    # few translations may hold well by chance, so count two standard errors less
     best = max(score - 2 * error for _, score, error in candidates)
     good = [basis for basis, score, _ in candidates if score >= 0.9 * best]
     basis = min(good, key=lambda b: abs(np.linalg.det(b)))
-    slack = PSEUDO + 0.15 * (1 - min(max(best, 0.0), 1.0))  # what defects and noise may take from single shifts
+    slack = PSEUDO + 0.15 * (1 - min(max(best, 0.0), 1.0))  # what defects and noise may cost single shifts
     for _ in range(4):
         (own,) = found.values([basis])
         for matrix in _SUBLATTICES:  # drop translations that hold clearly less well than the rest
@@ -218,7 +221,7 @@ def _peaks(found: ShiftMap) -> tuple[Array, Array]:
 
 
 def _same(inverses: NDArray[np.floating], basis: Array, tolerance: float) -> NDArray[np.bool_]:
-    """Which of several lattices, given the inverses (n, 2, 2) of their bases, are the lattice of another basis."""
+    """Which of several lattices, given by the inverses (n, 2, 2) of their bases, equal the lattice of another basis."""
     k = inverses @ basis
     whole = np.rint(k)
     det = whole[:, 0, 0] * whole[:, 1, 1] - whole[:, 0, 1] * whole[:, 1, 0]

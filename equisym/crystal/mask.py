@@ -1,4 +1,4 @@
-"""The part of an image that shows the sample, where an aperture, a mask or a turned scan leaves the rest empty."""
+"""Field mask: the part of an image that shows the specimen, if an aperture or a rotated scan leaves the rest empty."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from scipy.ndimage import binary_erosion, binary_opening, label, uniform_filter
 from scipy.spatial import ConvexHull
 from torch import Tensor
 
-_WINDOW = 5  # pixels: the contrast is looked at in squares of this side
-_EMPTY = 0.1  # of the contrast that a tenth of the squares exceed: less than that is none
-_BORDER = 0.1  # of the border without contrast from pixel to pixel: with less, nothing can be empty
-_MOST, _LEAST = 0.93, 0.05  # of the image: beyond, all of it is mask; below, nothing is
+_WINDOW = 5  # pixels: side of the squares in which contrast is measured
+_EMPTY = 0.1  # of the contrast that a tenth of the squares exceed: less counts as empty
+_BORDER = 0.1  # fraction of the border that must be flat before anything can be empty
+_MOST, _LEAST = 0.93, 0.05  # of the image: above, there is no mask; below, no field
 
 
 def field_mask(image: Tensor) -> Tensor | None:
-    """Find the convex part of an image outside which nothing is seen up to the border.
+    """Find the convex part of an image outside of which it is empty up to the border.
 
-    Empty is what joins the border and has no contrast; the mask is the convex hull of the rest, less a margin that
-    the edge may have touched. A pattern of spots on an even ground may look so as well: compare what is found with
-    the mask and without.
+    Empty means connected to the border and without contrast. The mask is the convex hull of the rest, less a margin
+    for the edge. A pattern of spots on a flat background may look the same: compare the results with and without
+    the mask.
 
     Args:
         image: grey image, shape (H, W).
 
     Returns:
-        Which pixels are in the mask, (H, W), or ``None`` if all of the image or next to nothing of it is.
+        Which pixels are in the mask, (H, W), or ``None`` if they are all of the image or next to nothing.
 
     >>> y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
     >>> disc = torch.hypot(x - 40, y - 48) < 36
@@ -53,7 +53,7 @@ def field_mask(image: Tensor) -> Tensor | None:
         return None
     edges = ConvexHull(points).equations  # normal . (row, column) + offset <= 0 inside
     rows, columns = np.ogrid[: grey.shape[0], : grey.shape[1]]
-    # the squares reach half a window over the edge; as much again is left out on its inner side
+    # the squares reach half a window across the edge; leave out as much again inside it
     inside = np.ones_like(seen)
     for normal_y, normal_x, offset in edges:
         inside &= normal_y * rows + normal_x * columns + offset <= 0

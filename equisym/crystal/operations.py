@@ -1,4 +1,4 @@
-"""How well each single operation holds in a cell, at its best translation: rotations, mirrors and glides apart."""
+"""Operation scores: how well each rotation, mirror and glide holds in a cell, at its best translation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OperationScore:
 
     Attributes:
         W: linear part in the cell's basis.
-        kind: rotation, mirror or glide; both in turn for a reflection with respect to which the lattice is centred.
+        kind: rotation, mirror or glide; ``both`` where mirrors and glides alternate, as on a centred lattice.
         order: of a rotation: 2, 3, 4 or 6; 2 for reflections.
         score: correlation of the cell with its image under the operation, 1 if it holds.
         translation: in fractions of the cell, shape (2,).
@@ -41,12 +41,12 @@ class OperationScore:
 
 
 def operation_scores(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> list[list[OperationScore]]:
-    """Score every finite-order operation that strains the lattice little enough, in each of several cells.
+    """Score every operation that the lattice allows within a strain, in each of several cells.
 
     Args:
         s: spectrum of the cells.
         basis: their lattices, (B, 2, 2).
-        whitening: power by which strong frequencies are held back; 0 is the plain correlation of the signal.
+        whitening: exponent that damps strong frequencies; 0 is the plain correlation of the signal.
 
     Returns:
         For each cell its operations, best first.
@@ -72,9 +72,9 @@ def operation_scores(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> l
 
 
 def repeats_within(s: Spectrum, *, whitening: float = 0.5) -> Tensor:
-    """How nearly each cell has a translation of its own: the highest peak of its autocorrelation on the torus, (B,).
+    """How nearly each cell is periodic in itself: the highest peak of its autocorrelation on the torus, (B,).
 
-    Near 1, the cell is a multiple of a smaller one, or of one that an image shows bent.
+    Near 1, the cell is a multiple of a smaller one, or of one that the image shows bent.
     """
     which = torch.tensor([matrix_index()[IDENTITY]])
     maps = correlation_maps(s, search_weight(s, whitening), which, refine=1)[:, 0]
@@ -97,7 +97,7 @@ def _cyclic(m: Matrix) -> tuple[Matrix, ...]:
 
 @lru_cache
 def _kinds(m: Matrix, grid: int) -> tuple[tuple[str, int, Tensor], ...]:
-    """What an operation is at each translation of a grid: pairs of kind, order and mask."""
+    """Kind of an operation at each translation of a grid: tuples of kind, order and mask."""
     op = Operation(m, (0, 0))  # pyright: ignore[reportArgumentType]
     if op.determinant > 0:
         return (("rotation", op.rotation_order, torch.ones(grid * grid, dtype=torch.bool)),)

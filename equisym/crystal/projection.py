@@ -1,4 +1,4 @@
-"""How well a cell agrees with each of the 17 groups: best setting, best origin, and what each operation says there."""
+"""Fit each of the 17 groups to a cell: best setting, best origin, agreement and residual."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from equisym.crystal.correlation import (
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import Setting, settings
 
-STRAIN = 0.25  # no setting that strains the lattice by more is looked at
+STRAIN = 0.25  # settings that strain the lattice by more are not tried
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The best way to lay one group into one cell.
+    """The best fit of one group to one cell.
 
     Attributes:
         setting: orientation of the group.
@@ -42,7 +42,7 @@ class Fit:
 
 
 def search_weight(s: Spectrum, whitening: float = 0.5) -> Tensor:
-    """Weight on the coefficients: reliable ones count, and strong shells are held back by a power; (B, N, N)."""
+    """Weight of the coefficients: reliable ones count, and strong shells are damped by a power; (B, N, N)."""
     mean = s.signal.clamp(min=0) / s.count.clamp(min=1)
     strongest = mean.amax(-1, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)
     level = (mean / strongest).clamp(min=1e-6)
@@ -69,7 +69,7 @@ def _gathers(grid: int) -> list[Tensor]:
 
 
 def fit_groups(s: Spectrum, basis: Tensor, *, polish: int = 2) -> list[list[Fit | None]]:
-    """Lay each of the 17 groups into each cell as well as it will go.
+    """Find the best fit of each of the 17 groups to each cell.
 
     Args:
         s: spectrum of the cells.
@@ -77,7 +77,7 @@ def fit_groups(s: Spectrum, basis: Tensor, *, polish: int = 2) -> list[list[Fit 
         polish: Newton steps on the origin.
 
     Returns:
-        For each cell, seventeen fits in label order; ``None`` where the lattice would be strained too far.
+        For each cell, seventeen fits in label order; ``None`` where the lattice would have to be strained too far.
     """
     weight = search_weight(s)
     return [_fit_one(s.select(i), weight[i : i + 1], basis[i], polish) for i in range(len(basis))]
@@ -93,7 +93,7 @@ def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fi
     pairs = _Pairs(s, weight, which)
     maps = pairs.maps.flatten(-2)
     grid = pairs.maps.shape[-1]
-    power = maps[place[IDENTITY], 0].item() or torch.finfo(maps.dtype).tiny  # 0 where no wave can be relied on
+    power = maps[place[IDENTITY], 0].item() or torch.finfo(maps.dtype).tiny  # 0 where no wave is reliable
     best: dict[str, tuple[float, Setting, int, float]] = {}
     for setting, strain, gather in zip(settings(), strains, _gathers(grid), strict=True):
         if strain > STRAIN:
@@ -139,7 +139,7 @@ class _Pairs:
         self.power = (own * weight.flatten()[keep]).sum()
 
     def measure(self, setting: Setting, chosen: Tensor, origin: Tensor, strain: float, polish: int) -> Fit:
-        """Polish the origin and read the operations there."""
+        """Refine the origin and measure the operations there."""
         if not len(chosen):
             return Fit(setting, origin, 1.0, strain, self.weight.new_zeros(0, SHELLS))
         operations = setting.operations[1:]
@@ -198,6 +198,6 @@ def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
 
 
 def residual(cell: Tensor, projected: Tensor) -> Tensor:
-    """The part of a cell's variance that a projection takes away, 0 if the cell has the group."""
+    """The fraction of a cell's variance that a projection removes, 0 if the cell has the group."""
     centred = cell - cell.mean((-2, -1), keepdim=True)
     return (cell - projected - (cell - projected).mean()).square().sum() / centred.square().sum()

@@ -19,7 +19,7 @@ class Correlations:
     """Correlation of each operation class under spectral filters.
 
     Attributes:
-        value: signal correlation, noise taken out; 1 if the operations hold, (B, 39, K).
+        value: correlation of the signal, corrected for noise; 1 if the operations hold, (B, 39, K).
         error: its standard error if they hold, from the noise, (B, 39, K).
         chance: its spread if they do not and the cell has no other order, (B, 1, K).
     """
@@ -66,11 +66,11 @@ def information_criterion(e: SymmetryFeatures, floor: float = 0.03) -> Tensor:
     .. math:: \mathrm{IC}(G) = \sum_r J_r(G) / \sigma_r^2 + 2 n_r / |G|
 
     with the residual J of projecting the cell's n coefficients of shell r onto the group, and the noise variance of one
-    coefficient. The half_sets of the cell give the noise, where the method's inventors have to compare two groups.
+    coefficient. The half sets of the cell give the noise, so that no pair of groups is needed to estimate it.
 
     Args:
         e: symmetry features.
-        floor: least noise relative to the signal, for what is systematic rather than noise.
+        floor: smallest noise relative to the signal, to allow for systematic deviations.
     """
     signal = e.signal.clamp(min=0)
     total = signal / e.reliability.clamp(min=1e-3)

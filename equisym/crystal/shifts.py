@@ -39,7 +39,7 @@ class ShiftMap:
         return (self.rho.shape[1] + 1) // 2
 
     def overlap(self, t: Array) -> Array:
-        """The part of the image that overlaps itself under shifts (..., 2), x first."""
+        """The fraction of the image that overlaps itself under shifts (..., 2), x first."""
         if self.known is not None:
             row = np.clip(np.rint(t[..., 1]).astype(int) + self.height - 1, 0, self.rho.shape[0] - 1)
             column = np.clip(np.rint(t[..., 0]).astype(int) + self.width - 1, 0, self.rho.shape[1] - 1)
@@ -126,7 +126,7 @@ class ShiftMap:
         return np.where(whole > 0, mean, -1.0), np.where(whole > 0, error, np.inf)
 
     def values(self, bases: Sequence[Array]) -> list[Shifts]:
-        """What there is at the translations of each of several lattices, for :meth:`Shifts.deficit`."""
+        """Correlations at the translations of each of several lattices, for :meth:`Shifts.deficit`."""
         _, t, of = self.of_lattices(bases, most=1200)
         weight, value = np.sqrt(self.overlap(t)), self.at(t)
         size = (self.width, self.height)
@@ -158,7 +158,7 @@ class Shifts:
 
     @cached_property
     def design(self) -> Array:
-        """What may change the correlation from shift to shift, weighted: constant, a free column, nuisances; (n, 7)."""
+        """Weighted design matrix of the fit in :meth:`deficit`: constant, a free column, nuisances; (n, 7)."""
         x, y = (self.t / self.size).T
         between = (np.sin(np.pi * self.t) ** 2).sum(-1)
         nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(self.t[:, 1] ** 2))), -1)
@@ -166,10 +166,10 @@ class Shifts:
         return np.concatenate((one, nuisance - nuisance.mean(0)), 1) * self.weight[:, None]
 
     def deficit(self, coarser: Array) -> tuple[float, float]:
-        """By how much the shifts that only this lattice has correlate less than those of a coarser one.
+        """How much less the shifts that only this lattice has correlate than those of a coarser one.
 
-        Single shifts also lose for other reasons: fine texture between pixels, backgrounds and defects that vary
-        over the image, lines that shift as a whole. Those losses are fitted along with the difference.
+        Single shifts also lose correlation for other reasons: fine texture between pixels, backgrounds and defects
+        that vary over the image, displaced lines. Those losses are fitted along with the difference.
 
         Returns:
             The deficit (0 if they hold as well, 1 if they do not correlate at all) and its standard error, taken as 0
@@ -218,5 +218,5 @@ def _cubic(t: Array) -> Array:
 
 
 def _within(values: NDArray[Any], least: Any, most: Any) -> NDArray[Any]:
-    """``numpy.clip``, whose many kinds of arguments cost more than the few values here."""
+    """``numpy.clip`` without its overhead, which dominates for so few values."""
     return np.minimum(np.maximum(values, least), most)

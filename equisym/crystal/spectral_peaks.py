@@ -1,4 +1,4 @@
-"""Peaks of an image's power spectrum, with their power and how far they stand out of what is around them."""
+"""Peaks of an image's power spectrum, with their power and their height above the background."""
 
 from __future__ import annotations
 

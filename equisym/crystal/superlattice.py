@@ -1,4 +1,4 @@
-"""Superlattices: which multiple of a lattice indexes some waves, and its name in terms of the lattice."""
+"""Superlattices: the multiple of a lattice that indexes given waves, and its name in terms of the lattice."""
 
 from __future__ import annotations
 

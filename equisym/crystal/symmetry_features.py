@@ -46,7 +46,7 @@ class SymmetryFeatures:
         signal: share of each shell in the signal power, (B, SHELLS).
         reliability: share of signal in each shell's power, 0 to 1, (B, SHELLS).
         count: coefficients on each shell, (B, SHELLS).
-        admitted: whether a group's lattice is within the strain that is looked at, (B, 17).
+        admitted: whether the lattice is within the allowed strain of a group's, (B, 17).
         strain: of the lattice against each group's, (B, 17).
         agreement: weighted mean correlation of each group's operations, (B, 17).
         score: how much of the image repeats with the lattice, (B,).
@@ -137,7 +137,7 @@ class Measurement:
         average: its averaged cell.
         spectrum: the cell's waves.
         fits: what each of the 17 groups makes of it, ``None`` where the lattice does not admit the group.
-        mask: the part of the image that was looked at, (H, W); ``None`` for all of it.
+        mask: the part of the image that was used, (H, W); ``None`` for all of it.
     """
 
     lattice: Lattice
@@ -153,7 +153,7 @@ class Scan:
 
     Attributes:
         image: without the drift of its lines, (H, W).
-        shift: the greatest that was taken off, in pixels; 0 for none.
+        shift: the largest that was removed, in pixels; 0 for none.
         measurement: what was found; ``None`` without a lattice.
     """
 
@@ -226,7 +226,7 @@ def _looks_straight(image: Tensor, m: Measurement) -> bool:
 
 @torch.no_grad()
 def extract_features(images: Tensor, *, scans: bool = False) -> SymmetryFeatures:
-    """Symmetry features of images of any brightness and contrast; the mean of their channels is looked at.
+    """Symmetry features of images of any brightness and contrast; the mean of their channels is used.
 
     Args:
         images: ``(B, C, H, W)``.

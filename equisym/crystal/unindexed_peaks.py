@@ -1,4 +1,4 @@
-"""Sharp peaks of a spectrum that the lattice does not index, and what they tell: a superstructure, a second lattice."""
+"""Sharp peaks of a spectrum that the lattice does not index: signs of a superstructure or a second lattice."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PeakLimits:
 
     Attributes:
         sharp: height over the background of a peak; noise reaches 17 in one of a thousand images.
-        least: power of a peak as a part of the lattice's, below which nothing is told of it.
-        strongest: peaks that are looked at, at most.
+        least: power of a peak as a part of the lattice's, below which it is ignored.
+        strongest: most peaks that are examined.
         skirt: bins around a stronger peak in which a weaker one is taken for a part of it.
         weaker: part of the stronger peak's power below which it is.
         explained: part of the power that a second lattice has to index.
@@ -88,7 +88,7 @@ def unindexed_peaks(
     Args:
         image: grey image, (H, W).
         lattice: that of the image.
-        tiled: averaged cell and trend at each pixel, (H, W); without it, only the image is looked at.
+        tiled: averaged cell and trend at each pixel, (H, W); without it, only the image is used.
         mask: which pixels to look at, (H, W); all if not given.
         spectrum: of the image, if known.
 

@@ -1,4 +1,4 @@
-"""Many patterns at once, on any device: one fold and one texture read for each wallpaper group among them."""
+"""Images of many patterns at once, on any device, with one pass for each wallpaper group among them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from equisym.groups.asymmetric_unit import fold_planes
 
 
 def images(patterns: Sequence[Pattern], size: int, *, device: torch.device | str = "cpu") -> Tensor:
-    """The images of many patterns, as :meth:`Pattern.image` makes them one by one.
+    """Render many patterns; the result equals :meth:`Pattern.image` of each.
 
-    On a GPU this is one launch for each step and group; on a CPU one image at a time stays in the cache and is as fast.
+    On a GPU each step is one kernel launch for a group. On a CPU one image at a time is as fast: it fits the cache.
 
     Args:
         patterns: with equal numbers of channels.
         size: side in pixels.
-        device: where to compute and keep the result.
+        device: where to compute; the result stays there.
 
     Returns:
         Shape (B, channels, size, size), float32 in 0..1.

@@ -1,4 +1,4 @@
-"""Unit cells in the image: the five Bravais types with every admissible metric, drawn apart from the group."""
+"""Random unit cells: the five Bravais types with every metric a group allows; area and orientation ignore the group."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Cell:
 
 
 def metrics_of(group: WallpaperGroup) -> tuple[str, ...]:
-    """The lattice metrics on which a group can be drawn: p1 on all five, p4 on the square one alone."""
+    """The lattice metrics that a group allows: all five for p1, only the square one for p4."""
     return _METRICS[group.bravais]
 
 
@@ -53,11 +53,11 @@ def draw_cell(
     """Draw a cell whose area, orientation and phase do not depend on the group.
 
     Args:
-        group: decides which metrics are admissible; one of them is drawn with equal chances.
+        group: sets which metrics are possible; one of them is drawn with equal chances.
         size: side of the image in pixels.
         rng: source of randomness.
         repeats: fewest and most repeats of the primitive cell along the image's side.
-        min_cell: least side, in pixels, of a square with the primitive cell's area; outranks ``repeats``.
+        min_cell: smallest side, in pixels, of a square with the primitive cell's area; overrides ``repeats``.
         area: of the primitive cell in square pixels; ``None`` to draw it.
         turn: angle of a in radians; ``None`` to draw it.
 

@@ -11,7 +11,7 @@ from equisym.command_line import run_command
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """Write images of the 17 wallpaper groups to files; run again after an interruption, it goes on where it was.
+    """Write images of the 17 wallpaper groups to files. Run it again after an interruption and it continues.
 
     Attributes:
         out: HDF5 file (.h5) or folder; a folder for webdataset.
@@ -27,9 +27,9 @@ class GenerateConfig:
         colour: three channels instead of grey; HDF5 files always hold three.
         margin: the label guard's margin, 0 to 1.
         shard: write the i-th of n shards, as i/n counted from 0; by default the rank of torchrun or SLURM.
-        block: images drawn and stored at once, which a killed run loses at most; the images of a tar file.
-        workers: processes; -1 for one for each core, 0 for none beside this one.
-        check: look at every image of the HDF5 file OUT instead, and report blanks and label anomalies.
+        block: images drawn and stored together, the most that a killed run loses; also the images in one tar file.
+        workers: processes; -1 for one per core, 0 to draw in this one.
+        check: write nothing; read every image of the HDF5 file OUT and report blank images and wrong labels.
     """
 
     out: Path
@@ -80,7 +80,7 @@ def _generate(config: GenerateConfig) -> None:
         for family in families
     }
     for dataset in datasets.values():
-        dataset.pattern(0)  # what is wrong with the options is said before anything is written
+        dataset.pattern(0)  # check the options before anything is written
     shard = shard_of_environment() if config.shard is None else _shard(config.shard)
     if shard[1] > 1:
         print(f"equisym-generate: shard {shard[0]} of {shard[1]}, counted from 0", file=sys.stderr)

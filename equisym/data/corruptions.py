@@ -1,8 +1,8 @@
-"""What microscopes and cameras do to images, at five severities each, in the manner of ImageNet-C.
+"""Corruptions as microscopes and cameras make them, at five severities each, in the manner of ImageNet-C.
 
 Every corruption is a function of (images, severity, random generator); :class:`Corruption` seeds it. Images are
-float tensors in 0..1 and stay so. Lengths are fractions of the image's side, so that a severity means the same at
-every size.
+float tensors in 0..1 before and after. Lengths are fractions of the image's side, so that a severity means the same
+at every size.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def scan_distortion(x: Tensor, severity: int, rng: np.random.Generator) -> Tenso
 
 @_corruption
 def affine_strain(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
-    """A uniform strain of 1, 2, 3, 5 or 8 % along a random direction, and its opposite across."""
+    """A uniform strain of 1, 2, 3, 5 or 8 % along a random direction, and the opposite strain across it."""
     strain, turn = (0.01, 0.02, 0.03, 0.05, 0.08)[severity], rng.uniform(0, math.pi)
     u, v = unit_grid(x)
     c, s = strain * math.cos(2 * turn), strain * math.sin(2 * turn)
@@ -186,7 +186,7 @@ def jpeg(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
 
 @_corruption
 def partial_field(x: Tensor, severity: int, rng: np.random.Generator) -> Tensor:
-    """Only a disc is seen, black outside: 70, 55, 40, 30 or 20 % of the field's area."""
+    """A round aperture, black outside: 70, 55, 40, 30 or 20 % of the image's area stays visible."""
     radius = math.sqrt(4 * (0.7, 0.55, 0.4, 0.3, 0.2)[severity] / math.pi)
     cx, cy = rng.uniform(-1, 1, 2) * max(0.0, 1 - radius)
     u, v = unit_grid(x)
@@ -201,6 +201,6 @@ def unit_grid(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def warp(x: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """The image read at other places, given in the coordinates of :func:`unit_grid`; mirrored beyond its border."""
+    """Sample an image at other positions, in the coordinates of :func:`unit_grid`; mirrored beyond its border."""
     grid = torch.stack((u, v), -1)[None]
     return functional.grid_sample(x[None], grid, mode="bicubic", padding_mode="reflection", align_corners=True)[0]

@@ -1,4 +1,4 @@
-"""Wallpaper images as a map-style dataset: a function of (seed, index), so that ten million cost no disk."""
+"""Wallpaper images as a map-style dataset, drawn from (seed, index) on access: ten million need no disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPLIT_SEEDS = {"train": 0, "valid": 1, "test": 2}
 
 
 def worker_count(wanted: int) -> int:
-    """Number of worker processes: as wanted, or one per core that this process may use for -1."""
+    """Number of worker processes: as requested, or for -1 one per core that this process may use."""
     if wanted >= 0:
         return wanted
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -35,7 +35,7 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         size: side in pixels.
         seed: the same seed gives the same images, whatever the number of workers.
         split: train, valid or test: different images for the same seed, and different photographs.
-        corrupt: what happens to each image, such as ``Corruption("dose", 3)``; called with the image and a seed.
+        corrupt: applied to each image, such as ``Corruption("dose", 3)``; called with the image and a seed.
         options: pattern options; single ones may also be given by name (``colour=True``).
 
     Raises:
@@ -75,7 +75,7 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         return self.length
 
     def pattern(self, index: int) -> Pattern:
-        """The pattern behind an image, with its cell and group."""
+        """The pattern that an image is drawn from, with its cell and group."""
         if not 0 <= index < self.length:
             raise IndexError(f"index must lie in 0..{self.length - 1} (got {index})")
         family = self.families[index // 17 % len(self.families)]

@@ -1,4 +1,4 @@
-"""A random mixture of what happens to micrographs, to train on: from nothing at all to everything at once."""
+"""Random mixtures of the faults of micrographs, for training: from a clean image to all faults at once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from equisym.data.corruptions import CORRUPTIONS, unit_grid, warp
 
 @dataclass(frozen=True)
 class Degradation:
-    """Strain, line jitter, blur, vacant patches, shading, blotches, noise and counts, each present by chance.
+    """Strain, line jitter, blur, vacant patches, shading, blotches, noise and counts, each with some probability.
 
-    Usable as ``WallpaperDataset(..., corrupt=Degradation())``. One image in four stays as it is, one in four meets
-    everything at once, and in the rest each fault is present with a chance of a third.
+    Usable as ``WallpaperDataset(..., corrupt=Degradation())``. One image in four stays as it is, one in four gets
+    every fault, and in the rest each fault is present with probability one third.
 
     Args:
-        strain: greatest stretch along one direction, as a part of the length.
-        jitter: greatest standard deviation of the lines' shifts, in pixels.
-        blur: greatest standard deviation of the blur, in pixels.
-        vacant: greatest part of the field without pattern.
-        noise: greatest standard deviation of the pixel noise, for images in 0..1; drawn log-uniformly from a
+        strain: largest stretch along one direction, as a fraction.
+        jitter: largest standard deviation of the lines' shifts, in pixels.
+        blur: largest standard deviation of the blur, in pixels.
+        vacant: largest fraction of the field without pattern.
+        noise: largest standard deviation of the pixel noise, for images in 0..1; drawn log-uniformly from a
             fortieth of it on.
 
     Shape:
@@ -54,7 +54,7 @@ class Degradation:
         return image
 
     def _move(self, x: Tensor, rng: np.random.Generator) -> Tensor:
-        """A stretch of one direction, a turn of the axis of the scan, and lines that jitter."""
+        """Stretch along one direction, tilt of the scan axis, and line jitter."""
         size = x.shape[-1]
         u, v = unit_grid(x)
         turn, stretch = rng.uniform(0, math.pi), rng.uniform(-self.strain, self.strain)
@@ -73,7 +73,7 @@ class Degradation:
         return functional.conv2d(rows, kernel[None, None, None])[:, 0]
 
     def _vacate(self, x: Tensor, rng: np.random.Generator) -> Tensor:
-        """Discs without pattern, at the mean or at another grey."""
+        """Discs without pattern, filled with the mean or another grey level."""
         u, v = unit_grid(x)
         count = int(rng.integers(1, 8))
         radius = math.sqrt(4 * rng.uniform(0.01, self.vacant) / (math.pi * count))

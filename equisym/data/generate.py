@@ -1,6 +1,7 @@
-"""Writing images to files, block by block.
+"""Write images to files, block by block.
 
-Killed at any moment, the next run finds whole blocks only, draws the missing ones, and ends with the same files.
+After a kill at any moment the next run finds only complete blocks, draws the missing ones, and ends with the same
+files.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def generate(
     workers: int = 0,
     progress: bool = True,
 ) -> list[Path]:
-    """Write datasets to files; run again after an interruption, it goes on where it was.
+    """Write datasets to files. Run it again after an interruption and it continues.
 
     Args:
         out: for hdf5 a file (``.h5`` or ``.hdf5``) or a folder for ``data.h5``, with the shard in the file's name when
@@ -111,7 +112,7 @@ def _require_same(found: dict, wanted: dict, out: Path) -> None:
     for name, value in wanted.items():
         if found.get(name) != value:
             raise ValueError(
-                f"{out} was begun with {name} {found.get(name)!r} (now {value!r}): give the same options to go on, "
+                f"{out} was started with {name} {found.get(name)!r} (now {value!r}): repeat those options to continue, "
                 "or another place"
             )
 
@@ -132,7 +133,7 @@ def _hdf5_origin(path: Path) -> str:
 
 
 def _assemble(path: Path, work: Blocks, origin: dict) -> None:
-    """Put the parts into one file; the images' chunks are copied compressed as they are."""
+    """Merge the parts into one file; compressed chunks are copied as they are."""
     import h5py
 
     with h5py.File(path, "w") as file:

@@ -13,14 +13,14 @@ from torch import Tensor
 from equisym.groups import WallpaperGroup
 
 STRAIN = 0.1  # linear parts that strain the lattice by more than this cannot be mistaken for isometries
-NEIGHBOURHOOD = 0.2  # of the cell's side: translations this small are no finer translation, only smoothness
+NEIGHBOURHOOD = 0.2  # of the cell's side: correlation at shifts this small only shows that the pattern is smooth
 
 
 REFINED = 0.8  # correlations above this are measured again between the grid's points, where peaks may hide
 
 
 def strongest_forbidden(cell_image: Tensor, basis: NDArray[np.floating], group: WallpaperGroup) -> float:
-    """The greatest normalised correlation of a cell with its own image under an operation outside the group.
+    """The largest normalised correlation of a cell with its own image under an operation outside the group.
 
     Args:
         cell_image: the pattern on an N x N grid of the primitive cell, row along b and column along a; (C, N, N).
@@ -28,8 +28,8 @@ def strongest_forbidden(cell_image: Tensor, basis: NDArray[np.floating], group: 
         group: the label.
 
     Returns:
-        The greatest correlation over linear parts outside the point group with any translation, and over
-        translations away from the lattice. Below ``1 - margin`` the label is borne out; 1 if the cell is constant.
+        The largest correlation over linear parts outside the point group with any translation, and over
+        translations away from the lattice. Below ``1 - margin`` the label is right; 1 if the cell is constant.
 
     The cell has the group's own symmetry, so g W h and W^-1 correlate as W does for all g and h of the group: one
     linear part of each such set is tried. A glide in place of a mirror is a translation by the glide vector.

@@ -1,4 +1,4 @@
-"""Blocks of images, drawn anew from the seed and put in place by one renaming: what a file is made of."""
+"""Blocks of images, the units in which files are written: drawn from the seed, put in place by one renaming."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Block:
 
 
 def shard_of_environment() -> tuple[int, int]:
-    """(rank, world size) as torchrun or SLURM set them; (0, 1) on a machine by itself."""
+    """(rank, world size) as torchrun or SLURM set them; (0, 1) for a single process."""
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
         found = os.environ.get(rank), os.environ.get(world)
         if found[0] is not None and found[1] is not None:
@@ -45,13 +45,13 @@ def shard_of_environment() -> tuple[int, int]:
 
 
 def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int, int]) -> list[Block]:
-    """The blocks of one shard; over all shards they are the same blocks whatever the number of shards.
+    """The blocks of one shard. All shards together hold the same blocks, whatever their number.
 
     Args:
         families: the families, ``count`` images each.
         count: images of a family.
         size: images of a block.
-        shard: (i, n): of each family's blocks the i-th of n runs, so that the shards one after the other are the whole.
+        shard: (i, n): the i-th of n consecutive parts of each family's blocks.
     """
     starts = range(0, count, size)
     first, last = (k * len(starts) // shard[1] for k in (shard[0], shard[0] + 1))
@@ -59,7 +59,7 @@ def blocks_of(families: tuple[str, ...], count: int, size: int, shard: tuple[int
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside the path, and rename it when it is complete and on the disk."""
+    """Write a file under a temporary name and rename it once it is complete and on disk."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
@@ -71,16 +71,16 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_partial(folder: Path, names: set[str]) -> None:
-    """Remove what killed runs left half written of the named files; other shards' files are not among them."""
+    """Remove the partial files that killed runs left of the named files, and of no other shard."""
     for partial in folder.glob(".*.partial"):
         if partial.name[1:].rsplit(".", 2)[0] in names:
             partial.unlink(missing_ok=True)
 
 
 class Blocks(Dataset["int | Exception"]):
-    """Block k, drawn and written when it is asked for; its value is the number of images in it.
+    """Block k, drawn and written on access; the item is the number of its images.
 
-    What goes wrong is a value too: a loader would bury it under the worker's traceback.
+    Errors are returned as items: a data loader would hide them in the worker's traceback.
     """
 
     def __init__(self, blocks: list[Block], datasets: dict[str, WallpaperDataset], folder: Path, schema: str | None):

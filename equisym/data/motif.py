@@ -1,4 +1,4 @@
-"""What fills the asymmetric unit: a continuous function of the position in pixels, one kind per image family."""
+"""Motifs, which fill the asymmetric unit: continuous functions of the position in pixels, one kind per family."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from equisym.groups.asymmetric_unit import fold
 
 @dataclass(frozen=True)
 class RasterTexture:
-    """Values on a grid, read bilinearly; positions outside take the border's value.
+    """Values on a grid with bilinear interpolation; outside, the border's values continue.
 
     Attributes:
         values: shape (channels, rows, columns).
@@ -45,7 +45,7 @@ class RasterTexture:
     def sample(self, u: Tensor, v: Tensor, basis: NDArray[np.float64]) -> Tensor:
         """Values at fractional coordinates of a cell with this basis; two (rows, columns) -> (channels, rows, columns).
 
-        Coordinates as two planes and one fused affine map: twice as fast as interleaved points.
+        Two coordinate arrays and one fused affine map are twice as fast as interleaved points.
         """
         m, c = self.normalised(basis)
         grid = torch.empty((2, *u.shape), dtype=u.dtype, device=u.device)
@@ -94,9 +94,9 @@ class AtomTexture:
 
     @cached_property
     def raster(self) -> RasterTexture:
-        """The sum on a grid of a tenth of the smallest radius: 0.2 % of the peak at most from the exact one.
+        """The sum, sampled on a grid of a tenth of the smallest radius: within 0.2 % of the peak of the exact sum.
 
-        A Gaussian is a product of one in x and one in y, so the whole grid costs one matrix product.
+        A Gaussian factors into x and y, so the whole grid costs one matrix product.
         """
         pitch = float(self.radii.min()) / 10
         shape = np.maximum(np.ceil(self.extent / pitch), 2).astype(int) + 1
@@ -123,10 +123,10 @@ def unit_box(group: WallpaperGroup, cell: Cell) -> tuple[NDArray[np.float64], ND
 
 @lru_cache
 def _unit_points(group: WallpaperGroup) -> NDArray[np.float64]:
-    """Fractional positions that the unit's corners are among."""
+    """Fractional positions that include the corners of the unit."""
     steps = torch.linspace(0, 1, 25, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)
-    inside = grid * (1 - 1e-9) + 5e-10  # nothing on an edge, whose points may fold to either of their images
+    inside = grid * (1 - 1e-9) + 5e-10  # avoid the edges, whose points may fold to either of two images
     return np.unique(fold(torch.cat([grid, inside]), group).numpy().round(6), axis=0)
 
 
@@ -139,15 +139,15 @@ def noise_texture(
     correlation: tuple[float, float],
     independent: float,
 ) -> RasterTexture:
-    """Random values on a grid, read smoothly: independent per pixel, or correlated over a random length.
+    """Random values on a grid, interpolated: independent per pixel, or correlated over a random length.
 
     Args:
         group: the wallpaper group, for the extent of its asymmetric unit.
-        cell: the cell, likewise.
+        cell: the cell, for the same reason.
         rng: source of randomness.
         channels: 1 for grey, 3 for colour.
-        correlation: least and greatest pitch of correlated values, in pixels; drawn log-uniformly.
-        independent: chance of a pitch of one pixel instead.
+        correlation: smallest and largest pitch of correlated values, in pixels; drawn log-uniformly.
+        independent: probability of a pitch of one pixel instead.
     """
     low, extent = unit_box(group, cell)
     pitch = math.exp(rng.uniform(*np.log(correlation))) if rng.random() >= independent else 1.0
@@ -164,13 +164,13 @@ def noise_texture(
 def photo_texture(
     group: WallpaperGroup, cell: Cell, rng: np.random.Generator, *, channels: int, photographs: Photographs
 ) -> RasterTexture:
-    """A patch of a photograph, turned and scaled at random, never enlarged beyond twice its own resolution."""
+    """A patch of a photograph, rotated and scaled at random, enlarged at most twofold."""
     low, extent = unit_box(group, cell)
     photograph = photographs.draw(rng, channels)
     reach = math.hypot(*extent)
     largest = min(4.0, (min(photograph.reduced(0).shape[1:]) - 2) / reach)
     scale = math.exp(rng.uniform(math.log(min(0.5, largest)), math.log(largest)))
-    level = max(0, math.floor(2 * math.log2(scale)))  # averaged down first, so that few of its pixels are skipped
+    level = max(0, math.floor(2 * math.log2(scale)))  # average down first, so that few pixels are skipped
     pixels = photograph.reduced(level)
     scale /= 2 ** (level / 2)
     turn = rng.uniform(0, 2 * math.pi)
@@ -188,13 +188,13 @@ def atom_texture(group: WallpaperGroup, cell: Cell, rng: np.random.Generator, *,
     """One to eight species of random radius, height and shape: bright on dark (HAADF) or dark on bright (ABF).
 
     The first species has a general position, so that special ones alone do not raise the symmetry; each of the others
-    has a special position by one chance in three.
+    has a special position with probability one third.
     """
     low, extent = unit_box(group, cell)
     side = math.sqrt(abs(np.linalg.det(cell.basis)) / (2 if group.centred else 1))
     kinds = int(rng.integers(1, 9))
     radii = side * np.exp(rng.uniform(math.log(0.04), math.log(0.14), kinds))
-    radii = np.maximum(radii, 0.8)  # narrower atoms than that fall between the pixels
+    radii = np.maximum(radii, 0.8)  # narrower atoms would fall between the pixels
     weights = rng.uniform(0.3, 1.0, (channels, kinds)) * rng.choice([-1.0, 1.0])
     halos = rng.uniform(-0.2, 0.5, kinds)
     positions, species = [], []
@@ -218,7 +218,7 @@ def atoms_of(
     halos: NDArray[np.float64],
     box: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> AtomTexture:
-    """The atoms of one cell and all their lattice translates that reach the box; radii, weights, halos by species."""
+    """The atoms of one cell and all their translates that reach the box, with radii, weights and halos by species."""
     low, extent = box
     shifts = np.stack(np.meshgrid(np.arange(-3, 4), np.arange(-3, 4)), -1).reshape(-1, 2)
     centres = ((positions[:, None] + shifts) @ cell.basis.T).reshape(-1, 2)
@@ -239,9 +239,9 @@ def atoms_of(
 def special_position(
     group: WallpaperGroup, point: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """The point moved onto a mirror or a rotation axis of the group, or left where it is if a drawn operation has none.
+    """Move the point onto a mirror or rotation centre of the group, or leave it if the drawn operation has none.
 
-    Averaging a point over the powers of an operation gives a point that the operation keeps.
+    The mean of a point over the powers of an operation is a fixed point of that operation.
     """
     op = group.operations[rng.integers(group.order)]
     shift = rng.integers(-1, 2, 2)
@@ -259,7 +259,7 @@ def _affine(group: WallpaperGroup) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def _distinct(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fractional positions without those that a lattice vector takes to an earlier one."""
+    """Fractional positions without those that are translates of an earlier one."""
     steps = points[:, None] - points
     same = (np.abs(steps - np.round(steps)) < 1e-6).all(-1)
     return points[~np.tril(same, -1).any(-1)]

@@ -1,4 +1,4 @@
-"""Patterns: functions of the plane, not of pixels, with exactly the symmetry of a wallpaper group; their images."""
+"""Patterns: functions on the plane with exactly the symmetry of a wallpaper group, and images of them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ FAMILIES = ("noise", "photo", "atom")
 """The kinds of motif: random pixels, pieces of photographs, atoms."""
 VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
 GUARD_GRID = 48
-LEAST_SPREAD = 0.01  # a standard deviation below this is a blank: three grey levels of a photograph
+LEAST_SPREAD = 0.01  # an image with a standard deviation below this is blank: three grey levels of a photograph
 _TRIES_PER_CELL = 100
 
 
 @dataclass(frozen=True)
 class PatternOptions:
-    """What may be chosen about generated patterns.
+    """Options of generated patterns.
 
     Attributes:
         repeats: fewest and most repeats of the primitive cell along the image's side.
-        min_cell: least side of the primitive cell in pixels, as the root of its area; outranks ``repeats``.
+        min_cell: smallest side of the primitive cell in pixels (root of its area); takes precedence over ``repeats``.
         margin: the label guard's margin; no forbidden operation correlates above ``1 - margin``.
         correlation: least and greatest correlation length of the noise family, in pixels.
-        independent: share of the noise family whose values are independent from pixel to pixel instead.
+        independent: fraction of the noise family whose values are independent from pixel to pixel.
         colour: three channels instead of one.
         photos: folder of photographs for the photo family; ``None`` for the bundled ones.
         split: which of the photographs to use: train, valid or test.
@@ -54,7 +54,7 @@ class PatternOptions:
 
     def __post_init__(self) -> None:
         if self.preset not in (None, "poster"):
-            raise ValueError(f"preset must be poster or none at all (got {self.preset!r})")
+            raise ValueError(f"preset must be poster or left out (got {self.preset!r})")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Pattern:
     def sample(self, u: Tensor, v: Tensor) -> Tensor:
         """Values at fractional coordinates given as two planes; (rows, columns) twice -> (channels, rows, columns).
 
-        What images are made of: as :meth:`at_fractional`, with the texture read from its raster.
+        As :meth:`at_fractional`, with the texture read from its raster, which is faster; images are made with it.
         """
         values = self.texture.raster.sample(*fold_planes(u, v, self.group), self.cell.basis)
         return values.mul_(self.contrast).add_(self.mean)
@@ -135,17 +135,17 @@ def _planes(start: np.ndarray, step: np.ndarray, size: int, dtype: torch.dtype) 
 def draw_pattern(
     group: WallpaperGroup | str, family: str, seed: int | tuple[int, ...], size: int, options: PatternOptions
 ) -> Pattern:
-    """Draw a pattern of a family whose label its cell bears out.
+    """Draw a pattern whose cell has exactly the symmetry of its label.
 
     The cell is drawn once; only its contents are drawn again when the guard refuses them (a hundred times, after which
-    the cell is drawn afresh as well). Mean and contrast are drawn apart from the group.
+    the cell is drawn afresh as well). Mean and contrast do not depend on the group.
 
     Args:
         group: a wallpaper group or its name.
         family: noise, photo or atom.
         seed: one number or several; the same seed gives the same pattern on every machine.
         size: side in pixels of the image that the cell is meant for.
-        options: everything else.
+        options: all other options.
 
     Raises:
         ValueError: if the family is unknown, the size is not positive, or the guard refuses 2,000 draws.

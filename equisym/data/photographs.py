@@ -36,7 +36,7 @@ _BUNDLED = {
 
 
 class Photographs:
-    """A set of photographs, read when first drawn; those drawn last are kept in memory.
+    """A set of photographs, read on first use; the latest ones are kept in memory.
 
     Args:
         folder: any folder of images, nested folders included; ``None`` for the bundled photographs.
@@ -57,12 +57,12 @@ class Photographs:
 
     @property
     def fingerprint(self) -> str:
-        """Number of the files and a hash of their names below the folder: what decides which one is drawn."""
+        """Number of files and a hash of their names, which together decide what is drawn."""
         names = (p.relative_to(self.folder).as_posix() if self.folder else p.name for p in self.files)
         return f"{len(self.files)} files, {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}"
 
     def draw(self, rng: np.random.Generator, channels: int) -> Photograph:
-        """One photograph; files that cannot be read are reported once, as a warning, and passed over.
+        """Draw one photograph. Files that cannot be read are reported once, as a warning, and skipped.
 
         Raises:
             ValueError: if a hundred files in a row cannot be read.
@@ -130,6 +130,6 @@ def _reduced(path: Path, channels: int, level: int) -> Tensor | None:
             image.thumbnail((1024, 1024))
             pixels = np.array(image.convert("L" if channels == 1 else "RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        warnings.warn(f"{path} is passed over, it cannot be read as an image: {error}", stacklevel=2)
+        warnings.warn(f"{path} is skipped because it cannot be read as an image: {error}", stacklevel=2)
         return None
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()

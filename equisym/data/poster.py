@@ -1,8 +1,8 @@
 """The published distributions ("poster" preset), drawn by our exact rule: cell shapes by group, nearly constant area.
 
 The asymmetric unit has an area of N(960, 10) square pixels, so the cell's size gives the group away, as it does there.
-No label guard is applied: how many of these images bear out their labels is a property of the distribution, measured
-by ``eval/decidability.py``.
+No label guard is applied. How many of these images really have the symmetry of their label is a property of the
+distribution; ``eval/decidability.py`` measures it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ATOM_RADIUS = (8.0, 12.0)  # pixels; the unit then has the area 8 r^2
 def draw_poster(
     group: WallpaperGroup, family: str, rng: np.random.Generator, *, channels: int, photographs: Photographs | None
 ) -> tuple[Cell, Texture]:
-    """Cell and texture as published: values in 0..1 as they are, neither mean nor contrast adjusted.
+    """Cell and texture as published, with values in 0..1 and neither mean nor contrast adjusted.
 
     Args:
         group: the wallpaper group.

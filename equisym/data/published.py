@@ -1,4 +1,4 @@
-"""The published HDF5 files: their two schemas, written and read, and a check of what they hold.
+"""Read, write and check the published HDF5 files, in both of their schemas.
 
 Images are (N, size, size, 3) uint8, one image per compressed chunk; points and vectors are (N, 2) int32, row before
 column. Version 4 calls the cell's shape ``shapes`` and keeps ``source_start_point``; version 5 calls it ``shape`` and
@@ -48,7 +48,7 @@ _READ = 64  # images read at once by the check
 
 
 def record(pattern: Pattern, schema: str) -> dict[str, NDArray]:
-    """What the file says about one image: label, cell shape, and vectors rounded to pixels, row before column.
+    """The file's entries for one image: label, cell shape, and vectors rounded to pixels, row before column.
 
     ``primitive_uc_vector_a/b`` are the sides of the box around the asymmetric unit, ``translation_uc_vector_a/b`` the
     conventional cell's vectors, ``translation_start_point`` the cell's origin; the place in the source photograph is
@@ -85,14 +85,14 @@ def open_hdf5(path: str | Path) -> h5py.File:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is no HDF5 file.
+        ValueError: if it is not an HDF5 file.
     """
     import h5py
 
     if not Path(path).exists():
         raise FileNotFoundError(f"no such file: {path}")
     if not (Path(path).is_file() and h5py.is_hdf5(path)):
-        raise ValueError(f"{path} is no HDF5 file, or a damaged one: give a v4 or v5 file")
+        raise ValueError(f"{path} is not an HDF5 file, or is damaged: give a v4 or v5 file")
     return h5py.File(path)
 
 
@@ -217,14 +217,14 @@ class PublishedDataset(Dataset[tuple[Tensor, int]]):
 
 @dataclass
 class FileReport:
-    """What :func:`check_file` found in one group of a file.
+    """Result of :func:`check_file` for one group of a file.
 
     Attributes:
         family: group of the file.
         images: number of images.
         schema: v4, v5 or unknown.
         per_label: images of each label.
-        blank: indices of images that are constant to one grey level.
+        blank: indices of images that are constant to within one grey level.
         unknown_labels: indices of labels above 16.
         repeated: pairs of indices with equal pixels and different labels.
         impossible_shapes: indices of 4-fold groups on another cell than the square, 3- and 6-fold ones on another
@@ -255,7 +255,7 @@ class FileReport:
 
 
 def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
-    """Look at every image and label of a published or generated file.
+    """Check every image and label of a published or generated file.
 
     Args:
         path: the HDF5 file.
@@ -266,7 +266,7 @@ def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no HDF5 file or has another layout.
+        ValueError: if it is not an HDF5 file or has another layout.
     """
     import h5py
     from tqdm.auto import tqdm

@@ -1,6 +1,6 @@
-r"""Inputs made from the image before the network sees it, each a torch module; stackable as channels.
+r"""Input transforms: what a network may be given besides the image, each a torch module, stackable as channels.
 
-What each keeps and loses of the symmetry (t a translation, R a rotation or reflection about the centre):
+What each keeps of the symmetry, and what it loses (t a translation, R a rotation or reflection about the centre):
 
 =============== ================================= ==============================================================
 input           how it moves with the image       what it cannot tell
@@ -11,7 +11,7 @@ phase           t adds a linear ramp              nothing by itself; meaningless
 autocorrelation invariant to t, turns with R      as fft: its own Fourier transform is the squared magnitude
 radon           R shifts the angles (a mirror     nothing in principle; with as many angles as columns it is
                 turns them about)                 invertible up to resolution
-log_polar       R shifts (or flips) the angles,   nothing near the centre; a translation is not a shift any more
+log_polar       R shifts (or flips) the angles,   nothing near the centre; a translation is no longer a shift
                 scaling shifts the radii
 =============== ================================= ==============================================================
 """

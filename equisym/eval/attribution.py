@@ -1,4 +1,4 @@
-"""Pictures for the eye: which pixels an answer hangs on, and which images a network finds alike. No figures."""
+"""Pixel attribution and embedding maps: which pixels an answer depends on, which images a network finds similar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def saliency(model: nn.Module, images: Tensor, *, steps: int = 16) -> Tensor:
         steps: of the integral.
 
     Returns:
-        Shape (N, H, W), summed over channels; where it is positive, the pixel speaks for the answer.
+        Shape (N, H, W), summed over channels; where it is positive, the pixel supports the answer.
 
     Raises:
         ValueError: without the package captum.
@@ -45,7 +45,7 @@ def saliency(model: nn.Module, images: Tensor, *, steps: int = 16) -> Tensor:
 
 @torch.no_grad()
 def features(model: nn.Module, images: Tensor, *, batch_size: int = 64) -> Tensor:
-    """What the last linear layer of a network reads, shape (N, features)."""
+    """Input of a network's last linear layer, shape (N, features)."""
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not linear:
         raise ValueError(f"{type(model).__name__} has no linear layer whose input could be shown")
@@ -60,7 +60,7 @@ def features(model: nn.Module, images: Tensor, *, batch_size: int = 64) -> Tenso
 
 
 def embedding(rows: Tensor, *, seed: int = 0) -> NDArray[np.float64]:
-    """Two coordinates for each row, near for rows that are alike (t-SNE after PCA); shape (N, 2)."""
+    """Two coordinates for each row, close together for similar rows (t-SNE after PCA); shape (N, 2)."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -71,7 +71,7 @@ def embedding(rows: Tensor, *, seed: int = 0) -> NDArray[np.float64]:
 
 
 def plot_saliency(model: nn.Module, images: Tensor, labels: Tensor, path: Path) -> None:
-    """Images above, and below each what its answer hangs on: red speaks for the answer, blue against it."""
+    """Images, and below each its pixel attribution: red supports the answer, blue opposes it."""
     from matplotlib.figure import Figure
 
     parts, names = saliency(model, images), WALLPAPER_GROUPS.names

@@ -1,4 +1,4 @@
-"""What the page says about one network beside another."""
+"""The report's comparisons between networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from equisym.eval.statistics import holm, mcnemar, mean_interval, paired_interva
 
 
 def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
-    """Sentences that the tables below bear out, unwelcome ones included."""
+    """Findings as sentences, all of them supported by the tables below, good news or bad."""
     items = []
     for family in families:
         scored = [(float(np.mean(values_of(own[family]))), name) for name, own in groups.items() if family in own]
@@ -46,7 +46,7 @@ def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Bl
 
 
 def _compared(results: Results, groups: dict) -> Iterator[tuple[Row, tuple[str, ...]]]:
-    """Techniques with families trained on: the most usual one, others that both networks know, and all of these."""
+    """Techniques with training families: the most common one, others that both networks share, and all of these."""
     usual = [source for source, _ in Counter(source for _, source, _ in groups).most_common()]
     for technique in results.techniques:
         known = [
@@ -100,7 +100,7 @@ def techniques(results: Results, groups: dict, families: Sequence[str]) -> list[
         rows.append([technique["technique"], technique["with"], technique["without"], ", ".join(sources), *cells])
     text = (
         "Difference of accuracy in points, run by run, with its 95 % interval over runs of the same seed and images "
-        "(Student), or over the images of a single run; a minus goes against the technique."
+        "(Student), or over the images of a single run; a minus means that the technique does harm."
     )
     return [Text(text), Table(["technique", "with", "without", "trained on", *families], rows)]
 
@@ -116,7 +116,7 @@ def pairs(results: Results, groups: dict, families: Sequence[str]) -> list[Block
                 answered.append((name, arrays))
         named = {frozenset((t["with"], t["without"])) for t in results.techniques}
         for (first, a), (second, b) in combinations(answered, 2):
-            # All of few; of many, those that a technique tells apart and those with the best.
+            # all pairs if few; else those that differ by a technique, and those with the best
             chosen = len(answered) <= READABLE or first == answered[0][0]
             if not chosen and frozenset((first[0], second[0])) not in named:
                 continue
@@ -125,7 +125,7 @@ def pairs(results: Results, groups: dict, families: Sequence[str]) -> list[Block
                 result = mcnemar(a["answers"] == a["labels"], b["answers"] == b["labels"])
                 tests.append((family, first, second, *result))
     if not tests:
-        return [Text("No two networks of the same training set have answered the same images, with answers kept.")]
+        return [Text("No two networks with the same training set have stored answers to the same images.")]
     corrected = holm([test[-1] for test in tests])
     rows = [
         [f, a[0], b[0], f"{a[2]} {a[1]}", str(n), str(m), f"{p:.2g}", "yes" if p < 0.05 else "no"]

@@ -1,4 +1,4 @@
-"""What an architecture costs, and how far its answers move when the image is turned."""
+"""Cost of an architecture, and change of its answers when the image is rotated or flipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def multiply_adds(model: nn.Module, size: int, *, in_channels: int = 1) -> int:
 
 @torch.inference_mode()
 def invariance_error(model: nn.Module, images: Tensor, *, batch_size: int = 64) -> tuple[float, float]:
-    r"""How far the answers move when the images are turned and flipped by D4.
+    r"""Change of the answers when the images are rotated and flipped by D4.
 
     .. math:: e = \frac{1}{7N} \sum_{g \ne 1} \sum_i \tfrac12 \lVert p(g\,x_i) - p(x_i) \rVert_1
 
@@ -33,7 +33,7 @@ def invariance_error(model: nn.Module, images: Tensor, *, batch_size: int = 64) 
         batch_size: images in a forward pass.
 
     Returns:
-        e, from 0 to 1, and the share of pairs whose most probable class changes.
+        e, from 0 to 1, and the fraction of pairs whose most probable class changes.
     """
 
     def probabilities(x: Tensor) -> Tensor:

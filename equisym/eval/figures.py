@@ -48,7 +48,7 @@ def accuracy_by_network(points: Mapping[str, Mapping[str, tuple[float, float, fl
     """Accuracy of every network, one row each, with a mark and an interval for each family.
 
     Args:
-        points: for each network and family, accuracy and the ends of its interval.
+        points: for each network and family, accuracy and the limits of its interval.
     """
     families = list(dict.fromkeys(family for own in points.values() for family in own))
     figure = _figure(7.5, 1 + 0.27 * len(points))
@@ -132,7 +132,7 @@ def error_bars(shares: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def confusion_on_subgroup_graph(confusion: NDArray[np.integer], title: str) -> str:
-    """The 17 groups as nodes, larger groups higher, joined where one holds the other.
+    """The 17 groups as nodes, larger groups higher, joined where one contains the other.
 
     A node is coloured by the share of its images answered rightly; an arrow from the truth to the answer is as wide as
     that error is frequent, and unrelated errors, between groups that are not joined, are thin and dark red.

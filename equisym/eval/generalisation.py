@@ -1,4 +1,4 @@
-"""The generalisation report: whatever result files there are, in one page, with what is missing."""
+"""The generalisation report: all available results on one page, and a list of what is missing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _cell(rows: Sequence[Row]) -> str:
 
 
 def _ends(rows: Sequence[Row]) -> tuple[float, float, float]:
-    """Mean and the ends of the same interval, nan where there is none."""
+    """Mean and limits of the same interval, nan where there is none."""
     mean, half = mean_interval(values_of(rows))
     if len(rows) > 1:
         return mean, mean - half, mean + half
@@ -95,7 +95,7 @@ def _accuracy(results: Results, groups: dict, families: Sequence[str]) -> list[B
     heads = ["network", "trained on", "images", "seeds", *families, *(["other sets"] if published else [])]
     text = "Accuracy in percent: mean and 95 % interval over seeds (Student), or the 95 % Wilson interval of one run."
     if published:
-        text += " Published rows are the authors' figures on their own images: context, not a comparison."
+        text += " Published rows are the authors' results on their own images: context, not a comparison."
     blocks: list[Block] = [Text(text), Table(heads, rows)]
     marks = {
         name if len({n[1:] for n in groups}) == 1 else f"{name}, {images} {source}": {
@@ -195,7 +195,7 @@ def _cost(results: Results, groups: dict) -> list[Block]:
     heads += ["invariance error", "changed answers", "images/s"]
     text = (
         "Accuracy is the mean over families. The invariance error is the mean change of the answered distribution "
-        "(total variation) when the image is turned and flipped by D4; beside it the share of answers that change."
+        "(total variation) when the image is rotated and flipped by D4; beside it the share of answers that change."
     )
     return [Text(text), Table(heads, rows)]
 

@@ -1,4 +1,4 @@
-"""The report's sections on the levels of the hierarchy: where errors go, and the first level alone."""
+"""The report's sections on the hierarchy: kinds of errors, and the first level alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def kinds_of_errors(results: Results, groups: dict) -> list[Block]:
 
 
 def answers_first_level(results: Results, row: Row) -> bool:
-    """Whether a run tells only the three classes of the hierarchy's first level apart."""
+    """Whether a run only distinguishes the three classes of the hierarchy's first level."""
     arrays = results.answers.get((row["run"], row["test_family"]))
     if arrays is not None:
         return bool(arrays["labels"].max(initial=0) < 3)
@@ -58,7 +58,7 @@ def answers_first_level(results: Results, row: Row) -> bool:
 
 
 def first_level_alone(results: Results, families: Sequence[str]) -> list[Block]:
-    """How often each network is right about the three classes, whether it learned these alone or the 17 groups."""
+    """Accuracy on the three classes, of networks that learned only these and of those that learned the 17 groups."""
     if not any(answers_first_level(results, row) for row in results.rows):
         return [Text("No network was trained on the first level alone (`equisym-train --loss rotation_family`).")]
     rows = []

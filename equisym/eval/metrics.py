@@ -1,4 +1,4 @@
-"""Figures of merit for answers about wallpaper groups."""
+"""Metrics for answers about wallpaper groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from equisym.groups import WALLPAPER_GROUPS
 
 @dataclass(frozen=True)
 class Scores:
-    """What a set of answers is worth.
+    """Metrics of a set of answers.
 
     Attributes:
         accuracy: share of right groups.
@@ -86,7 +86,7 @@ def score(logits: Tensor, labels: Tensor, *, groups: bool = True) -> Scores:
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a share, after Wilson.
+    """95 % Wilson interval of a proportion.
 
     >>> low, high = wilson_interval(90, 100)
     >>> round(low, 3), round(high, 3)
@@ -106,7 +106,7 @@ def _relation(truth: int, answer: int) -> str:
 
 
 RELATIONS: NDArray[np.str_] = np.array([[_relation(truth, answer) for answer in range(17)] for truth in range(17)])
-"""What each answer (column) is to each truth (row): right, supergroup, subgroup or unrelated; on the same lattice."""
+"""Relation of each answer (column) to each truth (row) on the same lattice: right, supergroup, subgroup, unrelated."""
 
 
 def error_shares(answers: NDArray[np.integer], labels: NDArray[np.integer]) -> dict[str, float]:

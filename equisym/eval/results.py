@@ -1,4 +1,4 @@
-"""Result files of evaluations, read as far as they can be."""
+"""Read the result files of evaluations; what cannot be read is reported, not raised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEEDED = ("arch", "run", "train_family", "train_images", "test_family", "accurac
 
 @dataclass
 class Results:
-    """What result files hold.
+    """Contents of result files.
 
     Attributes:
         rows: rows of all ``cross_dataset.csv``.
@@ -41,7 +41,7 @@ class Results:
 
 
 def read_results(files: Sequence[Path], published: Path | None) -> Results:
-    """Read result files and what stands beside them; a file that cannot be used becomes a sentence, not an error.
+    """Read result files and their companions. A file that cannot be used becomes a sentence in ``problems``.
 
     Args:
         files: ``cross_dataset.csv`` of any number of evaluations.
@@ -81,7 +81,7 @@ Network = tuple[str, str, str]
 
 
 def network_of(row: Row) -> Network:
-    """What a run is apart from its seed, which is the number that ends the run's name.
+    """Identity of a run apart from its seed, which is the number at the end of its name.
 
     >>> network_of({"run": "runs/e2resnet-noise-2", "train_family": "noise", "train_images": "8160"})
     ('e2resnet-noise', 'noise', '8160')
@@ -129,14 +129,14 @@ def is_number(text: str | None) -> bool:
 
 
 def percent(share: float) -> str:
-    """A share in percent."""
+    """A proportion in percent."""
     return f"{100 * share:.1f}"
 
 
 READABLE = 8
-"""Curves that a figure can hold."""
+"""How many curves fit into a figure."""
 
 
 def folded(rows: Sequence) -> str:
-    """The words that open a long table, or nothing for a short one."""
+    """Text to click to open a long table; empty for a short one."""
     return f"{len(rows)} rows" if len(rows) > 30 else ""

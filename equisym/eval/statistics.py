@@ -1,4 +1,4 @@
-"""Curves of trust, intervals over seeds, and paired tests."""
+"""Reliability and abstention curves, intervals over seeds, and paired tests."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def reliability(confidences: Floats, right: NDArray[np.bool_], *, bins: int = 15
 
 
 def abstention(confidences: Floats, right: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """What is gained by silence: the accuracy on the most confident answers, for every number of them.
+    """Accuracy against coverage: the accuracy on the n most confident answers, for every n.
 
     Args:
         confidences: probability of each answer, shape (N,).
         right: whether it is right, shape (N,).
 
     Returns:
-        Share of images answered, 1/N to 1, and accuracy among them.
+        Coverage, 1/N to 1, and the accuracy on the images answered.
 
     >>> abstention(np.array([0.2, 0.9, 0.5]), np.array([False, True, True]))[1].round(2)
     array([1.  , 1.  , 0.67])
@@ -89,7 +89,7 @@ def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> 
 
 
 def paired_interval(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> float:
-    """Half width of the 95 % interval (normal) of the difference of two shares on the same images.
+    """Half width of the 95 % interval (normal) of the difference of two proportions on the same images.
 
     Args:
         first_right: for each image, whether the first is right.
@@ -103,7 +103,7 @@ def paired_interval(first_right: NDArray[np.bool_], second_right: NDArray[np.boo
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for their number, after Holm.
+    """P values with Holm's correction for multiple tests.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

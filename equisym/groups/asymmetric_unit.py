@@ -1,4 +1,4 @@
-"""Folding the plane onto the asymmetric unit of a wallpaper group, by half-plane tests alone.
+"""Fold the plane onto the asymmetric unit of a wallpaper group, with half-plane tests alone.
 
 Each point of the plane has one representative in the asymmetric unit. A function of the representative is invariant
 under the whole group, whatever the function, which is how this package draws images with an exact symmetry.
@@ -24,7 +24,7 @@ def fold(points: Tensor, group: WallpaperGroup) -> Tensor:
     Returns:
         Representatives, shape ``(..., 2)``. The asymmetric unit has the area of the cell divided by ``group.order``.
 
-    Points on the unit's boundary that a rotation or a glide identifies may go to either of their images.
+    A boundary point that a rotation or glide maps to another boundary point may go to either of the two.
 
     >>> from equisym.groups import WALLPAPER_GROUPS
     >>> fold(torch.tensor([[0.75, 0.8], [0.25, 0.2]]), WALLPAPER_GROUPS["p2"])
@@ -36,7 +36,7 @@ def fold(points: Tensor, group: WallpaperGroup) -> Tensor:
 
 
 def fold_planes(x: Tensor, y: Tensor, group: WallpaperGroup) -> tuple[Tensor, Tensor]:
-    """:func:`fold` with the two coordinates apart, which is what images are drawn with: no interleaving, no masks.
+    """:func:`fold` for two separate coordinate arrays, which is faster; images are drawn with it.
 
     Args:
         x: first fractional coordinates, any shape.
@@ -65,7 +65,7 @@ def _sign(x: Tensor) -> Tensor:
 
 
 def _halves(y: Tensor) -> tuple[Tensor, Tensor]:
-    """The position within half a period, and 0 or 1/2 for the half: arithmetic is several times faster than masks."""
+    """Position within half a period, and 0 or 1/2 to say which half. Arithmetic is several times faster than masks."""
     n = torch.floor(2 * y)
     return y - 0.5 * n, _frac(0.5 * n)
 
@@ -146,7 +146,7 @@ def _fold_hexagonal(x: Tensor, y: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Fold by the triangles whose corners are the 3-fold axes, of three kinds: 0, (2/3, 1/3) and (1/3, 2/3).
 
     A point lies in an upright or an inverted triangle and has three barycentric weights, one for each kind of corner.
-    p3 keeps kinds and uprightness apart; mirrors and 2-fold axes merge them.
+    In p3 all three kinds and both orientations differ; mirrors and 2-fold axes make some of them equivalent.
     """
     p, q = 2 * x - y, 2 * y - x
     i, j = torch.floor(p), torch.floor(q)

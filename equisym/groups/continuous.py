@@ -29,7 +29,7 @@ class ContinuousGroup:
 
     @property
     def exact_on_grid(self) -> bool:
-        """False: most rotations move the pixel grid off itself."""
+        """Always false: most rotations do not map the pixel grid to itself."""
         return False
 
     def finite(self, n: int) -> PointGroup:
@@ -47,7 +47,7 @@ O2 = ContinuousGroup(mirrors=True)
 """All rotations and reflections."""
 
 Group = PointGroup | ContinuousGroup
-"""Any point group that has representations here: C_n, D_n, SO(2) or O(2)."""
+"""A point group: C_n, D_n, SO(2) or O(2)."""
 
 
 def is_subgroup(inner: Group, outer: Group) -> bool:

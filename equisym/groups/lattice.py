@@ -36,7 +36,7 @@ def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
         basis: columns a and b, shape (2, 2); any basis of the lattice.
 
     Returns:
-        The reduced basis, of positive determinant; for the sake of both, either column may be the shorter.
+        The reduced basis, with positive determinant. Either column may be the shorter one.
 
     Raises:
         ValueError: if the two vectors are parallel.
@@ -45,7 +45,7 @@ def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
     array([[ 2.,  1.],
            [-2.,  2.]])
     """
-    # by Python's own numbers: of so few, numpy's take ten times as long
+    # plain Python numbers: for so few, numpy is ten times slower
     (ax, bx), (ay, by) = np.asarray(basis, dtype=float).tolist()
     if abs(ax * by - ay * bx) < 1e-12 * (ax * ax + ay * ay + bx * bx + by * by):
         raise ValueError(f"basis must have two independent columns (got {basis!r}): give two lattice vectors")
@@ -60,7 +60,7 @@ def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
         bx, by = cx, cy
     if ax * bx + ay * by > 0:
         bx, by = -bx, -by
-    if ax * by - ay * bx < 0:  # turn the plane over: (a, b) and (b, a) span the same lattice
+    if ax * by - ay * bx < 0:  # swap the vectors: (a, b) and (b, a) span the same lattice
         ax, ay, bx, by = bx, by, ax, ay
     return np.array([[ax, bx], [ay, by]])
 
@@ -70,7 +70,7 @@ def near_isometries(basis: NDArray[np.floating], strain: float = 0.1) -> tuple[M
 
     Args:
         basis: columns a and b, shape (2, 2).
-        strain: the greatest admitted change of any length.
+        strain: largest relative change of a length that is allowed.
     """
     matrices = finite_order_matrices(2)
     maps = basis @ np.array(matrices) @ np.linalg.inv(basis)
@@ -93,7 +93,7 @@ def strain_to(basis: NDArray[np.floating], matrices: tuple[Matrix, ...]) -> floa
     metric = np.asarray(basis).T @ basis
     aa, ab, bb = metric[0, 0], metric[0, 1], metric[1, 1]
     xx, xy, yy = (_averaging(matrices) @ (aa, ab, bb)).tolist()
-    # the eigenvalues of the averaged metric's adjugate times the given one are as the squares of the stretches
+    # the squared stretches are proportional to the eigenvalues of adjugate(averaged metric) @ given metric
     p, q, r, s = yy * aa - xy * ab, yy * ab - xy * bb, xx * ab - xy * aa, xx * bb - xy * ab
     greatest = (p + s) / 2 + math.sqrt(max((p - s) ** 2 / 4 + q * r, 0.0))
     return abs(math.log(greatest**2 / ((aa * bb - ab * ab) * (xx * yy - xy * xy)))) / 4
@@ -101,7 +101,7 @@ def strain_to(basis: NDArray[np.floating], matrices: tuple[Matrix, ...]) -> floa
 
 @lru_cache
 def _averaging(matrices: tuple[Matrix, ...]) -> NDArray[np.float64]:
-    """What averaging over a group makes of a metric: of its numbers aa, ab, bb, (3, 3)."""
+    """The linear map that averages a metric (aa, ab, bb) over a group, (3, 3)."""
     rows = [
         [(a * a, 2 * a * c, c * c), (a * b, a * d + b * c, c * d), (b * b, 2 * b * d, d * d)]
         for (a, b), (c, d) in matrices

@@ -15,7 +15,7 @@ def check_permutation(values: Sequence[int] | NDArray[Any], size: int, name: str
     """A permutation of 0 .. size-1 as an array: ``values[i]`` is where i goes.
 
     Raises:
-        ValueError: naming what was wrong.
+        ValueError: if it is not a permutation of these numbers.
     """
     array = np.asarray(values)
     if array.shape != (size,) or not np.array_equal(np.sort(array), np.arange(size)):

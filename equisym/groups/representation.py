@@ -1,4 +1,4 @@
-"""Orthogonal representations of C_n, D_n, SO(2) and O(2), each held as irreps and a change of basis."""
+"""Orthogonal representations of C_n, D_n, SO(2) and O(2), each stored as irreps and a change of basis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Matrix = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """An orthogonal representation rho(g) = Q (irrep_1(g) + irrep_2(g) + ...) Q^T, a value that prints.
+    """An orthogonal representation rho(g) = Q (irrep_1(g) + irrep_2(g) + ...) Q^T.
 
     Two representations are equal if they have the same group, irreps and change of basis.
 
@@ -27,7 +27,7 @@ class Representation:
         group: C_n, D_n, SO(2) or O(2).
         irreps: its irreducible parts, in the order of the columns of Q.
         basis: Q, orthogonal, shape (size, size).
-        name: how it prints.
+        name: text that ``repr`` shows.
 
     >>> from equisym.groups import C
     >>> rep = regular(C(4))
@@ -190,7 +190,7 @@ def vector(group: Group) -> Representation:
 
 
 def direct_sum(representations: Sequence[Representation]) -> Representation:
-    """Several representations of one group, one below the other.
+    """Direct sum of representations of one group, in block-diagonal form.
 
     Raises:
         ValueError: if there are none, or they are of different groups.
@@ -213,14 +213,14 @@ def decompose(group: Group, at: Callable[[float, bool], Matrix], name: str, max_
     Args:
         group: the group that acts.
         at: matrix of the rotation by an angle (after the flip, if the second argument is true).
-        name: how the result prints.
+        name: text that ``repr`` of the result shows.
         max_frequency: highest frequency that can occur; only read for SO(2) and O(2).
 
     Returns:
         The same representation, with its irreps and change of basis. The basis is the same on every machine: it is
         read off the projectors onto the invariant spaces, which are unique.
     """
-    if isinstance(group, ContinuousGroup):  # up to this frequency, enough rotations act as all of them
+    if isinstance(group, ContinuousGroup):  # enough rotations to tell all frequencies up to the highest apart
         finite = decompose(group.finite(2 * max_frequency + 1), at, name, max_frequency)
         parts = tuple(Irrep(group, p.frequency, p.odd) for p in finite.irreps)
         return Representation(group, parts, finite.basis, name)
@@ -242,12 +242,12 @@ def decompose(group: Group, at: Callable[[float, bool], Matrix], name: str, max_
 
 
 def _isometries(projector: Matrix, size: int, part: Irrep) -> list[Matrix]:
-    """Independent equivariant isometries from an irrep, of shape (size, part.size), out of the projector on all."""
+    """Linearly independent equivariant isometries from an irrep, (size, part.size) each, out of a projector."""
     taken: list[Matrix] = []
     found: list[Matrix] = []
     for column in projector.T:
         rest = column.copy()
-        for _ in range(2):  # twice, so that rounding leaves no trace of what was taken
+        for _ in range(2):  # orthogonalise twice, against rounding
             for vector_ in taken:
                 rest -= (vector_ @ rest) * vector_
         norm = np.linalg.norm(rest)

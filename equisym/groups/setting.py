@@ -1,4 +1,4 @@
-"""Every way in which a wallpaper group can lie in a reduced primitive basis: orientation and choice of axes."""
+"""Settings: all orientations and choices of axes of a wallpaper group in a reduced primitive basis."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Setting:
         )
 
     def line_type(self, index: int) -> str:
-        """For a reflection: m if its lines are mirrors only, g glides only, c both in turn."""
+        """Kind of a reflection's lines: m if all are mirrors, g if all are glides, c if both alternate."""
         return _line_type(self.operations[index])
 
     def strain(self, basis: NDArray[np.floating]) -> float:

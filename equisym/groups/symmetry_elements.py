@@ -80,7 +80,7 @@ def reflection_lines(group: WallpaperGroup) -> tuple[ReflectionLine, ...]:
 
 
 def _across_cell(point: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The two ends of a line's part inside the unit square, in order; ``None`` if it misses it."""
+    """The two ends of a line clipped to the unit square, in order; ``None`` if the line misses it."""
     low, high = -np.inf, np.inf
     for p, d in zip(point, direction, strict=True):
         if d:

@@ -103,7 +103,7 @@ class WallpaperGroup:
 
     @property
     def rotation_family(self) -> int:
-        """The split in three of the hierarchy's top, 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold."""
+        """The coarsest split into three: 0 without rotations, 1 for 2- and 4-fold, 2 for 3- and 6-fold rotations."""
         return {1: 0, 2: 1, 4: 1, 3: 2, 6: 2}[self.rotation_order]
 
     @cached_property
@@ -163,7 +163,7 @@ class WallpaperGroups(tuple[WallpaperGroup, ...]):
 
 
 def identify(operations: Iterable[Operation]) -> WallpaperGroup:
-    """Name the wallpaper group of a set of operations, by its rotations and by what each reflection line is.
+    """Identify the wallpaper group of a set of operations, from its rotations and the kinds of its reflection lines.
 
     Args:
         operations: one operation for each element of the point group, in any primitive basis and with any origin.

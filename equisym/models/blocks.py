@@ -66,7 +66,7 @@ class BottleneckBlock(nn.Module):
 
 
 class WideBlock(nn.Module):
-    """Norm and non-linearity before each of two 3x3 convolutions, the shortcut left bare.
+    """Norm and non-linearity before each of two 3x3 convolutions, with a plain shortcut.
 
     Args:
         sharing: kind of the layers.
@@ -91,7 +91,7 @@ class WideBlock(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """Adds ``growth`` new fields to those it is given: 1x1 then 3x3 convolution, norms first.
+    """Appends ``growth`` new fields to its input: 1x1 then 3x3 convolution, norms first.
 
     Args:
         sharing: kind of the layers.

@@ -54,7 +54,7 @@ def rkcnn(
     kernel_size: int = 5,
     dropout: float = 0.0,
 ) -> ConvNet:
-    """Rotating kernels, the greatest answer over the orientations kept, and global pooling; exact for 4 rotations."""
+    """Rotating kernels with the maximum over orientations, then global pooling; exact for 4 rotations."""
     return ConvNet(
         Sharing.of("rotating", C(rotations)),
         width=width,

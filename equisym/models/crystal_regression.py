@@ -1,4 +1,4 @@
-"""The classical rival of symnet: logistic regression on the correlations of every operation, fitted by scikit-learn."""
+"""The classical alternative to symnet: logistic regression on the correlations of every operation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Crystal(FeatureClassifier):
         self.spread: Tensor
 
     def features(self, e: SymmetryFeatures) -> Tensor:
-        """What the regression reads, (B, features)."""
+        """Input of the regression, (B, features)."""
         miss = 1 - correlate(e, whitening_filters(e)).value
         left = -miss.clamp(1e-3, 2.0).log10().flatten(1)
         return torch.cat((left, e.strain.clamp(max=0.3), e.admitted.to(left)), 1)
@@ -48,7 +48,7 @@ class Crystal(FeatureClassifier):
         """Fit the weights to packed features (B, PACKED) and labels (B,).
 
         Args:
-            rows: what ``extract`` returns.
+            rows: the result of ``extract``.
             labels: groups.
             strength: inverse of the penalty on the weights, scikit-learn's C.
         """
@@ -62,7 +62,7 @@ class Crystal(FeatureClassifier):
             self.mean.copy_(mean)
             self.spread.copy_(spread)
             self.linear.weight.zero_()
-            self.linear.bias.fill_(-30.0)  # of groups that were not shown
+            self.linear.bias.fill_(-30.0)  # for groups without training images
             seen = torch.from_numpy(model.classes_)
             self.linear.weight[seen] = torch.from_numpy(model.coef_).float()
             self.linear.bias[seen] = torch.from_numpy(model.intercept_).float()
@@ -73,5 +73,5 @@ def crystal(*, num_classes: int = 17, in_channels: int = 1) -> Crystal:
     """Logistic regression on hand-written features of the unit cell."""
     if num_classes != 17:
         raise ValueError(f"crystal answers with the 17 groups (got num_classes={num_classes})")
-    del in_channels  # the channels' mean is looked at
+    del in_channels  # the mean of the channels is used
     return Crystal()

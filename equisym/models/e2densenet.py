@@ -25,7 +25,7 @@ class E2DenseNet(FieldClassifier):
         layers: dense layers of each block.
         num_classes: size of the answer.
         in_channels: channels of the image.
-        pool: the way to the answer, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
+        pool: how fields are pooled before the head, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:

@@ -14,7 +14,7 @@ from equisym.models.sharing import Sharing, parse_group
 
 
 class E2ResNet(FieldClassifier):
-    r"""A residual network whose answer does not change when the image is turned or flipped by a group element.
+    r"""A residual network whose answer does not change when the image is rotated or flipped by a group element.
 
     .. math:: \Phi(g f) = \Phi(f) \quad\text{for all } g \text{ in the group}
 
@@ -30,8 +30,8 @@ class E2ResNet(FieldClassifier):
         in_channels: channels of the image.
         conv: how weights are shared, a kind of :class:`Sharing`.
         bottleneck: whether the blocks are bottlenecks, with 4 times as many fields between them.
-        pool: the way to the answer: ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`; by default the second
-            where the fields are of a group, the first where there is none.
+        pool: how fields are pooled before the head: ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`; by
+            default the second where the fields are of a group, the first where there is none.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:
@@ -56,7 +56,7 @@ class E2ResNet(FieldClassifier):
         sharing = Sharing.of(conv, group)
         super().__init__(sharing.invariance, 2 ** (len(blocks) + stem_pool))
         self.stem = nn.Sequential(
-            nn.InstanceNorm2d(in_channels),  # brightness and contrast of an image say nothing about its symmetry
+            nn.InstanceNorm2d(in_channels),  # symmetry does not depend on brightness and contrast
             sharing.lift(in_channels, width, stem_kernel, stride=2),
             sharing.norm(width),
             nn.ReLU(inplace=True),

@@ -20,7 +20,7 @@ class E2WideResNet(FieldClassifier):
         depth: layers, 6 n + 4 for n blocks a stage.
         num_classes: size of the answer.
         in_channels: channels of the image.
-        pool: the way to the answer, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
+        pool: how fields are pooled before the head, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:

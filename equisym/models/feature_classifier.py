@@ -1,4 +1,4 @@
-"""What the networks that read symmetry features share: they take images, packed features, or features."""
+"""Base class of networks that read symmetry features: they take images, packed features, or features."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from equisym.crystal import SymmetryFeatures, extract_features
 class FeatureClassifier(nn.Module):
     """A network whose first, parameter-free stage measures the symmetry of the image (:mod:`equisym.crystal`).
 
-    Subclasses give :meth:`classify`. Training calls :meth:`extract` once for each image and keeps what it returns.
+    Subclasses define :meth:`classify`. Training calls :meth:`extract` once for each image and stores the result.
 
     Shape:
-        images ``(B, C, H, W)``, of which the channels' mean is looked at, or what :meth:`extract` made of them,
+        images ``(B, C, H, W)``, of which the mean of the channels is used, or the result of ``extract``,
         ``(B, PACKED)``, to ``(B, 17)`` logits.
     """
 
@@ -22,7 +22,7 @@ class FeatureClassifier(nn.Module):
         raise NotImplementedError
 
     def extract(self, images: Tensor) -> Tensor:
-        """Packed features of images, ``(B, C, H, W)`` to ``(B, PACKED)``; in evaluation without drift of lines."""
+        """Packed features of images, ``(B, C, H, W)`` to ``(B, PACKED)``; in evaluation mode after drift correction."""
         return extract_features(images, scans=not self.training).pack().to(images)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,5 +32,5 @@ class FeatureClassifier(nn.Module):
         return self.classify(SymmetryFeatures.unpack(x))
 
     def to_plain(self) -> fx.GraphModule:
-        """The classification of packed features, as one graph of torch.nn parts; the measurement is no network."""
+        """The classification of packed features as one graph of torch.nn parts, without the measurement."""
         return fx.symbolic_trace(self)

@@ -1,4 +1,4 @@
-"""What all our classifiers share: standardised input, exact sizes, pooling, the head, and the plain copy."""
+"""Base classes of the classifiers: standardised input, exact sizes, pooling, the head, and the plain copy."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Classifier(nn.Module):
         return max(1, round((size - 1) / step)) * step + 1
 
     def to_plain(self) -> fx.GraphModule:
-        """The same function from torch.nn parts alone; running it, or unpickling it, needs no equisym."""
+        """The same function from torch.nn parts alone; it runs and unpickles without equisym."""
         return to_plain(self)
 
 
 class FieldClassifier(Classifier):
-    """Stem, stages, then a way from their fields to logits.
+    """Stem, stages, then pooling from their fields to logits.
 
     With ``pool="max"`` the mean and the maximum over the pixels of every field's maximum over the group, of the last
     stage; with ``pool="correlation"`` :class:`CorrelationReadout` on all stages. Dropout and one linear layer follow.
@@ -85,10 +85,7 @@ class FieldClassifier(Classifier):
         if pool not in POOLS:
             raise ValueError(f"pool must be one of {', '.join(POOLS)} (got {pool!r})")
         if pool == "correlation" and (sharing.invariance.order < 2 or sharing.multiplicity < 2):
-            raise ValueError(
-                f'pool="correlation" needs regular fields of a group (got conv={sharing.kind!r} of {sharing.group}): '
-                'use pool="max"'
-            )
+            raise ValueError(f'pool="correlation" needs regular fields of a group (got {sharing}): use pool="max"')
         self.readout = (
             CorrelationReadout(sharing.group, fields, channels=channels, dropout=dropout, num_classes=num_classes)
             if pool == "correlation"
@@ -109,7 +106,7 @@ class FieldClassifier(Classifier):
                 found.append(x)
             return self.readout(found)
         maps = self.pool(self.stages(x))
-        # How much of a feature there is, and whether there is any: one 6-fold axis in the image is evidence enough.
+        # mean and maximum: how much of a feature there is, and whether any; one 6-fold centre is enough
         return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
 
 
@@ -134,7 +131,7 @@ def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
         model._told = True
         warnings.warn(
             f"input of {height} x {width} pixels is not exact for {model.group}: strided stages sample off centre and "
-            f"the answer changes slightly when the image is turned; the nearest exact size is "
+            f"the answer changes slightly when the image is rotated; the nearest exact size is "
             f"{nearest[0]} x {nearest[1]}",
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""A plain residual network that is shown, beside the image, where it is symmetric."""
+"""A plain residual network whose input is the image and maps of where it is symmetric."""
 
 from __future__ import annotations
 

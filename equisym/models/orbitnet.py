@@ -17,7 +17,7 @@ class OrbitNet(Classifier):
 
     .. math:: \Phi(g f) = \Phi(f) \quad\text{for all rotations and mirrors } g \text{ of the group at its origin}
 
-    f is the image, laid on the torus with its centre at the origin: its first and last row, and column, become one.
+    f is the image on a torus with its centre at the origin: its first and last rows are joined, and so are its columns.
     With ``cell=1`` a layer is a convolution with a symmetric kernel; with larger cells its weights vary within the
     cell, as far as the group's rotations, mirrors and glides allow. Exact at sizes of 1 modulo
     ``cell * 2**(stages - 1)``; other sizes are first resized.
@@ -26,7 +26,7 @@ class OrbitNet(Classifier):
         group: name of a wallpaper group without 3-fold axes.
         cell: side of the cell in pixels of each layer; even for groups with glides or centring.
         width: channels of the first stage; each further stage doubles it.
-        stages: pairs of layers; every one but the first on half the resolution.
+        stages: pairs of layers; each after the first halves the resolution.
         num_classes: size of the answer.
         in_channels: channels of the image.
         dropout: probability of dropping a pooled feature in training.
@@ -73,7 +73,7 @@ class OrbitNet(Classifier):
 
 
 def lay_on_torus(x: Tensor, step: int) -> Tensor:
-    """Make opposite edges one, and the centre pixel the first; sides become multiples of ``step``.
+    """Join opposite edges and roll the centre pixel to the origin; sides become multiples of ``step``.
 
     >>> lay_on_torus(torch.tensor([[[[1., 2, 3], [4, 5, 6], [7, 8, 9]]]]), 2)
     tensor([[[[5., 5.],
@@ -90,7 +90,7 @@ def lay_on_torus(x: Tensor, step: int) -> Tensor:
 
 
 class _HalveTorus(nn.Module):
-    """The greatest of each 3x3 neighbourhood on every second pixel of the torus."""
+    """The maximum of each 3x3 neighbourhood, on every second pixel of the torus."""
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.max_pool2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), 3, 2)

@@ -1,4 +1,4 @@
-"""From the fields of all stages to logits, by how symmetric each field is about each pixel."""
+"""Correlation readout: from the fields of all stages to logits, by how symmetric they are about each pixel."""
 
 from __future__ import annotations
 

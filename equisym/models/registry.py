@@ -95,7 +95,7 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
         in_channels: channels of the image.
         head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
             hierarchy (:class:`equisym.models.TreeSoftmax`).
-        options: what the architecture offers, such as ``group="D4"`` and ``width=22``.
+        options: options of the architecture, such as ``group="D4"`` and ``width=22``.
 
     Raises:
         ValueError: for an unknown name or option.

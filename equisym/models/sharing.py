@@ -1,4 +1,4 @@
-"""How a network shares its weights: one factory of layers for each kind, by one word."""
+"""Kinds of weight sharing: a factory of layers for each, found by name."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from equisym.nn import (
 class Sharing:
     """Makes the layers of one kind, all counted in fields; the base of the kinds, with regular fields.
 
-    A kind says how it makes its layers: :meth:`lift` from the image to fields and :meth:`conv` from fields to fields,
-    both with a padding at which stride 1 keeps the size. :meth:`of` finds a kind by its name.
+    A kind defines how its layers are made: :meth:`lift` from the image to fields and :meth:`conv` from fields to
+    fields, both with a padding at which stride 1 keeps the size. :meth:`of` finds a kind by its name.
 
     Args:
         group: the point group.
 
     Raises:
-        ValueError: for an unknown kind, or a group that the kind cannot do.
+        ValueError: for an unknown kind, or a group that the kind does not support.
 
     >>> import torch
     >>> from equisym.groups import D
@@ -43,9 +43,10 @@ class Sharing:
     """
 
     group: PointGroup
+    basis: ClassVar[str | None] = None  # of the kernels of group convolutions
 
     def __post_init__(self) -> None:
-        """Refuse a group that the kind cannot do."""
+        """Raise for a group that the kind does not support."""
 
     @staticmethod
     def of(kind: str, group: PointGroup) -> Sharing:
@@ -66,18 +67,20 @@ class Sharing:
 
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """The first layer: from the image to fields."""
-        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, **_steps(kernel_size, stride))
+        steps = _steps(kernel_size, stride)
+        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, basis=self.basis, **steps)
 
     def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """A further layer: from fields to fields."""
-        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, **_steps(kernel_size, stride))
+        steps = _steps(kernel_size, stride)
+        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, basis=self.basis, **steps)
 
     def norm(self, fields: int) -> nn.Module:
         """Batch normalisation that keeps the symmetry."""
         return GroupBatchNorm2d(fields, group=self.group)
 
     def pool(self) -> nn.Module:
-        """From fields to maps that turn with the input as images do."""
+        """From fields to maps that rotate with the input like images."""
         return GroupPool2d(group=self.group)
 
     def pooled(self, fields: int) -> int:
@@ -87,6 +90,12 @@ class Sharing:
 
 class Regular(Sharing):
     """Group convolutions."""
+
+
+class BandLimited(Sharing):
+    """Group convolutions with band-limited kernels, which groups off the pixel grid always have."""
+
+    basis = "circular"
 
 
 class Separable(Sharing):
@@ -172,7 +181,7 @@ class Channelwise(Sharing):
         return nn.BatchNorm2d(fields * self.multiplicity)
 
     def pool(self) -> nn.Module:
-        """Nothing: a channel is a map already."""
+        """The identity: a channel is a map already."""
         return nn.Identity()
 
     def pooled(self, fields: int) -> int:
@@ -181,7 +190,7 @@ class Channelwise(Sharing):
 
 
 class Rotating(Channelwise):
-    """Each kernel in all orientations, the greatest answer kept: a field is one channel."""
+    """Each kernel in all orientations, reduced to the maximum: a field is one channel."""
 
     def __post_init__(self) -> None:
         if self.group.mirrors:
@@ -221,6 +230,7 @@ class Learned(Plain):
 
 KINDS: dict[str, type[Sharing]] = {
     "regular": Regular,
+    "band-limited": BandLimited,
     "separable": Separable,
     "steerable": Steerable,
     "orbit": Orbit,

@@ -1,4 +1,4 @@
-"""symnet: learned spectral filters, a symmetry filter on the unit cell, and a head that reads operations."""
+"""symnet: learned spectral filters on the unit cell, and a small network that scores each operation class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import register
 
-LARGEST_STRAIN = 0.1  # a lattice that is further from a group's is another lattice, not a distorted one
+LARGEST_STRAIN = 0.1  # a lattice further from a group's is another lattice, not a distorted one
 
 
 class SymNet(FeatureClassifier):
@@ -85,10 +85,10 @@ class SymNet(FeatureClassifier):
         return correlate(e, weight * (e.signal > 0)[:, None])
 
     def log_odds(self, e: SymmetryFeatures) -> Tensor:
-        """That each operation class hold, (B, 39)."""
+        """Log-odds that each operation class holds, (B, 39)."""
         c = self.correlations(e)
         miss = 1 - c.value
-        # how far from holding on a logarithmic scale, linear where it is as small as what noise and pixels do
+        # deviation on a logarithmic scale, linear where it is as small as the effect of noise and pixels
         distance = torch.asinh(miss / 0.02) / 3
         error = (c.error + 1e-3).log10() + 1.5
         chance = (c.chance + 1e-3).log10().expand_as(error) + 1
@@ -104,7 +104,7 @@ class SymNet(FeatureClassifier):
         return torch.where(possible | one, energy, torch.full_like(energy, -30.0))
 
     def log_doubt(self, e: SymmetryFeatures) -> tuple[Tensor, Tensor]:
-        """Logarithms of the chance that the lattice is right and that it is wrong, (B, 1) each."""
+        """Log-probabilities that the lattice is right and that it is wrong, (B, 1) each."""
         best = torch.where(e.admitted, e.agreement, torch.zeros_like(e.agreement))[:, 1:].amax(1)
         reliable = (e.signal.clamp(min=0) * e.reliability).sum(1)
         seen = torch.stack((e.score * 2 - 1, e.repeats.clamp(min=1).log() / 2 - 1.5, reliable * 2 - 1, best), 1)
@@ -120,8 +120,8 @@ class SymNet(FeatureClassifier):
 
 @register
 def symnet(*, num_classes: int = 17, in_channels: int = 1, filters: int = 6, hidden: int = 16) -> SymNet:
-    """Learned spectral filters and one reader of operations, behind lattice and unit cell."""
+    """Learned spectral filters and one scorer of operations, after lattice and unit cell."""
     if num_classes != 17:
         raise ValueError(f"symnet answers with the 17 groups (got num_classes={num_classes})")
-    del in_channels  # the channels' mean is looked at
+    del in_channels  # the mean of the channels is used
     return SymNet(filters, hidden=hidden)

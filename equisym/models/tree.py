@@ -52,8 +52,8 @@ class TreeSoftmax(nn.Module):
 
     .. math:: \log p(g) = \log p(r) + \log p(c \mid r) + \log p(g \mid c)
 
-    r is the rotation order and c the crystal class of the group g; each factor is a softmax among siblings. Whatever
-    the numbers, the probability of an order is the sum over its groups.
+    r is the rotation order and c the crystal class of the group g; each factor is a softmax among siblings. For
+    any input, the probability of an order is the sum over its groups.
 
     Shape:
         ``(B, 32)`` -> ``(B, 17)``, normalised.
@@ -81,7 +81,7 @@ class TreeSoftmax(nn.Module):
 
 
 class TreeClassifier(nn.Module):
-    """Any architecture with 32 outputs, and :class:`TreeSoftmax` behind it.
+    """Any architecture with 32 outputs, followed by :class:`TreeSoftmax`.
 
     Args:
         network: maps images to 32 numbers.

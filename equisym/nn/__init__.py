@@ -1,4 +1,4 @@
-"""Equivariant layers. Plain tensors in and out; regular fields are ``(B, fields * order, H, W)``, element fastest."""
+"""Equivariant layers on plain tensors. Regular fields have the shape ``(B, fields * order, H, W)``, element fastest."""
 
 from equisym.nn.action import act
 from equisym.nn.correlation_pool import CorrelationPool2d

@@ -1,4 +1,4 @@
-"""How a group element acts on images and on regular feature maps, the right-hand side of every equivariance test."""
+"""Action of a group element on images and on regular feature maps, as used in every equivariance test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
         The moved tensor. Exact (``rot90`` and ``flip``) where g keeps the pixel grid, else bicubic interpolation.
 
     Raises:
-        ValueError: if the channels are not a multiple of the order, or the map is not square where g turns it.
+        ValueError: if the channels are not a multiple of the order, or the map is not square although g rotates it.
     """
     if regular:
         if x.shape[1] % group.order:
@@ -50,7 +50,7 @@ def move_pixels(x: Tensor, g: int, group: PointGroup) -> Tensor:
 
 def _rotate(x: Tensor, angle: float) -> Tensor:
     cos, sin = math.cos(angle), math.sin(angle)
-    # grid_sample wants, for each output pixel, where to read: the inverse rotation, with y down.
+    # grid_sample takes, for each output pixel, the position to read: the inverse rotation, with y down
     theta = torch.tensor([[cos, -sin, 0.0], [sin, cos, 0.0]], dtype=x.dtype, device=x.device)
     grid = functional.affine_grid(theta.expand(len(x), 2, 3), list(x.shape), align_corners=True)
     return functional.grid_sample(x, grid, mode="bicubic", align_corners=True)

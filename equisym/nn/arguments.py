@@ -1,4 +1,4 @@
-"""Checks of constructor arguments that many layers share: each says what came, what was needed and what to do."""
+"""Checks of constructor arguments that many layers share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ def whole(name: str, value: object, least: int = 1) -> int:
     """One whole number out of a number or a pair of equal ones.
 
     Raises:
-        TypeError: if it is no whole number.
+        TypeError: if it is not a whole number.
         ValueError: if it is too small, or a pair of different numbers.
     """
     if isinstance(value, (tuple, list)):
         if len(value) != 2 or value[0] != value[1]:
-            raise ValueError(f"{name} must be one number or two equal ones (got {value}): turns swap rows and columns")
+            raise ValueError(
+                f"{name} must be one number or two equal ones (got {value}): rotations swap rows and columns"
+            )
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number (got {value!r}): give an int, or a pair of equal ints")
@@ -29,6 +31,6 @@ def whole(name: str, value: object, least: int = 1) -> int:
 
 
 def check_group(group: PointGroup) -> None:
-    """Refuse anything but a point group, with the way to get one."""
+    """Raise unless ``group`` is a point group, and say how to make one."""
     if not isinstance(group, PointGroup):
         raise TypeError(f"group must be a PointGroup such as D(4) (got {group!r}): PointGroup.parse reads text")

@@ -1,4 +1,4 @@
-"""Fixed arrays of a module that stay exact in every dtype, on every device, and out of its state."""
+"""Constants of a module: fixed arrays, exact in every dtype and on every device, and not in the state dict."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class ConstantModule(nn.Module):
-    """A module with constants that follow its dtype and device without ever being rounded twice or left unset.
+    """A module with constants that follow its dtype and device, are rounded only once, and are never left unset.
 
     A plain buffer made in float32 keeps float32's error after ``.double()``, and one made on the meta device holds
-    nothing after ``to_empty``. Here each constant is remembered, and made anew whenever the module moves or somebody
-    writes to its attribute. Nothing of it enters the state dict, and no two modules share it.
+    nothing after ``to_empty``. Here each constant is stored in full precision and made anew whenever the module moves
+    or its attribute is written to. Constants are not in the state dict, and no two modules share one.
     """
 
     _exact: dict[str, NDArray[Any]]

@@ -1,4 +1,4 @@
-"""Correlation pooling: from regular fields to maps that say how symmetric each field is about each pixel."""
+"""Correlation pooling: from regular fields to maps of how symmetric each field is about each pixel."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ class CorrelationPool2d(ConstantModule):
     f is one of the regular fields of ``group``, g and h run over its elements. c(h, x) reaches c(e, x) exactly where
     the field about x is unchanged by h: every learned feature becomes a symmetry filter. If the image is turned by k,
     then c(h, .) goes to c(k^-1 h k, .) moved by k; the greatest value over all elements that are conjugate to h or to
-    its inverse is therefore a map that turns as images do. Such a set is called a class here; they are in ``classes``.
+    its inverse is therefore a map that rotates like an image. Such a set is called a class here; they are in
+    ``classes``.
 
-    Each field gives 2 + len(classes) maps: its mean over the group, its deviation |d| = sqrt(c(e)), and for each class
-    the greatest c(h) / |d|. Behind the maps of all fields come len(classes) more: the same for all fields together,
-    the greatest sum of c(h) over the sum of c(e), from -1 to 1.
+    Each field gives 2 + len(classes) maps: its mean over the group, its deviation ``|d| = sqrt(c(e))``, and for each
+    class the greatest ``c(h) / |d|``. Behind the maps of all fields come len(classes) more: the same for all fields
+    together, the greatest sum of c(h) over the sum of c(e), from -1 to 1.
 
     Args:
         group: the point group of the fields, with more than one element.
@@ -89,7 +90,9 @@ class CorrelationPool2d(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self._check(x)
-        with torch.autocast(x.device.type, enabled=False):  # squares, and differences of near equals, need float32
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # squares and differences of nearly equal numbers need float32
             low = x.dtype in (torch.float16, torch.bfloat16)
             return self._pool(x.float()).to(x.dtype) if low else self._pool(x)
 

@@ -17,13 +17,13 @@ class FieldDropout2d(ConstantModule):
 
     Args:
         field_type: fields of input and output.
-        p: chance that a field is dropped, from 0 to below 1.
+        p: probability that a field is dropped, from 0 to below 1.
 
     Shape:
         ``(B, field_type.size, H, W)`` -> the same.
 
     Raises:
-        ValueError: at construction if p is not a chance.
+        ValueError: at construction if p is outside that range.
 
     >>> from equisym.groups import C
     >>> import torch

@@ -1,4 +1,4 @@
-"""Import of models built with escnn or e2cnn: their layers as ours, with the same weights and the same answers."""
+"""Import models built with escnn or e2cnn: the same network from our layers, with the same weights."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ POINTWISE = {"ReLU": nn.ReLU, "ELU": nn.ELU, "LeakyReLU": nn.LeakyReLU}
 
 
 def from_escnn(module: Any) -> nn.Module:
-    """Make of an escnn or e2cnn module one of ours that gives the same answers on plain tensors.
+    """Convert an escnn or e2cnn module to one of ours with the same output on plain tensors.
 
-    Neither library is imported here: the module brings what it knows. Understood are ``R2Conv`` (zero padding),
+    Neither library is imported here. These modules are understood: ``R2Conv`` (zero padding),
     ``InnerBatchNorm``, ``ReLU``, ``ELU``, ``LeakyReLU``, ``PointwiseMaxPool``, ``PointwiseAvgPool``,
     ``PointwiseDropout``, ``GroupPooling``, ``NormPool``, and ``SequentialModule`` of these.
 
@@ -43,7 +43,7 @@ def from_escnn(module: Any) -> nn.Module:
         module: the module, its weights as they are.
 
     Returns:
-        A module of ours; of a sequence an :class:`torch.nn.Sequential`.
+        The converted module; for a sequence a :class:`torch.nn.Sequential`.
 
     Raises:
         NotImplementedError: for any other module, naming it.
@@ -75,7 +75,7 @@ def from_escnn(module: Any) -> nn.Module:
 
 
 def field_type(theirs: Any) -> FieldType:
-    """Our field type of theirs; every representation with their basis, so that channels agree one by one."""
+    """Convert a field type. Every representation keeps their basis, so that channels agree one by one."""
     gspace = theirs.gspace
     group = _group(gspace.fibergroup)
     known: dict[str, Representation] = {}

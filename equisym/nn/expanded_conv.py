@@ -1,4 +1,4 @@
-"""The one base of all layers that are a plain convolution once their weights are expanded into filters."""
+"""Base class of all layers that are a plain convolution once their weights are expanded into filters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from equisym.nn.arguments import Whole, whole
 from equisym.nn.constant import ConstantModule
 
 PaddingMode = Literal["zeros", "circular", "reflect", "replicate"]
-"""What is added around a map."""
+"""What pads a map."""
 PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
 
 
@@ -23,7 +23,7 @@ class GridOptions(TypedDict, total=False):
         stride: step; it keeps the symmetry where it divides the padded size less the kernel's extent.
         padding: pixels added on each side, or ``"same"`` or ``"valid"``; of a transposed layer, pixels cut off.
         dilation: distance between the kernel's pixels.
-        padding_mode: what is added: ``"zeros"``, ``"circular"``, ``"reflect"`` or ``"replicate"``.
+        padding_mode: what the padding holds: ``"zeros"``, ``"circular"``, ``"reflect"`` or ``"replicate"``.
     """
 
     stride: Whole
@@ -51,8 +51,8 @@ class ConvOptions(GridOptions, total=False):
 class ExpandedConv2d(ConstantModule):
     """A convolution whose filters are made of fewer weights in every forward pass.
 
-    Subclasses make the parameters ``weight`` and ``bias`` and say three things: the ``channels`` of the plain
-    convolution, :meth:`filters`, and how they were called (:meth:`call`). The rest follows: the forward pass, the
+    Subclasses make the parameters ``weight`` and ``bias`` and define three things: the ``channels`` of the plain
+    convolution, :meth:`filters`, and their constructor call (:meth:`call`). The rest is here: the forward pass, the
     folded layer, the checks and the printed form.
 
     Args:
@@ -61,7 +61,7 @@ class ExpandedConv2d(ConstantModule):
         padding: pixels on each side, ``"same"`` or ``"valid"``.
         dilation: distance between the kernel's pixels.
         groups: parts that are connected only to each other.
-        padding_mode: what is added.
+        padding_mode: what the padding holds.
     """
 
     transposed: ClassVar[bool] = False
@@ -120,15 +120,15 @@ class ExpandedConv2d(ConstantModule):
         return self.filters()
 
     def call(self) -> str:
-        """The sizes and options of its own with which the layer was made, as they are written."""
+        """The layer's own constructor arguments, as text."""
         raise NotImplementedError
 
     def what_comes(self) -> str:
-        """What the channels of the input are, for messages."""
+        """Description of the input's channels, for messages."""
         return ""
 
     def check_channels(self, x: Tensor) -> None:
-        """Refuse an input with another number of channels.
+        """Raise for an input with another number of channels.
 
         Raises:
             ValueError: naming both numbers.
@@ -148,13 +148,13 @@ class ExpandedConv2d(ConstantModule):
         return functional.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def pad(self, x: Tensor) -> tuple[Tensor, int]:
-        """The input with what is not zeros added, and the padding that is left to the convolution."""
+        """The input with any padding other than zeros applied, and the padding left for the convolution."""
         if not self.padding or self.padding_mode == "zeros":
             return x, self.padding
         return functional.pad(x, (self.padding,) * 4, mode=self.padding_mode), 0
 
     def _swapped(self, weight: Tensor) -> Tensor:
-        """Filters as a transposed convolution wants them, ``(in, out / groups, k, k)``."""
+        """Filters in the layout of a transposed convolution, ``(in, out / groups, k, k)``."""
         if self.groups == 1:
             return weight.transpose(0, 1)
         return weight.unflatten(0, (self.groups, -1)).transpose(1, 2).flatten(0, 1)

@@ -81,7 +81,7 @@ class FieldBatchNorm2d(_FieldNorm):
 
     x is one field, mu its mean over batch and pixels, T an orthonormal basis of the vectors that the group leaves
     unchanged (the constant vector of a regular field, nothing for irreps that are not trivial), sigma^2 the mean square
-    of a component about it, and gamma and beta are learned. Every quantity is the same after turning the input.
+    of a component about it, and gamma and beta are learned. Every quantity is the same after rotating the input.
 
     Args:
         field_type: fields of input and output.

@@ -15,7 +15,7 @@ from equisym.groups.representation import direct_sum
 
 @dataclass(frozen=True)
 class FieldType:
-    """The fields of a feature map, in channel order; a value, which layers take and tensors need not carry.
+    """The fields of a feature map, in channel order. Layers take it as an argument; tensors do not carry it.
 
     Args:
         group: C_n, D_n, SO(2) or O(2).
@@ -49,7 +49,7 @@ class FieldType:
         for rep in self.fields:
             if rep.group != self.group:
                 raise ValueError(f"every field must be a representation of {self.group} (got {rep} of {rep.group})")
-        # Plain attributes, which torch.compile reads; it cannot enter the lock of a cached property.
+        # plain attributes for torch.compile, which cannot enter the lock of a cached property
         ends = list(accumulate(rep.size for rep in self.fields))
         found: dict[Representation, list[int]] = {}
         for rep, end in zip(self.fields, ends, strict=True):
@@ -88,7 +88,7 @@ class FieldType:
         return direct_sum(self.fields)
 
     def restrict(self, subgroup: Group) -> FieldType:
-        """The same channels seen by a subgroup.
+        """The same channels as fields of a subgroup.
 
         Raises:
             ValueError: if ``subgroup`` is not a subgroup of the group.
@@ -124,7 +124,7 @@ class FieldType:
         return out
 
     def check(self, x: Tensor) -> None:
-        """Refuse a tensor that has not as many channels as this type.
+        """Raise for a tensor with another number of channels than this type.
 
         Raises:
             ValueError: naming both numbers.
@@ -134,7 +134,7 @@ class FieldType:
 
 
 def check_types(types: Sequence[FieldType]) -> None:
-    """Refuse types of different groups, and anything that is not a type."""
+    """Raise for types of different groups, and for anything that is not a field type."""
     for t in types:
         if not isinstance(t, FieldType):
             raise TypeError(f"a field type is needed, such as FieldType.regular(C(4), 8) (got {t!r})")

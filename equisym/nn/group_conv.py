@@ -33,6 +33,7 @@ class RegularConv2d(ExpandedConv2d):
         dilation: Whole = 1,
         groups: int = 1,
         padding_mode: PaddingMode = "zeros",
+        basis: str | None = None,
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -49,8 +50,9 @@ class RegularConv2d(ExpandedConv2d):
         self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"groups must divide the fields, {in_channels} in and {out_channels} out (got {groups})")
-        self.group = group
-        self.kernel = GroupKernel(self.kernel_size, group, lifting=self.lifting, device=device, dtype=dtype)
+        self.group, self.basis = group, basis
+        options = {"lifting": self.lifting, "basis": basis, "device": device, "dtype": dtype}
+        self.kernel = GroupKernel(self.kernel_size, group, **options)
         shape = (out_channels, in_channels // groups, *self.kernel.weight_shape)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
@@ -82,7 +84,8 @@ class RegularConv2d(ExpandedConv2d):
 
     def call(self) -> str:
         """The sizes and the group with which the layer was made."""
-        return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, group={self.group!r}"
+        text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, group={self.group!r}"
+        return text if self.basis is None else f"{text}, basis={self.basis!r}"
 
 
 class LiftConv2d(RegularConv2d):
@@ -104,6 +107,8 @@ class LiftConv2d(RegularConv2d):
         dilation: distance between the kernel's pixels.
         groups: equal consecutive parts of input and output that are connected only to each other.
         padding_mode: what is added: ``"zeros"``, ``"circular"`` (periodic images), ``"reflect"`` or ``"replicate"``.
+        basis: what the free weights are: ``"pixels"``, one weight for each, where n divides 4; or ``"circular"``,
+            coefficients of band-limited waves on rings. By default the first where it can be had.
         bias: whether to add one learned number per field.
         device: where to make the weights.
         dtype: of the weights.
@@ -142,6 +147,8 @@ class GroupConv2d(RegularConv2d):
         dilation: distance between the kernel's pixels.
         groups: equal consecutive parts of input and output that are connected only to each other.
         padding_mode: what is added: ``"zeros"``, ``"circular"`` (periodic images), ``"reflect"`` or ``"replicate"``.
+        basis: what the free weights are: ``"pixels"``, one weight for each, where n divides 4; or ``"circular"``,
+            coefficients of band-limited waves on rings. By default the first where it can be had.
         bias: whether to add one learned number per field.
         device: where to make the weights.
         dtype: of the weights.
@@ -163,7 +170,7 @@ class GroupConv2d(RegularConv2d):
     def forward(self, x: Tensor) -> Tensor:
         self.check_channels(x)
         plan = {"group": self.group, "kernel_size": self.kernel_size, "stride": self.stride, "dilation": self.dilation}
-        if turning_is_cheaper(x, self.weight, padding=self.padding, **plan):
+        if self.kernel.exact and turning_is_cheaper(x, self.weight, padding=self.padding, **plan):
             x, padding = self.pad(x)
             plan |= {"sources": self.kernel.products, "groups": self.groups, "padding": padding}
             return convolve_turned(x, self.weight, self.bias, **plan)

@@ -74,4 +74,4 @@ def convolve_turned(
     return torch.stack([move_pixels(answers[g], g, group) for g in elements], 2).flatten(1, 2)
 
 
-_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # torch 2.6 has but the second
+_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # torch 2.6 has only the second

@@ -67,17 +67,19 @@ class GroupKernel(ConstantModule):
     """Expands free weights into the filters of a plain convolution.
 
     With n dividing 4 there is one weight per pixel and the expansion permutes them: exact, and free of arithmetic. For
-    other n the weights are the coefficients of ``circular_basis``.
+    other n, and where it is asked for, the weights are the coefficients of ``circular_basis``.
 
     Args:
         kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
         lifting: whether the input is an image (no group axis) rather than regular fields.
+        basis: ``"pixels"``, only where n divides 4, or ``"circular"``; the first by default where it can be had.
         device: where to make the constants.
         dtype: of the basis.
 
     Raises:
-        ValueError: if the kernel size is not positive, or is even for a group that leaves the pixel grid.
+        ValueError: if the kernel size is not positive, or is even for a group that leaves the pixel grid; for a basis
+            that there is not, or not for this group.
     """
 
     index: Tensor
@@ -91,16 +93,23 @@ class GroupKernel(ConstantModule):
         group: PointGroup,
         *,
         lifting: bool,
+        basis: str | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         check_kernel_size(kernel_size, group)
+        if basis not in (None, "pixels", "circular"):
+            raise ValueError(f"basis must be 'pixels' or 'circular' (got {basis!r})")
+        if basis == "pixels" and not group.exact_on_grid and kernel_size > 1:
+            raise ValueError(f"basis='pixels' needs a group that keeps the pixel grid (got {group}): use 'circular'")
+        if basis == "circular" and kernel_size % 2 == 0:
+            raise ValueError(f"basis='circular' needs an odd kernel_size (got {kernel_size}): use {kernel_size + 1}")
         self.kernel_size, self.group, self.lifting = kernel_size, group, lifting
         order = group.order
         # The input element h is read at g^-1 h when the kernel belongs to the output element g.
         element = group.product_table[group.inverse_table]
-        self.exact = group.exact_on_grid or kernel_size == 1
+        self.exact = kernel_size == 1 or (group.exact_on_grid and basis != "circular")
         if self.exact:
             pixels = pixel_basis(kernel_size, group) if group.exact_on_grid else np.zeros((order, 1), np.int64)
             index = pixels if lifting else element[:, :, None] * kernel_size**2 + pixels[:, None]
@@ -108,9 +117,9 @@ class GroupKernel(ConstantModule):
             self.coefficients = kernel_size**2
             self.register_constant("back", np.argsort(index, 1), device=device)
         else:
-            basis, index = circular_basis(kernel_size, group), element
-            self.coefficients = len(basis)
-            self.register_constant("basis", basis, device=device, dtype=dtype)
+            functions, index = circular_basis(kernel_size, group), element
+            self.coefficients = len(functions)
+            self.register_constant("basis", functions, device=device, dtype=dtype)
         self.register_constant("index", index.reshape(-1), device=device)
         if not lifting:
             self.register_constant("products", group.product_table, device=device)

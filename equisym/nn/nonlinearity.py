@@ -53,7 +53,7 @@ class PointwiseNonlinearity(nn.Module):
 
 
 class _ByField(ConstantModule):
-    """What needs the norm of each field, or one number for each field."""
+    """Base of layers that need the norm of each field, or one number for each field."""
 
     field_of: Tensor
     members: Tensor
@@ -163,7 +163,7 @@ class FourierNonlinearity(ConstantModule):
         group: SO(2), O(2) or a finite group.
         max_frequency: highest frequency.
         samples: rotations to sample of SO(2) and O(2); a multiple of 4 keeps the quarter turns exact. C_n and D_n are
-            sampled whole, and need none.
+            sampled completely; leave it out.
         function: phi, such as ``torch.relu``.
 
     Shape:

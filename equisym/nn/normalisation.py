@@ -42,7 +42,7 @@ class GroupBatchNorm2d(nn.Module):
         if fields < 1:
             raise ValueError(f"fields must be at least 1 (got {fields})")
         self.fields, self.group = fields, group
-        self.norm = nn.BatchNorm3d(fields, eps, momentum)  # a child, so that its synchronised form can replace it
+        self.norm = nn.BatchNorm3d(fields, eps, momentum)  # a submodule, so that a synchronised norm can replace it
 
     def forward(self, x: Tensor) -> Tensor:
         channels = self.fields * self.group.order
@@ -58,7 +58,7 @@ class GroupBatchNorm2d(nn.Module):
         return y
 
     def _on_cuda(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:
-        """The same in training on a GPU, in either layout; torch's own kernel has one block of threads to a field."""
+        """The same in training on a GPU, in either layout; torch's kernel has only one block of threads per field."""
         y, mean, variance = _NormOverGroup.apply(x, norm.weight, norm.bias, norm.eps)
         count = x.numel() // self.fields
         with torch.no_grad():
@@ -81,7 +81,7 @@ class GroupBatchNorm2d(nn.Module):
 
 
 class _NormOverGroup(torch.autograd.Function):
-    """Normalisation of fields by the kernels of synchronised batch norm, with elements in the place of processes."""
+    """Normalise fields with the kernels of synchronised batch norm, with group elements in place of processes."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -26,7 +26,7 @@ class OrbitConv2d(ExpandedConv2d):
 
     g runs over the group that ``generators`` generate; it takes input channel n to ``g n``, output channel m to ``g m``
     and the pixel x of the kernel to ``g x``, a symmetry of the square. With regular permutations this is the group
-    convolution; any other sharing pattern is as easily stated.
+    convolution; other sharing patterns are stated in the same way.
 
     Args:
         in_channels: channels of the input.
@@ -106,12 +106,12 @@ class OrbitConv2d(ExpandedConv2d):
         return full, None if self.bias is None else self.bias[self.bias_index]
 
     def call(self) -> str:
-        """The sizes and the generators with which the layer was made."""
+        """The layer's own constructor arguments, as text."""
         return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, generators=<{self.generators} triples>"
 
 
 def _pixel_move(kernel_size: int, element: int) -> NDArray[np.int64]:
-    """Where an element of D(4) takes each pixel of the kernel."""
+    """Where an element of D(4) moves each pixel of the kernel."""
     square = D(4)
     if not 0 <= element < square.order:
         raise ValueError(f"pixel element must be one of 0..7, an element of D(4) (got {element})")

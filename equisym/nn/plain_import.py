@@ -18,7 +18,7 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
 
     W is a plain filter of the expanded widths; for groups that permute pixels the minimum is the mean of the
     entries that share a weight. Convolutions, norms and linear layers are paired in order; a network that is already
-    equivariant comes back unchanged. A linear layer on pooled fields gets the sum over each field's channels.
+    equivariant is unchanged. A linear layer on pooled fields gets the sum over each field's channels.
 
     Args:
         model: the network to fill, such as ``build("e2resnet18", group="D4", width=8)``; its first ``width`` times
@@ -61,7 +61,7 @@ def _conv(our: nn.Module, their: nn.Conv2d, names: str) -> None:
     filters, _ = our.filters()
     weight = their.weight.to(filters)
     if weight.shape[1] != filters.shape[1] and filters.shape[1] == 1:
-        weight = weight.sum(1, keepdim=True)  # a grey image is one with equal channels
+        weight = weight.sum(1, keepdim=True)  # a grey image has equal channels
     if weight.shape != filters.shape:
         raise ValueError(f"{names} must have equal filters (got {tuple(filters.shape)} and {tuple(weight.shape)})")
     bias = None if their.bias is None else their.bias.to(filters)
@@ -93,7 +93,7 @@ def _norm(our: GroupBatchNorm2d, their: nn.BatchNorm2d, names: str) -> None:
 
 
 def _head(our: nn.Linear, their: nn.Linear) -> None:
-    """Only where the classes are the same: a new task starts from a fresh head."""
+    """Only if the number of classes is the same; a new task starts with a new head."""
     if our.out_features != their.out_features or their.in_features % our.in_features:
         return
     our.weight.copy_(their.weight.view(our.out_features, our.in_features, -1).sum(2))

@@ -18,7 +18,7 @@ class GroupPool2d(nn.Module):
         reduce: ``"max"`` or ``"mean"``.
 
     Shape:
-        ``(B, fields * order, H, W)`` -> ``(B, fields, H, W)``, which turns with the input as an image does.
+        ``(B, fields * order, H, W)`` -> ``(B, fields, H, W)``, which rotates with the input like an image.
 
     Raises:
         ValueError: at construction for another ``reduce``; at the call if the order does not divide the channels.

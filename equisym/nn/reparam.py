@@ -19,8 +19,8 @@ class ReparamLinear(nn.Module):
 
     .. math:: y = W x + b, \qquad \mathrm{vec}(W) = U v
 
-    U, ``symmetry``, says how the entries of W share their values and is learned over many tasks; v, ``weight``, is what
-    one task needs. U from a group's orbits makes the layer an equivariant one (:meth:`from_orbits`).
+    U, ``symmetry``, describes how the entries of W share their values and is learned over many tasks; v, ``weight``,
+    is specific to one task. U from a group's orbits makes the layer equivariant (:meth:`from_orbits`).
 
     Args:
         in_features: number of inputs.
@@ -41,7 +41,7 @@ class ReparamLinear(nn.Module):
     """
 
     symmetry_parameters: ClassVar[tuple[str, ...]] = ("symmetry",)
-    """Parameters that are the same for all tasks, the outer loop's."""
+    """Parameters shared by all tasks, which the outer loop learns."""
 
     def __init__(self, in_features: int, out_features: int, *, free_weights: int, bias: bool = True) -> None:
         super().__init__()
@@ -105,8 +105,8 @@ class ReparamConv2d(ExpandedConv2d):
     .. math:: y = W \star x + b, \qquad \mathrm{vec}(W) = (A \otimes B \otimes C)\, \mathrm{vec}(W_0)
 
     A mixes the ``out_channels`` output channels, B the ``in_channels`` input channels and C the k*k pixels of a kernel
-    of side ``kernel_size``; together they are the symmetry, learned over many tasks, and W_0, ``weight``, is what one
-    task needs. All three start as the identity: an ordinary convolution.
+    of side ``kernel_size``; together they are the symmetry, learned over many tasks, and W_0, ``weight``, is specific
+    to one task. All three start as the identity: an ordinary convolution.
 
     Args:
         in_channels: channels of the input.
@@ -130,7 +130,7 @@ class ReparamConv2d(ExpandedConv2d):
     """
 
     symmetry_parameters: ClassVar[tuple[str, ...]] = ("out_symmetry", "in_symmetry", "pixel_symmetry")
-    """Parameters that are the same for all tasks, the outer loop's."""
+    """Parameters shared by all tasks, which the outer loop learns."""
 
     def __init__(
         self,
@@ -176,5 +176,5 @@ class ReparamConv2d(ExpandedConv2d):
         return self.in_channels, self.out_channels
 
     def call(self) -> str:
-        """The sizes with which the layer was made."""
+        """The layer's own constructor arguments, as text."""
         return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}"

@@ -14,7 +14,7 @@ from equisym.nn.nonlinearity import _ByField
 
 
 class BlurPool2d(ConstantModule):
-    r"""Low-pass filter, then keep every ``stride``-th pixel: the smoothest way down, and nearest to exact off the grid.
+    r"""Low-pass filter, then keep every ``stride``-th pixel; of all poolings the most nearly equivariant off the grid.
 
     .. math:: y(x) = \sum_d w(d)\, x(s\,x + d), \qquad w(d) \propto e^{-|d|^2 / 2\sigma^2}
 
@@ -59,7 +59,7 @@ class BlurPool2d(ConstantModule):
 
 
 class NormMaxPool2d(_ByField):
-    """Max pooling of vectors: in each window, each field is taken where its norm is largest.
+    """Max pooling of vectors: each field is taken where its norm is largest in the window.
 
     Args:
         field_type: fields of input and output, of any representations.
@@ -115,7 +115,7 @@ class FieldMagnitude2d(_ByField):
 
 
 class Upsample2d(nn.Module):
-    """Bilinear up-sampling that keeps the corner pixels in the corners, the inverse of the sizes of stride-2 layers.
+    """Bilinear up-sampling that keeps the corner pixels in the corners; it undoes the size change of stride-2 layers.
 
     Args:
         factor: new distances in old pixels: H becomes (H - 1) * factor + 1.

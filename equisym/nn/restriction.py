@@ -1,4 +1,4 @@
-"""Restriction of fields to a subgroup: the same numbers, fewer transformations promised."""
+"""Restriction of fields to a subgroup: the same numbers, equivariant to fewer transformations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from equisym.nn.field_type import FieldType, check_types
 
 
 class RestrictRegular2d(ConstantModule):
-    r"""Regular fields of a group as regular fields of a subgroup, for layers that are equivariant to less.
+    r"""Regular fields of a group as regular fields of a subgroup, for layers that are equivariant to a smaller group.
 
     .. math:: G = H t_1 \cup H t_2 \cup \dots, \qquad y_{c,j}(h) = x_c(h\, t_j)
 
@@ -64,7 +64,7 @@ class RestrictRegular2d(ConstantModule):
 
 
 class Restrict2d(nn.Module):
-    """Fields of any representation seen by a subgroup: the tensor is unchanged, ``out_type`` is the new type.
+    """Fields of any representation as fields of a subgroup: the tensor is unchanged, ``out_type`` is the new type.
 
     Args:
         in_type: fields of the input.

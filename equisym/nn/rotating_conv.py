@@ -1,4 +1,4 @@
-"""A convolution whose kernels turn: one kernel, n orientations."""
+"""A convolution with rotated copies of its kernels: one kernel, n orientations."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ REDUCTIONS = ("none", "max", "mean")
 
 
 class RotatingConv2d(LiftConv2d):
-    r"""Convolution with every kernel in n orientations, and the answers kept, or reduced to their greatest or mean.
+    r"""Convolution with every kernel in n orientations; keeps all responses, their maximum or their mean.
 
     .. math:: y_r = R_r K \star x, \ r < n, \qquad y = \max_r y_r \text{ or } \tfrac1n \textstyle\sum_r y_r
 
-    R_r turns the kernel K by r 360/``rotations`` degrees. Unreduced it is the lifting convolution on C_n. Reduced, the
-    output turns with the input as an image does, and stacks with any layer; but the maximum forgets by how much
-    neighbouring features are turned against each other, so a stack of such layers cannot tell a pattern from the same
-    parts turned one by one. With one rotation it is :class:`torch.nn.Conv2d`. Exact for 1, 2 and 4 rotations; for other
-    numbers the kernels are band-limited and the error is measured in the documentation.
+    R_r rotates the kernel K by r 360/``rotations`` degrees. Unreduced it is the lifting convolution on C_n. Reduced,
+    the output rotates with the input like an image and can be followed by any layer; but the maximum discards the
+    relative orientation of neighbouring features, so a stack of such layers cannot distinguish a pattern from one with
+    the same parts individually rotated. With one rotation it is :class:`torch.nn.Conv2d`. Exact for 1, 2 and 4
+    rotations; for other numbers the kernels are band-limited and the error is measured in the documentation.
 
     Args:
         in_channels: channels of the input.
@@ -39,8 +39,8 @@ class RotatingConv2d(LiftConv2d):
         the orientation fastest if not reduced.
 
     Raises:
-        ValueError: at construction for kernels that cannot turn so or an unknown reduction; at the call for a wrong
-            number of channels.
+        ValueError: at construction for kernels that cannot be rotated so or an unknown reduction; at the call for a
+            wrong number of channels.
 
     >>> import torch
     >>> RotatingConv2d(1, 8, 3, rotations=4, reduce="max", padding=1)(torch.zeros(2, 1, 9, 9)).shape
@@ -71,7 +71,7 @@ class RotatingConv2d(LiftConv2d):
         return self.in_channels, self.out_channels * (1 if self.reduce == "mean" else self.rotations)
 
     def filters(self, *, channels_last: bool = False) -> tuple[Tensor, Tensor | None]:
-        """The filters and bias of the plain convolution; the mean of answers is one answer of the mean kernel."""
+        """The filters and bias of the plain convolution; the mean response is the response of the mean kernel."""
         weight, bias = super().filters(channels_last=channels_last)
         if self.reduce == "mean":
             return weight.unflatten(0, (-1, self.rotations)).mean(1), self.bias
@@ -91,6 +91,6 @@ class RotatingConv2d(LiftConv2d):
         return nn.Sequential(plain, fields, pool, nn.Flatten(1, 2)).train(self.training)
 
     def call(self) -> str:
-        """The sizes and options of its own with which the layer was made."""
+        """The layer's own constructor arguments, as text."""
         text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, rotations={self.rotations}"
         return text + (f", reduce={self.reduce!r}" if self.reduce != "none" else "")

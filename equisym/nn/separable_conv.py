@@ -14,7 +14,7 @@ from equisym.nn.group_conv import GroupConv2d, RegularConv2d
 
 
 class GroupDepthwiseConv2d(RegularConv2d):
-    r"""Filters each orientation of each regular field on its own, by one kernel that turns with it.
+    r"""Filters each orientation of each regular field on its own, by one kernel that rotates with it.
 
     .. math:: y_c(g, x) = \sum_{y} \psi_c(g^{-1}(y - x))\, f_c(g, y)
 

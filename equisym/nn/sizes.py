@@ -57,7 +57,7 @@ class SizeReport:
 
 
 def check_sizes(model: nn.Module, size: int, *, in_channels: int = 1, reach: int = 64) -> SizeReport:
-    """Say whether a square input size keeps quarter turns and flips exact, and which layer breaks at it.
+    """Whether a square input size keeps quarter turns and flips exact, and if not, which layer breaks.
 
     A layer that steps by s over a padded input of n pixels with a window of k samples symmetrically if s divides n - k:
     else the last pixels of one side are never read. No arithmetic is done: the model runs on shapes alone.

@@ -91,7 +91,7 @@ class _SteerableConv(ExpandedConv2d):
         self.reset_parameters()
 
     def _reorder(self, name: str, order: list[int], device: torch.device | str | None) -> None:
-        """Keep the gather that brings channels sorted by representation back to the type's order, if it is one."""
+        """Store the permutation from channels sorted by representation to the type's order, if there is one."""
         if order == sorted(order):
             setattr(self, name, None)
         else:
@@ -113,7 +113,7 @@ class _SteerableConv(ExpandedConv2d):
         return self.in_type.size, self.out_type.size
 
     def what_comes(self) -> str:
-        """What the channels of the input are, for messages."""
+        """Description of the input's channels, for messages."""
         return str(self.in_type)
 
     def filters(self) -> tuple[Tensor, Tensor | None]:
@@ -138,7 +138,7 @@ class _SteerableConv(ExpandedConv2d):
         return filters, bias
 
     def call(self) -> str:
-        """The types and the size with which the layer was made."""
+        """The layer's own constructor arguments, as text."""
         return f"{self.in_type!r}, {self.out_type!r}, {self.kernel_size}"
 
 
@@ -148,9 +148,9 @@ class SteerableConv2d(_SteerableConv):
     .. math:: K(g x) = \rho_{out}(g)\, K(x)\, \rho_{in}(g)^{-1} \quad\text{for all } g \in G
 
     rho_in and rho_out are the representations of ``in_type`` and ``out_type``, G their group and K the kernel of side
-    ``kernel_size``. Turning the input, (g f)(x) = rho_in(g) f(g^-1 x), then turns the output by rho_out. The constraint
-    is solved at construction, by frequency, in exact projectors; the free weights are the coefficients. Exact on the
-    pixel grid for the elements that map it to itself; for others the error is that of sampling the image.
+    ``kernel_size``. Transforming the input, (g f)(x) = rho_in(g) f(g^-1 x), then transforms the output by rho_out. The
+    constraint is solved at construction, by frequency, in exact projectors; the free weights are the coefficients.
+    Exact on the pixel grid for the elements that map it to itself; for others the error is that of sampling the image.
 
     Args:
         in_type: fields of the input.
@@ -166,8 +166,8 @@ class SteerableConv2d(_SteerableConv):
         ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')``.
 
     Raises:
-        ValueError: at construction for kernels that cannot turn, types of two groups, or types that ``groups`` does
-            not divide; at the call for a wrong number of channels.
+        ValueError: at construction for kernels that cannot be rotated, types of two groups, or types that ``groups``
+            does not divide; at the call for a wrong number of channels.
 
     >>> from equisym.groups import O2, irrep, trivial
     >>> vectors = FieldType.of((2, trivial(O2)), (3, irrep(O2, 1)))
@@ -218,7 +218,7 @@ class SteerableConv2d(_SteerableConv):
 
 
 class SteerableConvTranspose2d(_SteerableConv):
-    r"""Transposed steerable convolution: the output grid is ``stride`` times finer, and the fields turn as before.
+    r"""Transposed steerable convolution: the output grid is ``stride`` times finer, and the fields transform as before.
 
     .. math:: (K \star f)(x) = \sum_y K(x - s\,y)\, f(y), \qquad K(g x) = \rho_{out}(g)\, K(x)\, \rho_{in}(g)^{-1}
 
@@ -235,8 +235,8 @@ class SteerableConvTranspose2d(_SteerableConv):
         H' = (H - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1.
 
     Raises:
-        ValueError: at construction for kernels that cannot turn or types of two groups; at the call for a wrong number
-            of channels.
+        ValueError: at construction for kernels that cannot be rotated or types of two groups; at the call for a wrong
+            number of channels.
 
     >>> from equisym.groups import C
     >>> fields = FieldType.regular(C(4), 2)

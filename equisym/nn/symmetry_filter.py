@@ -1,4 +1,4 @@
-"""Filters that answer how symmetric an image is: locally about each pixel, and globally under every translation."""
+"""Symmetry filters: how symmetric an image is, locally about each pixel and globally under every translation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ KINDS = ("rotation", "mirror", "glide")
 
 
 class SymmetryFilter2d(nn.Module):
-    r"""How alike a learned kernel and its images under one symmetry answer, at each pixel.
+    r"""Agreement of the responses of a learned kernel and its images under one symmetry, at each pixel.
 
     .. math:: r_g(x) = (g K \star f)(x + t_g), \qquad
               y(x) = 1 - \sqrt{\frac{\sum_g (r_g - \bar r)^2}{\sum_g r_g^2 + \epsilon}}
 
     K is one of ``out_channels`` learned kernels with its mean removed, g runs over the rotations of ``order`` (kind
     ``"rotation"``) or over the identity and a mirror (``"mirror"``, ``"glide"``); t_g is zero, but for a glide the
-    ``shift`` along the line. Where the image f has the symmetry about x all answers agree, for every K, and y = 1;
-    where they are unrelated y is near 0. Turning the image moves y with it.
+    ``shift`` along the line. Where the image f has the symmetry about x all responses agree, for every K, and
+    y = 1; where they are unrelated y is near 0. If the image is rotated, y rotates with it.
 
     Args:
         in_channels: channels of the image.
@@ -35,7 +35,7 @@ class SymmetryFilter2d(nn.Module):
         order: of the rotation, at least 2; 2 and 4 are exact on pixels.
         axis: direction of the mirror line in degrees counter-clockwise from x: 0, 45, 90 or 135.
         shift: length of the glide in pixels along the line (in diagonal steps for 45 and 135).
-        eps: keeps silent places at y near 1 - 0, not undefined.
+        eps: keeps y defined where all responses are 0.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, out_channels, H, W)``, values from 0 to 1.
@@ -86,11 +86,11 @@ class SymmetryFilter2d(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the kernels anew."""
+        """Draw new kernels."""
         self.kernel.initialise(self.weight)
 
     def responses(self, x: Tensor) -> Tensor:
-        """Answers of the kernel's images, shape ``(B, out_channels, images, H, W)``."""
+        """Responses of the kernel's images, shape ``(B, out_channels, images, H, W)``."""
         filters = self.kernel(self.weight)
         filters = filters - filters.mean((-3, -2, -1), keepdim=True)
         filters = filters.unflatten(0, (self.out_channels, -1))[:, self.elements].flatten(0, 1)
@@ -139,7 +139,7 @@ class SymmetryCorrelation2d(nn.Module):
         ``(B, order, 2N-1, 2N-1)`` with t = 0 in the middle.
 
     Raises:
-        ValueError: at the call for maps that are not square where the group turns them.
+        ValueError: at the call for maps that are not square although the group rotates them.
 
     >>> from equisym.groups import C
     >>> tile = torch.rand(1, 1, 4, 4)

@@ -27,7 +27,7 @@ class WallpaperConv2d(ConstantModule):
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
-        kernel_size: side of the smallest window; it is completed to a set that the point group keeps.
+        kernel_size: side of the smallest window; it is completed to a set that is closed under the point group.
         group: one of ``WALLPAPER_GROUPS``, or its name.
         cell: side of the conventional cell in pixels; even for groups with glides or centring.
         bias: whether to add a learned number per channel and orbit of pixels.

@@ -1,6 +1,6 @@
-"""What in an image is not the sample: lines that a detector lost, and the margins, axes and bars around a picture.
+"""Find what is not the specimen: lost detector lines, and the margins, axes and bars around a picture.
 
-Both only suspect. A pattern may hold such lines itself: compare what is found with them and without.
+Both only raise a suspicion. A pattern may contain such lines: compare the results with and without them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from scipy.ndimage import binary_fill_holes, find_objects, label
 
 from equisym.predict.preprocessing import Pixels
 
-_FLAT = 0.05  # of the usual spread within a line: less is none
-_STRAY = 3.0  # times as far from its neighbours as 95 of 100 lines are
-_MOST_LINES = 0.1  # of all lines: where more are suspect, the pattern is made so
+_FLAT = 0.05  # of the usual spread within a line: a line with less is constant
+_STRAY = 3.0  # times as far from its neighbours as 95 % of the lines
+_MOST_LINES = 0.1  # of all lines: if more are suspect, they belong to the pattern
 _GROUND, _SAME = 0.6, 0.02  # of the border has one value within so much of the range: a margin, or a part of one
 _LEAST, _SOLID = 0.1, 0.9  # of the image a picture covers at least; of its own rectangle
 _FRAME = 3  # pixels: the line around a picture, and what its edge has mixed

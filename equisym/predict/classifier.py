@@ -24,11 +24,11 @@ from equisym.predict.pretrained import bundled, load_classifier
 from equisym.predict.square_pixels import PixelSize
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
-_LEAST = 0.25  # an answer less likely than this is none
+_LEAST = 0.25  # with a lower probability for the best group, the answer is refused
 
 
 class SymmetryClassifier:
-    """Says which wallpaper group a periodic image has, with evidence, or why it cannot be said.
+    """Names the wallpaper group of a periodic image, with the measurements behind it, or says why it cannot.
 
     The same image gives the same answer every time, alone or in a batch.
 
@@ -46,7 +46,7 @@ class SymmetryClassifier:
 
     @classmethod
     def from_pretrained(cls, name: str | Path | None = None) -> SymmetryClassifier:
-        """Load a bundled model by name, or a file written by training; never from the network.
+        """Load a bundled model by name, or a file written by training; works offline.
 
         Args:
             name: ``"symnet"``, ``"crystal"`` or a ``.safetensors`` file; the best bundled model if not given.
@@ -67,11 +67,11 @@ class SymmetryClassifier:
             mask: array (H, W), true where pixels count; all if not given.
 
         Raises:
-            ValueError: if it is no image, or the file is broken.
+            ValueError: if it is not an image, or the file is damaged.
             FileNotFoundError: if there is no such file.
         """
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # the same sums whatever the machine, alone or in a batch
+        torch.set_num_threads(1)  # the same sums on every machine, alone or in a batch
         try:
             return self._answered(image, pixel_size, mask)
         finally:
@@ -88,7 +88,7 @@ class SymmetryClassifier:
             workers: processes; by default one for each of torch's threads, and none for fewer than eight images.
 
         Raises:
-            ValueError, FileNotFoundError: as :meth:`predict`, for the first image that is none.
+            ValueError, FileNotFoundError: as :meth:`predict`, for the first invalid image.
         """
         if workers is None:
             workers = torch.get_num_threads() if len(images) >= _WORTH_WORKERS else 0
@@ -119,7 +119,7 @@ class SymmetryClassifier:
             workers: as in :meth:`predict_batch`.
 
         Raises:
-            ValueError: if it is no image, or a window does not fit into it.
+            ValueError: if it is not an image, or a window does not fit into it.
 
         >>> from equisym.data import render
         >>> classifier = SymmetryClassifier.from_pretrained("crystal")
@@ -176,7 +176,7 @@ class SymmetryClassifier:
 
 @dataclass(frozen=True)
 class _Jobs(Dataset[Prediction | Exception]):
-    """Images as answers; an image that is none as the error, which a worker process could not raise in one piece."""
+    """The answer about each image; invalid images are returned as exceptions, to be raised outside of the worker."""
 
     classifier: SymmetryClassifier
     images: Sequence[Image] | Tensor
@@ -205,7 +205,7 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float]) -> Pr
     order = sorted(range(17), key=lambda label: -probabilities[label])
     fits = m.fits
     answer = next(label for label in order if fits[label] is not None)
-    if answer != order[0]:  # no model should name a group that the lattice rules out
+    if answer != order[0]:  # a group that the lattice rules out is never the answer
         order.remove(answer)
         order.insert(0, answer)
     fit = fits[answer]
@@ -238,7 +238,7 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float]) -> Pr
 
 
 def _residuals(e: SymmetryFeatures) -> dict[str, float]:
-    """Share of the cell's signal that projecting it onto each group takes away."""
+    """Residual of each group: the fraction of the cell's signal that is lost when it is projected onto the group."""
     values = correlate(e, whitening_filters(e, (0.0,))).value[0, :, 0].tolist()
     out, start = {}, 0
     for group in WALLPAPER_GROUPS:
@@ -263,7 +263,7 @@ def _operations(m: Measurement, answer: int) -> tuple[OperationResidual, ...]:
     basis = torch.from_numpy(m.lattice.basis)[None]
     for score in operation_scores(m.spectrum, basis)[0]:
         (a, b), (c, d) = score.W
-        if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse are one statement
+        if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse hold together
             inverse = ((d, -b), (-c, a))
             if inverse in seen:
                 continue

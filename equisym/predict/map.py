@@ -1,4 +1,4 @@
-"""Symmetry from place to place: group, lattice and strain on a sliding window, and the vote of all windows."""
+"""Symmetry maps: group, lattice and strain on a sliding window, and the vote of all windows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SAME = 0.1  # of the shorter vector: how far vectors of one lattice may differ 
 _MOST = 2 / 3  # of the windows that answer must be on one lattice
 _FEWEST = 3  # windows that answer: fewer are no vote
 _ALIKE = 0.4  # correlation of the averaged cells of two windows: less are not one pattern
-_LAPSE = 0.02  # chance that a window is wrong altogether
+_LAPSE = 0.02  # probability that a window is entirely wrong
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What several windows on one image say together.
+    """The joint answer of several windows of one image.
 
     Attributes:
         refused: why they name no group, or ``None``.
@@ -67,15 +67,15 @@ class Vote:
 def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     r"""Pool the answers about several windows of one image.
 
-    The lattice that most windows share is the common one; windows that were refused, lie on another lattice, or show
-    another pattern have no weight. Of the others the probabilities multiply,
+    The lattice that most windows share is the common one; windows that were refused, have another lattice or show
+    another pattern do not count. Of the others the probabilities multiply,
 
     .. math:: p(G) \propto \prod_w \left( (1 - \epsilon)\, p_w(G) + \epsilon / 17 \right)^{1 / c}
 
-    with the chance :math:`\epsilon` of 2 % that a window is wrong altogether, and the number c of windows that see
-    the same pixel, so that overlapping windows do not count what they share twice. What all windows have wrong alike
-    multiplies as well: so the likeliest group gets at most (k + 1) / (n + 2) where k of n = windows / c name it, and
-    the others share the rest.
+    with the probability :math:`\epsilon` of 2 % that a window is entirely wrong, and the number c of windows that see
+    the same pixel, so that overlapping windows do not count what they share twice. An error that all windows
+    share multiplies as well, so the likeliest group gets at most (k + 1) / (n + 2) where k of n = windows / c name it,
+    and the others share the rest.
 
     Args:
         windows: their answers.
@@ -189,7 +189,7 @@ def _commonest_refusal(windows: Sequence[Prediction]) -> str:
 
 @dataclass(frozen=True)
 class SymmetryMap:
-    """The symmetry of an image from place to place, on a grid of square windows.
+    """The local symmetry of an image, on a grid of square windows.
 
     All positions are in pixels of the image, x right and y down.
 
@@ -289,7 +289,7 @@ class SymmetryMap:
         return np.degrees(self._deformation[0])
 
     def answer(self) -> Prediction:
-        """The vote as an answer about the image: the best window's, with the probabilities of all."""
+        """The vote as an answer for the image: that of the best window, with the probabilities of all."""
         found = self.vote
         if self.refused or found.best is None:
             return Prediction(self.refused, shape=self.shape, pixel_size=self.pixel_size)
@@ -302,7 +302,7 @@ class SymmetryMap:
         return replace(best, probabilities=p, notes=(said, *best.notes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but arrays of pixels, in plain types; each window with what it says."""
+        """All fields except arrays of pixels, in plain types, with the answer of each window."""
         found = self.vote
         return {
             "group": self.group,

@@ -1,4 +1,4 @@
-"""What can be found in an image before a model is asked: the view, its lattice and cell, or a reason to refuse it."""
+"""Measure an image before it is classified: the view, its lattice and cell, or a reason to refuse it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.phases import phase_residuals
 from equisym.predict.preprocessing import (
     LARGEST,
     Pixels,
@@ -31,18 +32,19 @@ from equisym.predict.rejection import Background, refuse_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
-_FINE = 20.0  # pixels: a cell that is smaller after reduction is looked at in the middle of the image instead
-_BETTER = 0.03  # so much more must repeat without what may not belong to the sample
+_THINNEST = 16  # pixels across that a reduced image has at least
+_FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
+_BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in one image before a model is asked.
+    """Everything measured in one image before it is classified.
 
     Attributes:
-        refused: why no model need be asked, or ``None``.
-        about: what is known of the answer already: fields of :class:`equisym.predict.Prediction`.
-        view: the part of the image that was looked at.
+        refused: why the image is not classified, or ``None``.
+        about: parts of the answer that are known already: fields of :class:`equisym.predict.Prediction`.
+        view: the part of the image that was used.
         measurement: its lattice, cell and fits.
     """
 
@@ -58,10 +60,10 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     Args:
         image: what :meth:`equisym.SymmetryClassifier.predict` takes.
         pixel_size: in nanometres, if known, one number or (y, x); that of the file by default.
-        mask: which pixels to look at, (H, W); all if not given.
+        mask: which pixels to use, (H, W); all if not given.
 
     Raises:
-        ValueError, FileNotFoundError: if it is no image.
+        ValueError, FileNotFoundError: if it is not an image.
     """
     pixels, side, note = _read(image, pixel_size, mask)
     about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
@@ -76,7 +78,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
         closer = _look(picture)
         if closer.outdoes(look):
             width, height = picture.shape[::-1]
-            look = closer.noting(f"only the picture of {width} x {height} pixels was looked at, not what is around it")
+            look = closer.noting(f"only the picture of {width} x {height} pixels was analysed, not what surrounds it")
             refused = look.refused
         elif refused:
             refused += "; there seem to be margins, axes or bars around the picture: cut it out"
@@ -100,7 +102,7 @@ def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float
 
 @dataclass(frozen=True)
 class _Look:
-    """What was measured in one view, and what should be known of the way it was looked at."""
+    """The measurement of one view, with notes on how it was made."""
 
     view: View
     measurement: Measurement | None
@@ -115,7 +117,7 @@ class _Look:
         return refuse_lattice(self.view.grey, self.measurement, self.rest)
 
     def outdoes(self, other: _Look) -> bool:
-        """Whether it gives an answer where the other gives none, or clearly more of it repeats."""
+        """Whether it leads to an answer where the other does not, or clearly more of it repeats."""
         if self.measurement is None or self.refused is not None:
             return False
         if other.measurement is None or other.refused is not None:
@@ -130,19 +132,23 @@ def _look(pixels: Pixels) -> _Look:
     """Measure an image at the scale that shows its cell."""
     if max(pixels.shape) <= LARGEST:
         return _measured(whole(pixels))
-    look = _measured(reduced(pixels))
     height, width = pixels.shape
+    if min(height, width) // -(-max(height, width) // LARGEST) < _THINNEST:  # too thin to be reduced
+        return _measured(middle(pixels)).noting(
+            f"only the middle {LARGEST} pixels were analysed, of {width} x {height}"
+        )
+    look = _measured(reduced(pixels))
     m = look.measurement
     if m is None or np.sqrt(abs(np.linalg.det(m.lattice.basis))) < _FINE or m.lattice.score < 0.3:
         closer = _measured(middle(pixels))
         near = closer.measurement
         if near is not None and (m is None or near.lattice.score > 0.8 * m.lattice.score):
-            return closer.noting(f"only the middle {LARGEST} pixels were looked at, of {width} x {height}")
+            return closer.noting(f"only the middle {LARGEST} pixels were analysed, of {width} x {height}")
     return look.noting(f"reduced {look.view.scale}-fold from {width} x {height} pixels")
 
 
 def _measured(view: View) -> _Look:
-    """Measure a view; without the lines that a detector lost or made, if it gives an answer then or a better one."""
+    """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
     look = _drift_corrected(view)
     lines = stray_lines(view.grey.double().numpy())
     if lines is None:
@@ -160,10 +166,10 @@ def _drift_corrected(view: View) -> _Look:
     if scan.shift:
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
         pixels = view.drift * view.scale
-        notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels, which was taken off first")
+        notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
-        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were looked at")
+        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were analysed")
     return _Look(view, m, tuple(notes))
 
 
@@ -175,4 +181,5 @@ def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[
         "explained": None if rest is None else rest.explained,
         "average": m.average.cell[0].numpy() * view.spread + view.mean,
         "corner": np.array(view.corner),
+        "phase_residuals": phase_residuals(m),
     }

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from equisym.crystal import tile
 from equisym.groups.symmetry_elements import reflection_lines, rotation_centres
-from equisym.predict.prediction import Prediction
+from equisym.predict.answer import Answer
 from equisym.predict.preprocessing import as_grey
 from equisym.predict.square_pixels import fit_shape
+from equisym.predict.table import constants_text
 
 MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 
 
 def _lens() -> MarkerPath:
-    """The International Tables' sign of a 2-fold centre: the common part of two discs."""
+    """The International Tables' symbol of a 2-fold centre: the intersection of two discs."""
     angle = np.linspace(-np.pi / 3, np.pi / 3, 13)
     arc = np.stack((np.cos(angle) - 0.5, np.sin(angle)), -1)
     return MarkerPath(np.concatenate((arc, -arc)), closed=True)
@@ -30,8 +31,8 @@ def _lens() -> MarkerPath:
 _SIGNS: dict[int, tuple[Any, float]] = {2: (_lens(), 8.0), 3: ("^", 7.0), 4: ("s", 6.0), 6: ("h", 7.5)}
 
 
-def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
-    """Draw the answer about an image.
+def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
+    """Draw the answer for an image.
 
     Panels: the image with one conventional cell; that cell enlarged, with rotation centres (lens, triangle, square,
     hexagon), mirror lines (solid) and glide lines (dashed) as in the International Tables; the averaged cell, and the
@@ -51,7 +52,7 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
     if result.group is None or result.cell is None:
         axis = figure.subplots()
         show_image(axis, grey)
-        figure.suptitle(heading, fontsize=8, wrap=True)
+        figure.suptitle(heading, fontsize=8, wrap=True, parse_math=False)
         return figure
     panels = figure.subplot_mosaic(
         [["image", "cell", "average", "symmetric"], ["image", "cell", "bars", "bars"]],
@@ -78,12 +79,12 @@ def draw_overlay(image: Any, result: Prediction, *, title: str = "") -> Figure:
     }
     for name, text in captions.items():
         panels[name].set_title(text, fontsize=6.5)
-    figure.suptitle(heading, fontsize=9)
+    figure.suptitle(heading, fontsize=9, parse_math=False)
     return figure
 
 
 def show_image(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
-    """Show an image between its 1st and 99th percentile, at no more points than the figure can show."""
+    """Show an image between its 1st and 99th percentile, at the figure's resolution."""
     step = max(1, max(grey.shape) // 1200)
     shown = np.asarray(grey[::step, ::step], dtype=np.float64)
     finite = shown[np.isfinite(shown)]
@@ -93,14 +94,14 @@ def show_image(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
     axis.set_axis_off()
 
 
-def _place(result: Prediction, base: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+def _place(result: Answer, base: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fractional coordinates of a cell (n, 2) to x and y in the image, (2, n)."""
     assert result.cell is not None
     return result.cell @ u.T + base[:, None]
 
 
-def _base_corner(result: Prediction) -> NDArray[np.float64]:
-    """The corner of that conventional cell whose middle is nearest to the middle of the image."""
+def _base_corner(result: Answer) -> NDArray[np.float64]:
+    """The corner of the conventional cell whose centre is nearest to the centre of the image."""
     assert result.cell is not None
     assert result.origin is not None
     middle = np.array(result.shape[::-1]) / 2 - result.origin
@@ -108,7 +109,7 @@ def _base_corner(result: Prediction) -> NDArray[np.float64]:
     return result.origin + result.cell @ steps
 
 
-def _elements(axis: Axes, result: Prediction, base: NDArray[np.float64]) -> None:
+def _elements(axis: Axes, result: Answer, base: NDArray[np.float64]) -> None:
     group = result.wallpaper_group
     assert group is not None
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
@@ -131,7 +132,7 @@ def _frame(axis: Axes, corners: NDArray[np.float64]) -> None:
     axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
 
 
-def _cell(axis: Axes, result: Prediction, cell: NDArray[np.float32] | None) -> None:
+def _cell(axis: Axes, result: Answer, cell: NDArray[np.float32] | None) -> None:
     """The conventional cell in its true shape, cut out of the periodic pattern."""
     assert cell is not None
     assert result.lattice is not None
@@ -151,7 +152,7 @@ def _cell(axis: Axes, result: Prediction, cell: NDArray[np.float32] | None) -> N
     axis.set_axis_off()
 
 
-def _bars(axis: Axes, result: Prediction) -> None:
+def _bars(axis: Axes, result: Answer) -> None:
     """The five likeliest groups, each with the residual of its projection."""
     ranked = list(result.probabilities.items())[:5]
     colours = ["black"] + ["0.6"] * (len(ranked) - 1)
@@ -173,27 +174,13 @@ def _where(p: float) -> dict[str, Any]:
     return {"ha": "right", "color": "white"} if p > 0.45 else {"ha": "left", "color": "black"}
 
 
-def _caption(result: Prediction) -> str:
+def _caption(result: Answer) -> str:
     """The cell's constants with their errors."""
-    k, scale, unit = result.constants, result.pixel_size or 1.0, "nm" if result.pixel_size else "px"
-    a, b = (with_error(k[n] * scale, k[f"{n}_error"] * scale) for n in ("a", "b"))
-    angle = with_error(k["gamma"], k["gamma_error"])
-    return f"a {a}, b {b} {unit}\nangle {angle}°, strain {100 * (result.strain or 0):.2g} %"
+    text = constants_text(result)
+    return f"a {text['a']}, b {text['b']}\ngamma {text['gamma']}, strain {100 * (result.strain or 0):.2g} %"
 
 
-def with_error(value: float, error: float) -> str:
-    """A number with its standard error in the last digits, as crystallographers write it.
-
-    >>> with_error(12.3456, 0.0123), with_error(12.3456, 0.0), with_error(90.0, float("nan"))
-    ('12.346(12)', '12.346', '90.000')
-    """
-    if not np.isfinite(error) or error < 1e-6:
-        return f"{value:.3f}"
-    digits = min(max(1 - int(np.floor(np.log10(error))), 0), 6)
-    return f"{value:.{digits}f}({round(error * 10**digits)})"
-
-
-def _legend(result: Prediction) -> str:
+def _legend(result: Answer) -> str:
     group = result.wallpaper_group
     assert group is not None
     lines = {line.mirror for line in reflection_lines(group)}

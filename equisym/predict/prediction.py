@@ -1,11 +1,11 @@
-"""The answer about one image: group, probabilities, lattice, operations and residuals, or why there is none."""
+"""The answer for one image: group, probabilities, lattice, operations and residuals, or the reason for a refusal."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from equisym.crystal import tile
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 
-NEAR = 0.1  # a supergroup whose projection takes away less of the cell is named as pseudo-symmetry
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEAR = 0.1  # a supergroup with a smaller residual is reported as pseudo-symmetry
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class OperationResidual:
         symbol: 2, 3, 4 or 6 for rotations, m for a mirror, g for a glide, mg where both alternate.
         matrix: linear part on fractional coordinates of the lattice, rows.
         angle: direction of a mirror or glide line in the image, degrees from x to y (downwards), 0 to 180.
-        residual: share of the cell's structure that the operation does not reproduce: 0 if it holds, 1 by chance.
+        residual: fraction of the cell's structure that the operation does not reproduce: 0 if it holds, about 1 if
+            unrelated.
         holds: whether it belongs to the group that was answered.
     """
 
@@ -37,7 +41,7 @@ class OperationResidual:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a :class:`SymmetryClassifier` says about one image.
+    """The answer of a :class:`SymmetryClassifier` for one image.
 
     All positions are in pixels of the image, x right and y down, the centre of the first pixel at (0, 0).
 
@@ -49,16 +53,18 @@ class Prediction:
         cell: conventional cell of the group in the standard setting, columns a and b, (2, 2).
         origin: of the group, (2,).
         strain: of the lattice against the nearest one that has the group.
-        repeats: primitive cells in the part of the image that was looked at.
-        explained: share of the image's variance that the averaged cell explains.
-        residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
+        repeats: primitive cells in the part of the image that was used.
+        explained: fraction of the image's variance that the averaged cell explains.
+        residuals: for each group that the lattice allows, the fraction of the averaged cell that projection removes.
+        phase_residuals: the same as :func:`equisym.predict.phase_residuals` states it, in degrees.
         operations: every operation of the lattice with its residual, the best first.
         average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
         symmetrised: the same projected onto the group.
         corner: where the first grid point of both lies in the image, (2,).
         pixel_size: nanometres, if known.
+        calibration_error: relative standard error of the pixel size, which enters the errors in nanometres.
         shape: of the image, (H, W).
-        notes: what else should be known, in sentences.
+        notes: further remarks, in sentences.
     """
 
     refused: str | None
@@ -71,15 +77,17 @@ class Prediction:
     repeats: float | None = None
     explained: float | None = None
     residuals: dict[str, float] = field(default_factory=dict)
+    phase_residuals: dict[str, float] = field(default_factory=dict)
     operations: tuple[OperationResidual, ...] = ()
     average: NDArray[np.float32] | None = field(default=None, repr=False)
     symmetrised: NDArray[np.float32] | None = field(default=None, repr=False)
     corner: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2), repr=False)
     pixel_size: float | None = None
+    calibration_error: float = 0.0
     shape: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def wallpaper_group(self) -> WallpaperGroup | None:
         """The group answered, with its operations; ``None`` if refused."""
         return WALLPAPER_GROUPS[next(iter(self.probabilities))] if self.probabilities else None
@@ -129,7 +137,7 @@ class Prediction:
                 return level, value
         return None
 
-    @cached_property
+    @property
     def pseudosymmetry(self) -> dict[str, float]:
         """Supergroups of the answer that the cell nearly has, with their residuals, the largest group first."""
         if self.wallpaper_group is None:
@@ -138,9 +146,13 @@ class Prediction:
         names.sort(key=lambda name: (-len(WALLPAPER_GROUPS[name].primitive_operations), self.residuals[name]))
         return {name: self.residuals[name] for name in names}
 
-    @cached_property
+    @property
     def constants(self) -> dict[str, float]:
-        """Lengths a and b of the conventional cell in pixels and its angle in degrees, with standard errors."""
+        """Lengths a and b of the conventional cell and its angle gamma in degrees, with standard errors.
+
+        ``a`` and ``b`` are in pixels, ``a_nm`` and ``b_nm`` in nanometres where the pixel size is known; each has its
+        standard error under the name with ``_error``, in nanometres with the calibration's.
+        """
         if self.cell is None or self.lattice is None or self.lattice_error is None:
             return {}
         whole = np.rint(np.linalg.solve(self.lattice, self.cell))
@@ -153,10 +165,16 @@ class Prediction:
                 variance += ((_constants(moved @ whole) - values) / step * self.lattice_error[i, j]) ** 2
         names = ("a", "b", "gamma")
         pairs = zip(names, values, np.sqrt(variance), strict=True)
-        return {key: float(v) for name, value, error in pairs for key, v in ((name, value), (f"{name}_error", error))}
+        found = {key: float(v) for name, value, error in pairs for key, v in ((name, value), (f"{name}_error", error))}
+        if self.pixel_size is not None:
+            for name in ("a", "b"):
+                length = found[name] * self.pixel_size
+                error = np.hypot(found[f"{name}_error"] * self.pixel_size, length * self.calibration_error)
+                found |= {f"{name}_nm": length, f"{name}_nm_error": float(error)}
+        return found
 
     def symmetrised_image(self) -> NDArray[np.float32]:
-        """The image as it would be if it had the lattice and the group exactly, without background; (H, W).
+        """The image with exactly the lattice and group of the answer, without background; (H, W).
 
         Raises:
             ValueError: if no group was answered.
@@ -165,6 +183,27 @@ class Prediction:
             raise ValueError(f"there is no symmetrised image: refused ({self.refused})")
         y, x = np.indices(self.shape)
         return tile(self.symmetrised, self.lattice, x - self.corner[0], y - self.corner[1])
+
+    def plot(self, image: Any = None, *, title: str = "") -> Figure:
+        """The picture of the answer, as :func:`equisym.predict.draw_overlay` makes it.
+
+        Args:
+            image: what was classified; without it, the pattern that the averaged cell makes is shown in its place.
+            title: printed above.
+        """
+        from equisym.predict.overlay import draw_overlay
+
+        if image is None:
+            y, x = np.indices(self.shape)
+            image = np.zeros(self.shape)
+            if self.average is not None and self.lattice is not None:
+                image = tile(self.average, self.lattice, x - self.corner[0], y - self.corner[1])
+        return draw_overlay(image, self, title=title)
+
+    def _repr_html_(self) -> str:
+        from equisym.predict.notebook import as_html
+
+        return as_html(self)
 
     def __str__(self) -> str:
         if self.refused:
@@ -175,7 +214,7 @@ class Prediction:
         return text
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays of pixels, in plain types."""
+        """All fields except arrays of pixels, in plain types."""
         scale = self.pixel_size
 
         def plain(array: NDArray[np.float64] | None) -> Any:
@@ -200,9 +239,11 @@ class Prediction:
             "repeats": _number(self.repeats),
             "explained": _number(self.explained),
             "residuals": {name: _number(v) for name, v in self.residuals.items()},
+            "phase_residuals_deg": {name: _number(v) for name, v in self.phase_residuals.items()},
             "pseudosymmetry": {name: _number(v) for name, v in self.pseudosymmetry.items()},
             "operations": [vars(o) | {"residual": _number(o.residual)} for o in self.operations],
-            "pixel_size_nm": scale,
+            "pixel_size_nm": _number(scale),
+            "calibration_error": self.calibration_error,
             "shape": list(self.shape),
             "notes": list(self.notes),
         }
@@ -219,5 +260,5 @@ def _constants(cell: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _number(value: float | None) -> float | None:
-    """Six digits, and no NaN, which JSON does not know."""
+    """Six digits; ``None`` for NaN, which JSON cannot hold."""
     return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""From whatever a caller has to the channels that are looked at, and the pixels of them that are known."""
+"""Preprocessing: convert an input to the channels that are analysed, and find which of its pixels are known."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch import Tensor
 
 from equisym.predict.square_pixels import PixelSize, square_pixels
 
-LARGEST = 1024  # pixels along a side that are looked at; larger images are reduced or cut
+LARGEST = 1024  # pixels along a side; larger images are reduced or cropped
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
-_WEAK = 0.01  # of the variance of all channels: a component with less says nothing of its own
-_FEW = 1e-3  # of the pixels: so many are filled from their neighbours rather than left out
-_REACH = 2.0  # pixels: standard deviation of the average that unknown pixels are filled with
+_WEAK = 0.01  # of the variance of all channels: weaker components are dropped
+_FEW = 1e-3  # of the pixels: up to this many are filled from their neighbours rather than masked
+_REACH = 2.0  # pixels: width of the local average that fills unknown pixels
 _HOT, _HOT_RANGES = 1e-4, 2.0  # of the pixels at either end may lie so many ranges of the rest beyond it
-_LEVELS = 16  # steps of a floating-point type: less contrast is rounding
+_LEVELS = 16  # floating-point steps: less contrast is rounding error
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """An image as its caller gave it.
+    """An image as it was given.
 
     Attributes:
         channels: (C, H, W) in their own type.
@@ -63,7 +63,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class View:
-    """The part of an image that is looked at, at the scale at which it is looked at.
+    """The part of an image that is analysed, at the scale of the analysis.
 
     Attributes:
         channels: (C, H, W) float32: one for a grey image, uncorrelated components of a coloured one, the strongest
@@ -73,7 +73,7 @@ class View:
         spread: their standard deviation.
         scale: pixels of the image along one pixel of the view.
         corner: (x, y) of the view's first pixel in the image, its own centre.
-        drift: greatest shift of a line, in pixels, that was taken off; 0 for none.
+        drift: largest shift of a line, in pixels, that was removed; 0 for none.
     """
 
     channels: Tensor
@@ -110,11 +110,11 @@ def as_pixels(image: Any, mask: Any = None) -> Pixels:
 
     Args:
         image: array (H, W) or (H, W, C) with 1 to 4 channels, or tensor (H, W) or (C, H, W), of any real type. Of one
-            or two channels the first is looked at, of three or four three; of equal ones, one.
-        mask: which pixels to look at, (H, W); all if not given.
+            or two channels the first is used, of three or four the first three; equal channels count once.
+        mask: which pixels to use, (H, W); all if not given.
 
     Raises:
-        ValueError: for other shapes, and for values that are no real numbers.
+        ValueError: for other shapes, and for values that are not real numbers.
 
     >>> as_pixels(np.arange(60).reshape(4, 5, 3)).channels.shape, as_pixels(np.zeros((4, 5, 3))).channels.shape
     ((3, 4, 5), (1, 4, 5))
@@ -171,7 +171,7 @@ def as_grey(image: Any) -> NDArray[Any]:
 
 
 def _hot(channels: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The few pixels that lie far beyond all others: hot ones, and marks such as -1e30 for no value."""
+    """Outliers: hot pixels, and placeholders such as -1e30 for missing values."""
     hot = np.zeros_like(unknown)
     few = max(8, int(_HOT * unknown.size))
     for channel in channels:
@@ -212,7 +212,7 @@ def known_part(pixels: Pixels) -> Pixels:
 
 
 def refuse_pixels(pixels: Pixels) -> str | None:
-    """Why no lattice need be looked for in these pixels, or ``None``."""
+    """Why these pixels cannot hold a lattice, or ``None``."""
     height, width = pixels.shape
     count = height * width if pixels.known is None else int(pixels.known.sum())
     if not count:
@@ -230,7 +230,7 @@ def refuse_pixels(pixels: Pixels) -> str | None:
 
 
 def halves(pixels: Pixels, parts: int = 2) -> list[Pixels]:
-    """Middle and corners of an image, each so many times smaller along a side."""
+    """Centre and corners of an image, each a given factor smaller along a side."""
     size = [side // parts for side in pixels.shape]
     starts = [((n - s) // 2, 0, n - s) for n, s in zip(pixels.shape, size, strict=True)]
     places = [(starts[0][0], starts[1][0]), *((y, x) for y in starts[0][1:] for x in starts[1][1:])]
@@ -243,7 +243,7 @@ def whole(pixels: Pixels) -> View:
 
 
 def reduced(pixels: Pixels) -> View:
-    """The image at a scale at which it fits, each pixel the mean of a block's known ones."""
+    """The image, reduced until it fits; each pixel is the mean of the known pixels of a block."""
     n = -(-max(pixels.shape) // LARGEST)
     height, width = (side // n for side in pixels.shape)
 
@@ -270,7 +270,7 @@ def _view(channels: NDArray[Any], known: NDArray[np.bool_] | None, scale: int, c
     values = channels.astype(np.float64)
     if known is not None:
         values = np.where(known, values, 0.0)
-    size = np.abs(values).max() or 1.0  # so that squares stay within range whatever the unit
+    size = np.abs(values).max() or 1.0  # so that squares stay within range in any unit
     inside = values.reshape(len(values), -1) if known is None else values[:, known]
     mean = (inside / size).mean(-1)
     values = values / size - mean[:, None, None]
@@ -286,7 +286,7 @@ def _view(channels: NDArray[Any], known: NDArray[np.bool_] | None, scale: int, c
 
 
 def _filled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Unknown pixels as the average of the known ones around them, far from any as the mean of all, 0."""
+    """Fill unknown pixels with the average of known ones nearby; far from any, with the mean of all, 0."""
     weight = gaussian_filter(known.astype(np.float64), _REACH, truncate=6)
     around = np.stack([gaussian_filter(np.where(known, v, 0.0), _REACH, truncate=6) for v in values])
     return np.where(known, values, around / np.maximum(weight, 1e-6))
@@ -295,13 +295,13 @@ def _filled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np
 def _components(
     values: NDArray[np.float64], mean: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Uncorrelated mixtures of channels (C, H, W), the strongest first and without the negligible; and their means.
+    """Principal components of the channels (C, H, W), strongest first, without negligible ones; and their means.
 
-    A pattern whose colours are equally bright has no luminance, so the mixtures are those of greatest variance.
+    A pattern in colours of equal brightness has no contrast in luminance, so principal components are used.
     """
     flat = values.reshape(len(values), -1)
     power, mixtures = np.linalg.eigh(flat @ flat.T)
     kept = mixtures.T[::-1][: max(1, int((power > _WEAK * power.sum()).sum()))]
     signs = np.where(kept @ _LUMINANCE < 0, -1.0, 1.0)
-    kept = kept * (signs / np.abs(kept).sum(1))[:, None]  # of equal channels their mean
+    kept = kept * (signs / np.abs(kept).sum(1))[:, None]  # equal channels give their mean
     return (kept @ flat).reshape(-1, *values.shape[1:]), kept @ mean

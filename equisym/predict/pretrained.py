@@ -19,7 +19,7 @@ def load_classifier(name: str | Path) -> FeatureClassifier:
             ``save_pretrained``, or ``hf-hub:OWNER/NAME``.
 
     Raises:
-        ValueError: if there is no such model, or the file holds none of this kind.
+        ValueError: if there is no such model, or the file holds another kind of model.
     """
     path = Path(name)
     if str(name).startswith(HUB) or path.suffix == ".safetensors" or path.is_dir():

@@ -12,16 +12,16 @@ from torch import Tensor
 from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.lattice_search import SHORTEST, Lattice, shift_map
 
-SURE = 0.7  # an image that repeats so well needs no further proof
+SURE = 0.7  # score above which an image is accepted without further tests
 FEWEST = 4.0  # cells: two repeats along a side
-_REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
-_FEW, _FLOOR = 4, 0.03  # translations, and their mean correlation: less shows nothing
-_ALIKE, _WORST = 4.0, 0.6  # a pattern's: mean over spread, and the worst tenth over the mean
+_REPEATS = 0.6  # score below which a single similarity between two places is taken for chance
+_FEW, _FLOOR = 4, 0.03  # fewest translations, and least mean correlation, that count as evidence
+_ALIKE, _WORST = 4.0, 0.6  # of a pattern: least ratio of mean to spread, and of the worst tenth to the mean
 
 
 @dataclass(frozen=True)
 class Background:
-    """An image taken apart: what the averaged cell explains, and what it leaves.
+    """An image split into what the averaged cell explains and what it leaves.
 
     Attributes:
         left: the image without background and averaged cell, (H, W); 0 outside of the mask.
@@ -54,12 +54,12 @@ def take_apart(image: Tensor, m: Measurement) -> Background:
 
 
 def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> str | None:
-    """Why a lattice that was found, or not found, is no ground for an answer; ``None`` if it is.
+    """Why the lattice, or its absence, does not support an answer; ``None`` if it does.
 
     Args:
         image: the grey image, (H, W).
         m: what was measured; ``None`` if no lattice was found.
-        rest: the image taken apart.
+        rest: the image without its averaged cell.
     """
     if m is None or rest is None:
         return _several_grains(image) or "not periodic: no two directions in which the image repeats"
@@ -83,9 +83,9 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
 
 
 def steady(image: Tensor, lattice: Lattice, mask: Tensor | None = None) -> bool:
-    """Whether all translations of a lattice hold alike.
+    """Whether all translations of a lattice hold equally well.
 
-    Those of a pattern do, also under noise; those of a lattice laid into chance peaks do not.
+    Those of a pattern do, even under noise; those of a lattice fitted to chance peaks do not.
     """
     found = shift_map(image, mask)
     _, t = found.translations(lattice.basis)
@@ -121,7 +121,7 @@ def _stripes(m: Measurement) -> bool:
 
 
 def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | None:
-    """A second lattice in another part of the image, or laid over the first."""
+    """A second lattice in another part of the image, or superposed on the first."""
     worst, best = int(np.argmin(rest.quarters)), max(rest.quarters)
     if rest.quarters[worst] < 0.35 * best and lattice.repeats > 24:
         h, w = (n // 2 for n in image.shape)
@@ -150,7 +150,7 @@ def _several_grains(image: Tensor) -> str | None:
 
 
 def _strong(part: Tensor) -> Lattice | None:
-    """The lattice of a part of an image, if it is beyond doubt."""
+    """The lattice of a part of an image, if it is certain."""
     if float(part.std()) < 1e-4:
         return None
     lattice = estimate_lattice(part.contiguous())

@@ -1,4 +1,4 @@
-"""Pixels that are taller or wider than they should be, resampled to square ones."""
+"""Resample images with rectangular pixels to square ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST = 64.0  # ratio of the sides
 
 
 def check_pixel_size(size: Any) -> tuple[float, float] | None:
-    """Height and width from what a caller gave.
+    """Height and width of a pixel, from one number or two.
 
     Raises:
         ValueError: if it is not one or two positive lengths.
@@ -66,7 +66,7 @@ def square_pixels(grey: NDArray[Any], size: PixelSize) -> tuple[NDArray[Any], fl
 
 
 def fit_shape(grey: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """An image as it was looked at: resampled if its pixels were made square, otherwise as it is."""
+    """An image as it was analysed: resampled if its pixels were made square, otherwise unchanged."""
     if grey.shape == tuple(shape) or not all(shape):
         return grey
     found = _stretched(grey, (shape[0] / grey.shape[0], shape[1] / grey.shape[1]))
@@ -74,7 +74,7 @@ def fit_shape(grey: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
 
 
 def _stretched(grey: NDArray[Any], factors: tuple[float, float]) -> NDArray[Any]:
-    """Cubic interpolation on a grid whose pixels are so many times smaller along each axis, centres kept."""
+    """Cubic interpolation on a grid refined by a factor along each axis, with the centres kept."""
     values = grey.astype(np.float64 if grey.dtype.itemsize > 4 else np.float32)
     known = np.isfinite(values)
     if not known.all():

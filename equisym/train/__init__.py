@@ -1,4 +1,4 @@
-"""Training: configuration, Lightning module, run folders. Nothing heavy loads before it is asked for."""
+"""Training: configuration, Lightning module, run folders. Heavy packages load on first use."""
 
 from typing import TYPE_CHECKING, Any
 

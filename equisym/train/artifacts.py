@@ -18,14 +18,14 @@ from equisym.models.model_file import build_from_file
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old content or the new, never a part."""
+    """Write a text file atomically: a reader sees the old content or the new."""
     partial = path.with_name(path.name + ".part")
     partial.write_text(text)
     partial.replace(path)
 
 
 class MetricsTable(L.Callback):
-    """Writes one row per epoch to ``metrics.csv``; the rows travel in the checkpoint, so a resumed run repeats none.
+    """Writes one row per epoch to ``metrics.csv``. The rows are stored in checkpoints, so a resumed run repeats none.
 
     Args:
         path: the csv file.
@@ -57,14 +57,14 @@ class MetricsTable(L.Callback):
 def make_network(
     arch: str, options: dict[str, Any], *, num_classes: int, in_channels: int = 1, inputs: str = "image"
 ) -> nn.Module:
-    """Build an architecture behind its inputs.
+    """Build an architecture with its input transforms in front.
 
     Args:
         arch: name of the architecture.
         options: its options.
         num_classes: size of the answer.
         in_channels: channels of the image.
-        inputs: names of :class:`equisym.data.Inputs`, with commas; they become channels of the architecture's input.
+        inputs: names of :class:`equisym.data.Inputs`, comma-separated; they become the channels of the input.
 
     Raises:
         ValueError: if the architecture measures the image itself and other channels are asked for.

@@ -1,4 +1,4 @@
-"""Augmentation of training images on their device: moves and looks under which a wallpaper group keeps its name."""
+"""Augmentation of training images: rotations, flips and changes of tone that keep the wallpaper group."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def turn_and_flip(images: Tensor) -> Tensor:
 
 
 def vary_appearance(images: Tensor) -> Tensor:
-    r"""Give each image another look and the same symmetry: random filter, tone, inversion and noise.
+    r"""Change the appearance of each image but not its symmetry: random filter, tone, inversion and noise.
 
     Four bands of spatial frequency, parted by isotropic Gaussians, get random gains, so that an image is blurred or
     sharpened. Then the grey values, at mean 0 and deviation 1, are skewed, stretched or squeezed and inverted,
 
     .. math:: y = \pm\sinh(\delta\,\mathrm{arsinh}(x) + \epsilon)
 
-    and in every second image a little noise is added. All of it commutes with turns, flips and translations, and with
-    what is drawn for each image alike at all pixels, but for the noise. One image in four keeps its look.
+    and in every second image a little noise is added. All of it except the noise is the same at all pixels
+    and commutes with rotations, flips and translations. One image in four is left as it is.
 
     Args:
         images: shape (B, C, H, W).

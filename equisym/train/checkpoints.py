@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any moment, and a run that stops when it is told to."""
+"""Checkpoints that survive a kill at any moment, and a clean stop on SIGTERM."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from equisym.train.samplers import ResumableLoader
 
 
 class Preempted(SystemExit):
-    """The run was told to stop, and has saved itself."""
+    """The run received SIGTERM and has saved its state."""
 
 
 class Checkpoints(L.Callback):
-    """Keeps ``last.ckpt`` and ``best.ckpt``, each written whole or not at all.
+    """Keeps ``last.ckpt`` and ``best.ckpt``, both written atomically.
 
-    The best is that of the highest ``valid_accuracy``, the earliest if several are equal. On SIGTERM the run ends after
+    The best has the highest ``valid_accuracy``; of equal ones, the earliest. On SIGTERM the run ends after
     the optimiser's next step with ``last.ckpt`` written there.
 
     Args:
@@ -43,7 +43,7 @@ class Checkpoints(L.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.place = state_dict["best"], state_dict["place"]
-        torch.set_num_threads(state_dict["threads"])  # more or fewer would add up in another order
+        torch.set_num_threads(state_dict["threads"])  # another number of threads would sum in another order
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         del pl_module
@@ -56,7 +56,7 @@ class Checkpoints(L.Callback):
             self.loader = trainer.train_dataloader
             within = self.place["epoch"] == trainer.current_epoch
             self.loader.batches.resume(trainer.current_epoch, self.place["batches"] if within else 0)
-        # In the place of Lightning's own handler, which would stop between two optimiser steps; outside the main thread
+        # Replaces Lightning's handler, which would stop between two optimiser steps; outside the main thread
         # there is nothing to handle.
         with contextlib.suppress(ValueError):
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
@@ -106,11 +106,11 @@ class Checkpoints(L.Callback):
 
 
 class ExponentialAverage(L.Callback):
-    r"""Validates, and keeps, an exponential average of the weights instead of the last ones.
+    r"""Validates and keeps an exponential moving average of the weights in place of the latest ones.
 
     .. math:: \bar w \leftarrow d\,\bar w + (1 - d)\, w, \qquad d = \min(\text{decay}, (1 + s)/(10 + s))
 
-    after each optimiser step s; running statistics are averaged like weights. The average travels in the checkpoint.
+    after each optimiser step s; running statistics are averaged like weights. The average is stored in checkpoints.
 
     Args:
         decay: of the average, such as 0.999.

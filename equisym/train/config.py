@@ -1,4 +1,4 @@
-"""Training configuration: one value that the command line, a YAML file and the run folder share."""
+"""Training configuration: one value, shared by the command line, YAML files and the run folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ImageOptions:
         test_images: generated images of each family for the test after training; 0 for none.
         photos: folder of photographs for the photo family, nested folders included; the bundled ones if not given.
         degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
-        augment: turn and flip the training images at random.
+        augment: rotate and flip the training images at random.
         workers: processes that draw images; -1 for one per core.
     """
 
@@ -97,12 +97,12 @@ class OptimiserOptions:
         optimiser: adamw, adam or sgd (with Nesterov momentum).
         momentum: of sgd.
         schedule: how the learning rate moves; cosine after a warm-up of a twentieth.
-        weight_decay: of the optimiser; norms and biases are spared.
+        weight_decay: of the optimiser; not applied to norms and biases.
         loss: flat (the group), hierarchical (rotation order, crystal class and group on a tree) or rotation_family
             (three classes: without rotations, 2- and 4-fold, 3- and 6-fold).
         curriculum: share of the training in which a hierarchical loss goes from coarse to fine; 0 for none.
         accumulate: batches whose gradients make one step.
-        clip: largest norm of the gradient; 0 for any.
+        clip: largest norm of the gradient; 0 for no limit.
         ema: decay of the running average of weights that is validated and kept; 0 for none.
         patience: epochs without a better validation accuracy before the run stops; 0 for no early stop.
     """
@@ -128,7 +128,7 @@ class MachineOptions:
     """The machine.
 
     Attributes:
-        precision: '32', bf16-mixed, or auto (bf16-mixed where the processor multiplies it natively).
+        precision: '32', bf16-mixed, or auto (bf16-mixed where the processor supports it natively).
         devices: number of devices of each machine to train on.
         nodes: number of machines.
     """
@@ -168,8 +168,8 @@ class FolderOptions:
 class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions, NetworkOptions):
     """Train an architecture on images and test it, in a folder that the run can be continued from.
 
-    The options stand in groups, :class:`NetworkOptions`, :class:`ImageOptions`, :class:`OptimiserOptions`,
-    :class:`MachineOptions` and :class:`FolderOptions`; a configuration is all of them.
+    The options stand in groups, ``NetworkOptions``, ``ImageOptions``, ``OptimiserOptions``, ``MachineOptions`` and
+    ``FolderOptions``; a configuration is all of them.
 
     Raises:
         ValueError: if a value is out of its range.

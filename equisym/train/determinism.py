@@ -1,4 +1,4 @@
-"""The same sums in the same order, whenever a run is repeated or resumed on a CPU."""
+"""Deterministic runs: sums in the same order whenever a run is repeated or resumed on a CPU."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FILL = "fill_uninitialized_memory"  # a property of the module, which type chec
 
 @contextlib.contextmanager
 def repeatable() -> Iterator[None]:
-    """Within it, no operation on a CPU adds in an order that depends on the luck of its threads.
+    """Context in which CPU operations add in an order that does not depend on thread timing.
 
-    What PyTorch can only do so on a GPU stays as it is there. Thread count and settings of the process return
+    Operations without a deterministic GPU version are left as they are. Thread count and settings of the process return
     afterwards, whatever a resumed run has set.
     """
     threads = torch.get_num_threads()
@@ -26,7 +26,7 @@ def repeatable() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
         if not torch.cuda.is_available():
             torch.use_deterministic_algorithms(True, warn_only=True)
-            setattr(deterministic, _FILL, False)  # it only costs time
+            setattr(deterministic, _FILL, False)  # filling memory only costs time
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Symmetry features of a whole dataset: extracted by several processes, kept in parts, continued after a cut."""
+"""Symmetry features of a whole dataset: extracted by several processes, stored in parts, resumable."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class FeatureSet:
         return cls(together, torch.cat([p.labels for p in parts]), torch.cat([p.lattices for p in parts]))
 
     def lattice_found(self, tolerance: float = 0.15) -> Tensor:
-        """Whether the lattice found is the lattice drawn, (N,); meant for images that were not distorted."""
+        """Whether the lattice found is the one that was drawn, (N,); meaningful for undistorted images."""
         steps = torch.linalg.solve(self.lattices.double(), self.features.basis.double())
         whole = steps.round()
         same = (steps - whole).abs().amax((-2, -1)) < tolerance
@@ -70,7 +70,7 @@ def features_of(dataset: WallpaperDataset, indices: range, *, scans: bool = Fals
 def extract_feature_set(
     dataset: WallpaperDataset, folder: Path, *, scans: bool = False, workers: int = 1, progress: bool = True
 ) -> FeatureSet:
-    """Symmetry features of a whole dataset from the parts kept in a folder, which is filled first.
+    """Symmetry features of a whole dataset, from parts stored in a folder; missing parts are computed first.
 
     Args:
         dataset: what to draw.

@@ -1,4 +1,4 @@
-"""Training of networks that read packed symmetry features: seconds, since the images were measured before."""
+"""Training of networks on packed symmetry features, which takes seconds because the images are measured before."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class PseudoSymmetry:
     """Training features of patterns that nearly have a symmetry: a cell mixed with its image symmetrised by a group.
 
     Mixing raises the correlation of every operation of that group, and of its subgroups, by the same share of what is
-    missing to 1. A family of textures whose forbidden operations all correlate near 0 would otherwise leave it open
-    how well an operation may fail; here it may fail by as little as the label guard's margin, whatever the family.
+    missing to 1. A family of textures whose forbidden operations all correlate near 0 would otherwise not show
+    how narrowly an operation may fail; here it may fail by as little as the label guard's margin, whatever the family.
 
     Args:
-        margin: what forbidden operations are left short of 1, at least.
-        chance: of an image to be mixed.
+        margin: forbidden operations stay below 1 by at least this much.
+        chance: probability that an image is mixed.
     """
 
     def __init__(self, margin: float = 0.1, chance: float = 0.5) -> None:
@@ -47,7 +47,7 @@ class PseudoSymmetry:
         missing = 1 - e.profile.sum(-1) / power
         forbidden = members & (missing > self.margin)
         least = torch.where(forbidden, missing, torch.inf).amin(1)
-        most = (self.margin / least).clamp(max=1)  # what may be left of the missing part
+        most = (self.margin / least).clamp(max=1)  # the fraction of the missing part that may remain
         left = most ** torch.rand(len(rows))
         mixed = higher.gather(1, chosen[:, None])[:, 0] & least.isfinite() & (torch.rand(len(rows)) < self.chance)
         share = torch.where(mixed, 1 - left, torch.zeros_like(left))[:, None] * members
@@ -82,7 +82,7 @@ def fit_symnet(
     Args:
         rows: packed features, (N, PACKED).
         labels: groups, (N,).
-        seed: of the first weights and the order.
+        seed: of the initial weights and the order.
         steps: of the optimiser, AdamW under one cycle of the learning rate, whatever N.
         batch_size: images in a step.
         lr: peak of the learning rate.
@@ -113,7 +113,7 @@ def fit_symnet(
 
 
 def calibrate(network: SymNet, rows: Tensor, labels: Tensor) -> float:
-    """Set the temperature that makes validation labels likeliest; returns it.
+    """Set the temperature to the one that maximises the likelihood of validation labels, and return it.
 
     Source: Guo et al., On Calibration of Modern Neural Networks (2017).
     """

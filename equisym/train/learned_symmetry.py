@@ -1,4 +1,4 @@
-"""What symmetry was learned: subspaces of weights compared by angle, maps between filters tested as a group."""
+"""Analysis of learned symmetry: subspaces of weights compared by angles, maps between filters tested as a group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def principal_angles(first: Tensor, second: Tensor) -> Tensor:
         second: spanning vectors as rows, shape (q, dimension).
 
     Returns:
-        min(p, q) angles; all zero if one subspace holds the other.
+        min(p, q) angles; all zero if one subspace contains the other.
 
     >>> principal_angles(torch.eye(3)[:2], torch.eye(3)[1:]).round()
     tensor([ 0., 90.])
@@ -74,7 +74,7 @@ def nearest_groups(
     """Rank groups of permutations by how well their sharing pattern explains a learned space of weight matrices.
 
     A smaller group shares less and so explains more; among the groups that leave a residual below the tolerance, the
-    one with fewest free weights says most, and comes first. The others follow by residual.
+    one with fewest free weights is the most specific and comes first. The others follow by residual.
 
     Args:
         space: weight matrices, flattened, as rows.

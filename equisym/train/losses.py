@@ -1,4 +1,4 @@
-"""What is minimised: the group alone, every level of the hierarchy, or the rotation family."""
+"""Losses: on the group alone, on every level of the hierarchy, or on its first level."""
 
 from __future__ import annotations
 

@@ -21,15 +21,15 @@ def find_lr(
     high: float = 1.0,
     steps: int = 100,
 ) -> tuple[float, list[tuple[float, float]]]:
-    """Raise the learning rate from step to step and see where the loss falls fastest.
+    """Raise the learning rate step by step and find where the loss falls fastest.
 
     Args:
         model: left as it is; a copy is trained.
         batches: images and labels, repeated as often as needed.
         loss: of logits and labels.
-        optimiser: makes one for a model and a learning rate.
+        optimiser: makes an optimiser from a model and a learning rate.
         low: first learning rate.
-        high: last one; the test ends when the loss is four times its least.
+        high: last one; the test ends when the loss is four times its minimum.
         steps: number of batches.
 
     Returns:
@@ -63,6 +63,6 @@ def find_lr(
         if history[-1][1] > 4 * least:
             break
     drops = [later[1] - earlier[1] for earlier, later in pairwise(history)]
-    start = min(len(drops) // 10, 10)  # the first averages are of few batches
+    start = min(len(drops) // 10, 10)  # the first averages are over few batches
     best = min(range(start, len(drops)), key=drops.__getitem__) if len(drops) > start else 0
     return history[best][0], history

@@ -15,7 +15,7 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Tasks:
-    """Examples of several tasks: few to adapt on (support), more to judge by (query).
+    """Examples of several tasks: a few to adapt on (support), more to evaluate on (query).
 
     Attributes:
         support_x: inputs, shape (tasks, support, ...).
@@ -36,7 +36,7 @@ Sampler = Callable[[int, torch.Generator], Tasks]
 
 @dataclass
 class MetaLearner:
-    r"""Learns a model's symmetry in the outer loop and its free weights in one inner step, or all in both (MAML).
+    r"""Learns a model's symmetry in an outer loop and its free weights in one inner step, or all in both (MAML).
 
     .. math:: v' = v - \eta\, \nabla_v L(U, v; \text{support}), \qquad
               \min_{U, v, \eta} \mathbb{E}_{\text{tasks}}\, L(U, v'; \text{query})
@@ -46,7 +46,7 @@ class MetaLearner:
 
     Args:
         model: any module; layers without ``symmetry_parameters`` adapt all their parameters.
-        inner_rate: first value of every rate.
+        inner_rate: initial value of every rate.
         outer_rate: rate of Adam on U, v and the rates.
 
     Source: Zhou, Knowles & Finn, Meta-Learning Symmetries by Reparameterization (2021), algorithm 1.

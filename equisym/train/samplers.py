@@ -1,4 +1,4 @@
-"""The order of the images: a function of seed, epoch and step alone, shared between processes."""
+"""Samplers: the order of the images depends on seed, epoch and step only, and is shared between processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 class EpochBatches(Sampler[list[int]]):
-    """Batches of indices in a new order each epoch; several processes divide each batch among themselves.
+    """Batches of indices in a new order each epoch; processes divide each batch among themselves.
 
     However many processes there are, step s of epoch e sees the same images, so that two processes train as one does
     with twice the batch. An incomplete batch at the end is left out.
@@ -32,12 +32,12 @@ class EpochBatches(Sampler[list[int]]):
         self.epoch, self.first = 0, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch, unless it is the one that :meth:`resume` is in."""
+        """Begin an epoch, unless :meth:`resume` has set it already."""
         if epoch != self.epoch:
             self.epoch, self.first = epoch, 0
 
     def resume(self, epoch: int, batches: int) -> None:
-        """Leave out the batches of an epoch that a killed run has done."""
+        """Skip the batches of an epoch that a killed run has finished."""
         self.epoch, self.first = epoch, batches
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class ShardedSequence(Sampler[int]):
-    """All indices in order, every process its share, none twice.
+    """All indices in order, divided among processes without duplicates.
 
     Args:
         length: number of images.
@@ -71,7 +71,7 @@ class ShardedSequence(Sampler[int]):
 
 
 class ResumableLoader(DataLoader):
-    """A loader that can begin within an epoch and knows how far it is.
+    """A loader that can start within an epoch and tracks its position.
 
     Args:
         dataset: map-style.

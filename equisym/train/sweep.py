@@ -155,7 +155,7 @@ def _train_all(runs: Sequence[SweptRun], base: Path, jobs: int) -> list[str]:
             code = process.wait()
         if code and not told:
             lines = (base / f"{name}.log").read_text(errors="replace").strip().splitlines()
-            return f"{name} (exit {code}): {lines[-1][-200:] if lines else 'no message'}"
+            return f"{name} (exit {code}): {lines[-1][:200] if lines else 'no message'}"
         return None
 
     before = signal.signal(signal.SIGTERM, stop)

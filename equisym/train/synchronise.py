@@ -13,12 +13,12 @@ from equisym.train.samplers import rank_and_world
 
 
 class SynchronisedNorm(_BatchNorm):
-    r"""Batch normalisation whose mean and variance run over the batches of all processes.
+    r"""Batch normalisation with mean and variance over the batches of all processes.
 
     .. math:: \mu = \frac{\sum_r \sum_x x}{\sum_r n_r}, \qquad \sigma^2 = \frac{\sum_r \sum_x (x - \mu)^2}{\sum_r n_r}
 
-    r runs over the processes, x over the n_r numbers of a channel in one. torch.nn.SyncBatchNorm does the same on GPUs
-    alone.
+    r runs over the processes, x over the n_r numbers of a channel in one. torch.nn.SyncBatchNorm does the same, on GPUs
+    only.
 
     Args:
         num_features: channels.
@@ -55,12 +55,16 @@ class SynchronisedNorm(_BatchNorm):
 def synchronise_norms(model: nn.Module) -> None:
     """Replace every batch normalisation of torch.nn by its synchronised form; names in the state stay the same."""
     for name, module in list(model.named_modules()):
-        plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # a subclass may do more
+        plain = type(module) in (
+            nn.BatchNorm1d,
+            nn.BatchNorm2d,
+            nn.BatchNorm3d,
+        )  # a subclass may do more than the base class
         if isinstance(module, _BatchNorm) and plain and module.affine:
             twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
             twin.load_state_dict(module.state_dict())
             model.set_submodule(name, twin.to(module.weight.device, module.weight.dtype).train(module.training))
         elif isinstance(module, _BatchNorm) and not isinstance(module, SynchronisedNorm | nn.SyncBatchNorm):
             warnings.warn(
-                f"{name} is a {type(module).__name__}, which is normalised in each process alone", stacklevel=2
+                f"{name} is a {type(module).__name__}, which is normalised separately in each process", stacklevel=2
             )

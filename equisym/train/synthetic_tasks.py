@@ -1,4 +1,4 @@
-"""Families of regression tasks with a hidden symmetry, on which meta-learning can be judged."""
+"""Families of regression tasks with a hidden symmetry, to evaluate meta-learning."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_photographs_nested_split_and_unreadable(tmp_path):
     for path in broken.files[: len(broken.files) // 2]:
         path.write_bytes(b"not an image")
     bad = set(broken.files[: len(broken.files) // 2])
-    with pytest.warns(UserWarning, match="is passed over, it cannot be read as an image"):
+    with pytest.warns(UserWarning, match="is skipped because it cannot be read as an image"):
         drawn = [broken.draw(np.random.default_rng(k), 1).path for k in range(30)]
     assert not bad & set(drawn)
     assert photographs(tmp_path, "train") is photographs(tmp_path, "train")

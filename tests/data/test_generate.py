@@ -207,7 +207,7 @@ def test_check_refuses_other_files(tmp_path):
         check_file(tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("hello")
     for path in (tmp_path, tmp_path / "text.h5"):
-        with pytest.raises(ValueError, match="is no HDF5 file, or a damaged one"):
+        with pytest.raises(ValueError, match="is not an HDF5 file, or is damaged"):
             check_file(path)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["scan"] = np.zeros((4, 4))
@@ -229,10 +229,10 @@ def test_files_name_their_photographs_not_where_they_lie(tmp_path):
 
 def test_other_options_do_not_overwrite(tmp_path):
     write(tmp_path / "a.h5", "hdf5")
-    with pytest.raises(ValueError, match=r"was begun with seed 5 \(now 6\): give the same options to go on"):
+    with pytest.raises(ValueError, match=r"was started with seed 5 \(now 6\): repeat those options to continue"):
         generate(tmp_path / "a.h5", datasets(seed=6), file_format="hdf5", progress=False)
     write(tmp_path / "w", "webdataset")
-    with pytest.raises(ValueError, match="was begun with size 16"):
+    with pytest.raises(ValueError, match="was started with size 16"):
         generate(tmp_path / "w", datasets(size=24), file_format="webdataset", block=6, progress=False)
 
 
@@ -255,7 +255,7 @@ def test_generate_writes_over_no_other_file(tmp_path, file_format):
     (tmp_path / "other.h5").write_text("mine")
     with pytest.raises(ValueError, match=r"out must be a folder.* \(got the file .*notes.txt\)"):
         write(tmp_path / "notes.txt", file_format)
-    with pytest.raises(ValueError, match="is no HDF5 file|out must be a folder"):
+    with pytest.raises(ValueError, match="is not an HDF5 file|out must be a folder"):
         write(tmp_path / "other.h5", file_format)
     assert (tmp_path / "other.h5").read_text() == (tmp_path / "notes.txt").read_text() == "mine"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equisym.data import PatternOptions, draw_pattern
-from equisym.data.situations import KINDS, Situation, of_group, plane_group, situations, trials
+from equisym.data.situations import KINDS, Motif, Situation, of_group, plane_group, situations, trials
 from equisym.data.situations.aperiodic import bilayer
 from equisym.data.situations.crystals import columns
 from equisym.data.situations.deviations import basis_of, broken, residual
@@ -109,3 +109,13 @@ def test_names_are_unique_and_kinds_are_known():
 def test_an_image_is_the_same_at_each_call():
     for s in (ALL[0], next(s for s in ALL if s.kind == "faint"), next(s for s in ALL if s.kind == "pixels")):
         np.testing.assert_array_equal(s.draw(), s.draw())
+
+
+@pytest.mark.parametrize("s", situations("fine motif"), ids=lambda s: s.name)
+def test_the_groups_of_hard_edged_motifs(s):
+    basis, points = s.draw.__defaults__
+    found = trials(Motif(basis, points).cell(size=384), basis, 24)
+    (name,) = s.right
+    assert plane_group(found, residual=0.01) == name
+    left = [t.residual for t in found.values() if t.strain < 1e-3 and t.residual > 0.01]
+    assert not left or min(left) > 0.2

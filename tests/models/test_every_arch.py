@@ -32,6 +32,7 @@ SMALL = {
 OTHERS = [
     ("e2resnet", {"width": 2, "conv": kind, "group": group})
     for kind, group in [
+        ("band-limited", "D4"),
         ("separable", "D3"),
         ("steerable", "C8"),
         ("orbit", "D2"),

@@ -1,8 +1,9 @@
 """
-Bent scans and partial fields
-=============================
+Drifting scans and partial fields
+=================================
 
-What is not symmetry is taken off before symmetry is judged: the drift of a slow scan, and what an aperture hides.
+Two things are corrected before symmetry is measured: the drift of a slow scan, and the empty part of an image behind an
+aperture.
 """
 
 import matplotlib.pyplot as plt
@@ -12,8 +13,8 @@ from equisym.crystal import field_mask, measure, measure_scan
 from equisym.data import Corruption, WallpaperDataset
 
 # %%
-# A scan whose lines drift and jitter. The drift is read from the phases of the lattice's waves, line by line, and each
-# line is then laid on the averaged cell.
+# A scan whose lines drift and jitter. The drift is measured from the phases of the lattice's waves, line by line, and
+# each line is then matched to the averaged cell.
 
 clean = WallpaperDataset("atom", 17, size=192, seed=3, repeats=(5, 8))[11][0]
 bent = Corruption("scan_distortion", 4)(clean, seed=(1,))[0]
@@ -47,7 +48,7 @@ figure, axes = plt.subplots(1, 3, figsize=(7.6, 2.9), layout="constrained")
 for axis, picture, title in zip(
     axes,
     (disc, torch.where(mask, disc, torch.nan), found.average.cell[0]),
-    ("as seen", f"looked at: {100 * mask.double().mean():.0f} %", "cell average"),
+    ("as recorded", f"used: {100 * mask.double().mean():.0f} %", "cell average"),
     strict=True,
 ):
     axis.imshow(picture, cmap="gray")

@@ -2,7 +2,7 @@
 Corruptions at five severities
 ==============================
 
-What microscopes and cameras do to an image, each mild to severe, deterministic in the seed.
+What microscopes and cameras do to an image, from mild to severe; the same seed gives the same result.
 :class:`~equisym.data.Corruption` works on single images, on batches, and inside a dataset:
 ``WallpaperDataset("atom", 1700, corrupt=Corruption("dose", 3))``.
 """

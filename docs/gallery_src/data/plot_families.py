@@ -3,7 +3,7 @@
 =====================================
 
 The same 17 groups filled with noise, with a piece of a photograph, and with atoms. The filling, the cell's area,
-its orientation and its phase are drawn apart from the group, so none of them gives the group away.
+its orientation and its phase do not depend on the group, so none of them gives the group away.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Input transforms
 ================
 
-What a network may be given beside the image, each a torch module, stackable as channels:
-``Inputs("image,fft,radon")``. What each keeps and loses of the symmetry is in :mod:`equisym.data.transforms`.
+Transforms that a network may be given besides the image, each a torch module, stackable as channels:
+``Inputs("image,fft,radon")``. What each keeps of the symmetry, and what it loses, is in :mod:`equisym.data.transforms`.
 """
 
 import matplotlib.pyplot as plt
@@ -27,9 +27,9 @@ for row, (group, image) in zip(axes, images.items(), strict=True):
 plt.show()
 
 # %%
-# The magnitude of the Fourier transform and the autocorrelation do not change when the image is shifted, and a turn by
-# 180 degrees leaves both as they are, whatever the image: they cannot tell p3 from p6, nor p1 from p2. How far each is
-# from its own half turn, in standard deviations:
+# The magnitude of the Fourier transform and the autocorrelation do not change when the image is shifted, and a rotation
+# by 180 degrees leaves both as they are, for any image: they cannot tell p3 from p6, nor p1 from p2. How far each is
+# from itself after a half turn, in standard deviations:
 for group, image in images.items():
     for name in ("image", "fft", "autocorrelation"):
         y = TRANSFORMS[name]()(image)

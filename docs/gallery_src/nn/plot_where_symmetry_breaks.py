@@ -2,8 +2,9 @@
 Where a network loses its symmetry
 ==================================
 
-Equivariance is a report: the error of every layer under every element of the group. At a size that the strides sample
-symmetrically it is rounding; at any other, one layer breaks it, and the rest inherit.
+A report lists the equivariance error of every layer under every element of the group. At a size that the strides
+sample symmetrically, only rounding is left; at any other, one layer breaks the symmetry and the following ones inherit
+the error.
 """
 
 import matplotlib.pyplot as plt

@@ -1,4 +1,4 @@
-"""Image files of microscopes and of everybody else, as arrays with their pixel sizes."""
+"""Read image files of microscopes and other instruments, and common picture files, with their pixel sizes."""
 
 from equisym.data.readers.formats import FORMATS, SUFFIXES, foreign_suffixes, is_image_name
 from equisym.data.readers.image_file import ImageFile, list_images, read_image

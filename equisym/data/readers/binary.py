@@ -1,4 +1,4 @@
-"""Numbers, text and images at known places of a binary file."""
+"""Read numbers, text and images at given positions of a binary file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class Cursor:
-    """Reads fields one after the other, and never past the end.
+    """Reads fields in sequence, never past the end.
 
     Args:
         handle: a file opened for reading in binary.
@@ -60,7 +60,7 @@ class Cursor:
 
 
 def map_pixels(file: Path, offset: int, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Values that lie in a file as they are, read when they are used.
+    """An array stored uncompressed in a file, read on use.
 
     Raises:
         ValueError: if the file ends before they do.

@@ -1,4 +1,4 @@
-"""DigitalMicrograph's dm3 and dm4: a tree of tags; pixels stay on the disc until an image is chosen."""
+"""DigitalMicrograph's dm3 and dm4: a tree of tags; pixels are read only when an image is chosen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEEPEST, _LONG = 40, 256  # levels of groups; entries of an array that is kept 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an array lies in the file."""
+    """Position of an array in the file."""
 
     offset: int
     bytes: int

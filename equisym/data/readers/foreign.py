@@ -1,6 +1,6 @@
 """Further formats through rosettasciio, where the user has installed it.
 
-RosettaSciIO is under the GPL; equisym does not need it, brings it nowhere, and imports it only to read such a file.
+RosettaSciIO is under the GPL. equisym does not depend on it or distribute it, and imports it only to read such a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from equisym.data.readers.units import nanometres, pixel_size
 
 
 def signals(file: Path, stack: ExitStack) -> list[Signal]:
-    """What rosettasciio finds in a file, its pixels left on the disc where it can."""
+    """The signals that rosettasciio finds in a file, loaded lazily where possible."""
     del stack
     plugins = importlib.import_module("rsciio").IO_PLUGINS
     kind = file.suffix.lower()[1:]
@@ -29,7 +29,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
         for options in ({"lazy": True}, {}):
             try:
                 return [_signal(found, i) for i, found in enumerate(read(str(file), **options))]
-            except Exception as error:  # any of its many parsers may raise anything
+            except Exception as error:  # its parsers may raise any exception
                 errors.append(f"{plugin['name']}: {error}")
     raise ReadError(f"not read by rosettasciio ({'; '.join(errors)[:200]})")
 
@@ -53,6 +53,6 @@ def _signal(found: dict[str, Any], number: int) -> Signal:
 
     shape = tuple(data.shape)
     if dtype.fields is not None:
-        letters, shape, dtype = letters + "s", (*shape, len(samples)), dtype.fields[samples[0]][0]
+        letters, shape, dtype = letters + "s", (*shape, len(samples)), dtype[samples[0]]
     size = pixel_size(*sides) if len(sides) == 2 else None
     return Signal(title or str(number), letters, shape, dtype, load, size)

@@ -1,4 +1,4 @@
-"""The formats that are read: suffix, who writes it, and the module that reads it when it is needed."""
+"""The supported formats: suffix, what writes it, and the module that reads it, imported on use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Format:
     """A file format.
 
     Attributes:
-        name: as its users call it.
+        name: common name.
         suffixes: of its files, without the dot.
         module: in this package, with a function ``signals``.
         scale: where its pixel size comes from; empty if it has none.

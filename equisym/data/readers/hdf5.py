@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from equisym.data.readers.signal import NotReadableError, ReadError, Signal, from_array, guess_axes
 from equisym.data.readers.units import PixelSize, nanometres, pixel_size
 
-_MOST = 100_000  # objects that are looked at
+_MOST = 100_000  # most objects that are examined
 _ABOUT = 2**22  # bytes of metadata that are read
 
 
@@ -128,7 +128,7 @@ def _plain(handle: h5py.File) -> list[Signal]:
 
 
 def _signal(name: str, item: h5py.Dataset, axes: str | None, size: PixelSize | None) -> Signal:
-    """A dataset as a signal; what it would take from outside the file is refused when it is chosen."""
+    """A dataset as a signal; data stored outside of the file is refused when it is chosen."""
     shape = tuple(int(n) for n in item.shape)
     axes = axes or guess_axes(shape)
     chunk = int(np.prod(item.chunks, dtype=object)) * item.dtype.itemsize if item.chunks else 0

@@ -1,4 +1,4 @@
-"""One image out of a file: the format's reader, the choice among what the file holds, and the limit on its size."""
+"""Read one image from a file: find the format's reader, select an image, enforce the size limit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:
 
 
 def list_images(path: str | Path) -> tuple[Signal, ...]:
-    """What a file holds, without its pixels: name, axes, shape and scale of each image or stack.
+    """Contents of a file, without pixels: name, axes, shape and scale of each image or stack.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`read_image`.
@@ -81,7 +81,7 @@ def _split(path: str | Path) -> tuple[Path, str | None]:
 
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[list[Signal]]:
-    """The signals of a file while it is open; whatever a parser meets in a broken file becomes one sentence."""
+    """The signals of an open file; any error of a parser on a damaged file becomes one sentence."""
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file")
     if not file.is_file():
@@ -99,7 +99,7 @@ def _opened(file: Path) -> Iterator[list[Signal]]:
         raise ValueError(f"{file}: too large for this machine's memory") from None
     except PermissionError:
         raise
-    except Exception as error:  # a parser of damaged bytes may raise anything
+    except Exception as error:  # on damaged bytes a parser may raise any exception
         other = begins_like(file)
         if other and kind not in other:
             raise ValueError(f"{file}: not {kind}: it begins like {other[0]}; rename it") from error

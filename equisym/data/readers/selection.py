@@ -1,4 +1,4 @@
-"""Which of a file's images is meant: ``FILE#NAME``, ``FILE#3``, ``FILE#t,z,c`` or ``FILE#NAME/3``."""
+"""Select one of a file's images: ``FILE#NAME``, ``FILE#3``, ``FILE#t,z,c`` or ``FILE#NAME/3``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _SHOWN = 8  # names in a message
 
 
 def choose(signals: list[Signal], part: str | None) -> tuple[Signal, tuple[int, ...]]:
-    """The signal and the place in its stack that a selector means.
+    """The signal and the position in its stack that a selector picks.
 
     Args:
-        signals: what the file holds.
-        part: what stands after ``#``, or ``None``.
+        signals: contents of the file.
+        part: the text after ``#``, or ``None``.
 
     Raises:
-        ReadError: if there is no such image, or several would do.
+        ReadError: if there is no such image, or several match.
     """
     images = [s for s in signals if _is_image(s)]
     if not signals or not images:

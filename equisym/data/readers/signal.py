@@ -1,9 +1,10 @@
-"""What a format's reader says about a file: its images by name, shape and scale, each read only when chosen."""
+"""What a reader returns for a file: its images by name, shape and scale, each loaded only when chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,11 +16,11 @@ MAX_BYTES = 2**30
 
 
 class ReadError(ValueError):
-    """A message of our own about a file, to be passed on as it is."""
+    """An error message about a file that is shown to the user as it is."""
 
 
 class NotReadableError(ReadError):
-    """A sound file of a kind that is not read."""
+    """The file is intact but of a kind that is not supported."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,10 @@ class Signal:
         return tuple(0 if n == 1 else next(given) for a, n in sides if a not in "yxs")
 
 
-def from_array(
-    name: str, array: NDArray, axes: str | None = None, size: PixelSize | None = None, cost: int = 0
-) -> Signal:
+def from_array(name: str, array: Any, axes: str | None = None, size: PixelSize | None = None, cost: int = 0) -> Signal:
     """The signal of an array, or of anything with a shape and a dtype that is indexed like one.
 
-    Where nobody says what its axes are: a last axis of 3 or 4, or of up to 4 after a much longer one, is colour.
+    If the axes are not stated: a last axis of 3 or 4, or of up to 4 after a much longer one, is colour.
     """
     shape = tuple(int(n) for n in array.shape)
     axes = axes or guess_axes(shape)

@@ -1,4 +1,4 @@
-"""Situations: images that the library's own generator does not draw, each with its right answers.
+"""Situations: images that the library's own generator does not draw, each with its correct answers.
 
 Crystals along known zone axes, lattices near higher ones, faults, twins, quasicrystals, broken pixels. They hold a
 classifier to what other people's images ask of it; nothing here is for training.

@@ -336,7 +336,7 @@ def columns(name: str, zone: tuple[int, int, int], scale: float, turn: float = 0
     """A crystal's projection as round spots.
 
     Args:
-        name: in :data:`CRYSTALS`.
+        name: in ``CRYSTALS``.
         zone: axis of view, in the crystal's vectors.
         scale: pixels in an angstrom.
         turn: of the image, in degrees.

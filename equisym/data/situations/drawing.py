@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.data.situations.oracle import trials
+from equisym.data.situations.oracle import finer, trials
 from equisym.groups import WALLPAPER_GROUPS
 
 Array = NDArray[Any]
@@ -139,7 +139,8 @@ def of_group(
         seed: of the positions; the spots' weights are 1 to 0.4.
         count: independent spots.
         sigma: of the spots, as a share of the square root of the primitive cell's area.
-        margin: the residual of every operation outside of the group is at least this.
+        margin: the residual of every operation outside of the group is at least this, and half of it that of every
+            finer lattice.
     """
     group = WALLPAPER_GROUPS[name]
     primitive = basis @ group.primitive_basis
@@ -154,7 +155,10 @@ def of_group(
                 u, v = np.array(op.W, float) @ at + np.array([float(k) for k in op.w])
                 points.append((float(u % 1), float(v % 1), gaussian(width, float(weight))))
         motif = Motif(basis, points, tuple(rng.uniform(0, 40, 2)))
-        found = trials(motif.cell(primitive), ideal)
+        cell = motif.cell(primitive)
+        if finer(cell) < margin / 2:
+            continue
+        found = trials(cell, ideal)
         if sum(t.residual < margin for t in found.values()) == len(group.primitive_operations):
             return motif
     raise ValueError(f"no motif of {name} leaves {margin} to every other operation: use another seed or more spots")

@@ -1,4 +1,4 @@
-"""Kind 5b to 5f: motifs that mislead the search for the lattice."""
+"""Kind 5b to 5f: motifs that mislead the lattice search."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from equisym.data.situations.drawing import (
 from equisym.data.situations.situation import Situation, seeded, situation
 
 _SIZE = 320
+_PAIR = [(1 / 3, 2 / 3, polygon(3, 8.3, 19)), (2 / 3, 1 / 3, polygon(3, 8.3, 199))]
 
 
 def lattices() -> list[Situation]:
@@ -34,8 +35,8 @@ def _fine() -> list[Situation]:
         ("squares turned", "p4", vectors(26.3, 26.3, 90), [(0.0, 0.0, polygon(4, 9.7, 17))]),
         ("squares on a rectangle", "pmm", vectors(17.3, 24.9, 90, 9), [(0.0, 0.0, polygon(4, 6.0, 54))]),
         ("hexagons", "p6m", vectors(10.67, 10.67, 120), [(0.0, 0.0, polygon(6, 4.3, 0))]),
-        ("hexagons turned", "p6", vectors(31.1, 31.1, 120, 3), [(0.0, 0.0, polygon(6, 12.5, 19))]),
-        ("pentagons", "cm", rhombic(37.7, 51.3, 0), [(0.0, 0.0, polygon(5, 11.0, 90))]),
+        ("pairs of triangles", "p6", vectors(31.1, 31.1, 120, 3), _PAIR),
+        ("triangles on a rhombus", "cm", rhombic(37.7, 51.3, 0), [(0.0, 0.0, polygon(3, 11.0, 90))]),
         ("two discs", "p4m", vectors(27.3, 27.3, 90, 31), [(0.0, 0.0, disc(7.6)), (0.5, 0.5, disc(4.1))]),
         ("three discs", "p1", vectors(38.4, 31.7, 97), [(0, 0, disc(7.0)), (0.3, 0.42, disc(4)), (0.6, 0.1, disc(3))]),
     )
@@ -99,12 +100,12 @@ def _faint() -> list[Situation]:
     found = []
     for k, (name, period, noise) in enumerate(
         (
-            ("p6m", 33.0, 2.0),
-            ("p4m", 28.0, 3.0),
-            ("p4m", 24.0, 2.0),
-            ("p3m1", 30.0, 2.0),
-            ("pmm", 26.0, 3.0),
-            ("p6m", 21.0, 2.5),
+            ("p6m", 33.0, 4.0),
+            ("p4m", 28.0, 6.0),
+            ("p4m", 24.0, 4.0),
+            ("p3m1", 30.0, 4.0),
+            ("pmm", 26.0, 6.0),
+            ("p6m", 21.0, 5.0),
         )
     ):
         draw = lambda n=name, p=period, s=noise, k=k: _clouded(n, p, s, k)  # noqa: E731
@@ -133,12 +134,12 @@ def _superstructures() -> list[Situation]:
     found = []
     words = r"super(structure|lattice|cell)|larger (cell|period)|longer period|unexplained"
     table = (
-        ("p4m", "pmm", vectors(20, 20, 90, 7), (2, 1), 0.12),
-        ("p4m", "pmm", vectors(22, 22, 90, 7), (3, 1), 0.12),
-        ("p4m", "p4m", vectors(19, 19, 90, 12), (2, 2), 0.15),
-        ("p6m", "p6m", vectors(21, 21, 120, 12), (3, 3), 0.18),
-        ("pmm", "pmm", vectors(18, 23, 90, 3), (1, 2), 0.10),
-        ("p6m", "pmm", vectors(20, 20, 120, 2), (2, 1), 0.12),
+        ("p4m", "pmm", vectors(20, 20, 90, 7), (2, 1), 0.3),
+        ("p4m", "pmm", vectors(22, 22, 90, 7), (3, 1), 0.3),
+        ("p4m", "p4m", vectors(19, 19, 90, 12), (2, 2), 0.4),
+        ("p6m", "p6m", vectors(21, 21, 120, 12), (3, 3), 0.5),
+        ("pmm", "pmm", vectors(18, 23, 90, 3), (1, 2), 0.25),
+        ("p6m", "pmm", vectors(20, 20, 120, 2), (2, 1), 0.3),
     )
     for name, above, basis, (m, n), amount in table:
         points = [(i / m, j / n, gaussian(3.8, 1 + amount * ((i, j) == (0, 0)))) for i in range(m) for j in range(n)]

@@ -1,4 +1,4 @@
-"""Kind 2: round motifs on lattices that are near a higher one; only the lattice can tell."""
+"""Kind 2: round motifs on lattices close to one of higher symmetry; only the lattice decides."""
 
 from __future__ import annotations
 

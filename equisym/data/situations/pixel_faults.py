@@ -1,4 +1,4 @@
-"""Kind 9: colour that the grey loses, masks, missing and broken pixels, offsets and types."""
+"""Kind 9: colour that is lost in grey, masks, missing and broken pixels, offsets and types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An image with its right answers, and how an answer is judged."""
+"""An image with its correct answers, and the scoring of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kind 8: large images of which a part is dark, disordered, defective or no image at all."""
+"""Kind 8: large images, part of which is dark, disordered, defective or not an image at all."""
 
 from __future__ import annotations
 

@@ -1,0 +1,53 @@
+"""Expand names and folders into a list of image files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from equisym.data.readers.formats import SUFFIXES, is_image_name
+
+
+def find_images(names: Iterable[str]) -> list[str]:
+    """Files as they were named, and folders replaced by all images below them, in order.
+
+    Raises:
+        ValueError: for a folder without images.
+    """
+    files: list[str] = []
+    for name in names:
+        if Path(name).is_dir():
+            inside = sorted(_below(name))
+            if not inside:
+                raise ValueError(f"{name}: no image in this folder; images end in {', '.join(SUFFIXES)}")
+            files += inside
+        else:
+            files.append(name)
+    return files
+
+
+def _below(folder: str) -> Iterator[str]:
+    """Images in a folder and all folders inside; links to folders are not followed, hidden folders left out."""
+    for here, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        yield from (str(Path(here) / name) for name in names if is_image_name(name) and not name.startswith("."))
+
+
+def distinct_stem(file: str, taken: dict[str, int]) -> str:
+    """A file's name without folder and suffix, in safe characters, numbered if another file has the same.
+
+    >>> taken = {}
+    >>> distinct_stem("a/x.tif", taken), distinct_stem("b/x.tif#3", taken), distinct_stem("c/x.png", taken)
+    ('x', 'x-3', 'x-2')
+    """
+    path, mark, part = file.partition("#")
+    stem = Path(path).stem + (f"-{part}" if mark and not Path(file).exists() else "")
+    stem = "".join(c if c.isalnum() or c in "-_.+ ()" else "_" for c in stem)[:120] or "image"
+    name, number = stem, taken.get(stem, 1)
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken[stem] = number
+    taken.setdefault(name, 1)
+    return name

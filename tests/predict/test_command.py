@@ -1,0 +1,182 @@
+"""The command as a microscopist drives it: files in, one line each out, whatever happens to one of them."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from equisym.data import render
+from equisym.data.readers import read_image
+from equisym.predict.options import PredictConfig
+from equisym.predict.session import Session
+
+PATTERN = render("p4m", "noise", seed=1, size=128)[0].numpy()
+HOST = {"OMP_NUM_THREADS": "1"}
+
+
+def run(*arguments, cwd, **options):
+    code = "from equisym.predict.command import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = os.environ | HOST
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=environment, **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A session at a microscope: images with scale, in folders, and what else lies there."""
+    path = tmp_path_factory.mktemp("session")
+    (path / "deep" / "er").mkdir(parents=True)
+    scale = {"imagej": True, "resolution": (50, 50), "metadata": {"unit": "nm"}}
+    tifffile.imwrite(path / "a.tif", (PATTERN * 200).astype(np.uint8), **scale)
+    np.save(path / "deep" / "$x_{<b>$.npy", render("p3", "noise", seed=2, size=96)[0].numpy())
+    np.save(path / "deep" / "er" / "flat.npy", np.ones((40, 40)))
+    np.save(path / "thin.npy", np.random.default_rng(0).normal(size=(16, 1500)))
+    (path / "broken.png").write_bytes(b"nothing")
+    (path / "notes.txt").write_text("no image")
+    return path
+
+
+def test_everything_in_one_call(folder, tmp_path):
+    asked = ["--model", "crystal", "--json", "--csv", "t.csv", "--overlay", "o", "--report", "r", "--export", "e"]
+    done = run(folder, *asked, "--expect", "p4m gamma=90", "--calibration-error", 0.02, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "broken.png: damaged, or not png" in done.stderr
+    answers = {Path(a["file"]).name: a for a in map(json.loads, done.stdout.splitlines())}
+    assert set(answers) == {"a.tif", "$x_{<b>$.npy", "flat.npy", "thin.npy"}
+    k = answers["a.tif"]["constants"]
+    assert k["a_nm"] == pytest.approx(0.02 * k["a"], rel=1e-5)
+    assert k["a_nm_error"] == pytest.approx(np.hypot(0.02 * k["a_error"], 0.02 * k["a_nm"]), rel=1e-3)
+    assert [c["agrees"] for c in answers["a.tif"]["expected"]] == [True, True]
+    assert answers["$x_{<b>$.npy"]["expected"][0]["agrees"] is False
+    assert answers["a.tif"]["phase_residuals_deg"]["p4m"] < 5 < answers["a.tif"]["phase_residuals_deg"]["p4g"]
+    with (tmp_path / "t.csv").open() as file:
+        rows = {Path(row["file"]).name: row for row in csv.DictReader(file)}
+    assert rows["a.tif"]["group"] == "p4m"
+    assert float(rows["a.tif"]["a_nm"]) == pytest.approx(k["a_nm"], rel=1e-5)
+    assert "constant" in rows["flat.npy"]["refused"]
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["_x___b__.png", "a.png", "flat.png", "thin.png"]
+    exported = read_image(tmp_path / "e" / "a" / "symmetrised_image.tif")
+    assert exported.pixel_size == pytest.approx((0.02, 0.02), rel=1e-4)
+    assert np.corrcoef(exported.pixels.ravel(), PATTERN.ravel())[0, 1] > 0.98
+    assert "_plane_group_name            'p4m'" in (tmp_path / "e" / "a" / "cell.cif").read_text()
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert page.count("<tr class=") == 4
+    assert "&lt;b&gt;" in page
+    assert "{<b>" not in page
+
+
+def test_exit_codes(folder, tmp_path):
+    good = folder / "a.tif"
+    for options, code in (
+        ([good, "--expect", "p4m a=0.39"], 0),
+        ([good, "--expect", "p4 a=0.39"], 1),
+        ([good, "--expect", "p4m a=0.41"], 1),
+        ([good, folder / "notes.txt"], 2),
+        ([folder / "deep" / "er" / "flat.npy"], 0),
+    ):
+        known = json.loads(run(good, "--json", "--model", "crystal", cwd=tmp_path).stdout)["constants"]["a_nm"]
+        options = [str(o).replace("0.39", f"{known:.5f}") if "a=0.39" in str(o) else o for o in options]
+        assert run(*options, "--model", "crystal", cwd=tmp_path).returncode == code, options
+
+
+def test_what_cannot_be_written_stops_nothing(folder, tmp_path):
+    full = "/dev/full"
+    done = run(folder / "a.tif", folder / "thin.npy", "--model", "crystal", "--csv", full, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 3
+    (tmp_path / "o" / "a.png").mkdir(parents=True)  # a folder stands where the picture shall go
+    done = run(folder / "a.tif", folder / "thin.npy", "--model", "crystal", "--overlay", "o", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a.tif: overlay not written" in done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    assert (tmp_path / "o" / "thin.png").is_file()
+
+
+def test_head_is_no_error(folder, tmp_path):
+    code = "from equisym.predict.command import main; main()"
+    command = (
+        f"{sys.executable} -c '{code}' {folder / 'deep' / 'er'} {folder / 'deep' / 'er'} --model crystal | head -1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | HOST,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "give image files or folders, or --serve"),
+        (["x.doc"], "x.doc: no such file"),
+        (["a", "--pixel-size", "0"], "pixel_size must be positive"),
+        (["a", "--pixel-size", "1,2,3"], "pixel_size must be positive"),
+        (["a", "--expect", "p5"], "expect must be"),
+        (["a", "--roi", "1,2,3"], "roi must be"),
+        (["a", "--flatten", "well"], "flatten must be one of plane, lines, steps"),
+        (["a", "--rectify", "1,2"], "rectify must be four corners"),
+        (["a", "--calibration-error", "2"], "calibration_error must be"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_heavy_is_loaded(options, words, tmp_path):
+    probe = "import sys; from equisym.predict.command import main\n"
+    probe += "try:\n    main()\nfinally:\n    print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+    command = [sys.executable, "-c", probe, *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_a_model_that_is_missing_is_told_once(folder, tmp_path):
+    done = run(folder, "--model", "resnet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("model must be one of") == 1
+
+
+def test_a_region_a_flat_plane_and_a_rectangle(tmp_path):
+    y, x = np.mgrid[:200, :220]
+    image = np.random.default_rng(0).normal(size=(200, 220))
+    image[30:158, 40:168] = PATTERN
+    np.save(tmp_path / "a.npy", image)
+    config = PredictConfig([str(tmp_path / "a.npy")], model="crystal", json=True, roi="40,30,128,128")
+    line = Session(config).answer(str(tmp_path / "a.npy"))
+    assert (line["group"], line["shape"]) == ("p4m", [128, 128])
+    np.save(tmp_path / "tilted.npy", 3.0 * x + y + 100 * image)
+    config = PredictConfig([str(tmp_path / "a.npy")], model="crystal", json=True, roi="40,30,128,128", flatten="plane")
+    assert Session(config).answer(str(tmp_path / "tilted.npy"))["group"] == "p4m"
+    config = PredictConfig(["x"], model="crystal", json=True, rectify="40,30 167,30 167,157 40,157")
+    pixels = Session(config).prepare(str(tmp_path / "a.npy")).pixels
+    np.testing.assert_allclose(pixels, PATTERN, atol=1e-5)
+
+
+def test_thousands_of_files_in_one_call_take_no_more_memory(tmp_path):
+    """A line each; what one file takes is given back before the next."""
+    import resource
+
+    np.save(tmp_path / "0.npy", np.ones((64, 64)))
+    names = [tmp_path / f"{i}.npy" for i in range(2000)]
+    for name in names[1:]:
+        os.link(names[0], name)
+    config = PredictConfig([str(tmp_path)], model="crystal", report=str(tmp_path / "r"), csv=str(tmp_path / "t.csv"))
+    session = Session(config)
+    start, used = time.perf_counter(), 0
+    for i, name in enumerate(names):
+        assert "constant" in session.answer(str(name))
+        if i == 200:
+            used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    session.close()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 20_000  # KiB
+    assert time.perf_counter() - start < 60
+    assert (tmp_path / "r" / "report.html").read_text().count("<tr class=") == 2000

@@ -1,0 +1,36 @@
+"""Phase residuals: zero for what a group has, brute force for a small cell, large for what it has not."""
+
+import numpy as np
+import pytest
+import torch
+
+from equisym.crystal import measure
+from equisym.data import PatternOptions, draw_pattern
+from equisym.predict import phase_residuals
+
+OPTIONS = PatternOptions(repeats=(3, 4.5), correlation=(3, 6), independent=0)
+
+
+@pytest.mark.parametrize("name", ["p2", "pg", "p4", "p31m"])
+def test_the_group_itself_has_small_residuals_and_others_large(name):
+    m = measure(torch.as_tensor(draw_pattern(name, "noise", 3, 128, OPTIONS).image(128))[0])
+    found = phase_residuals(m)
+    assert found["p1"] == 0
+    assert found[name] < 8
+    supergroup = {"p2": "pmm", "pg": "pmg", "p4": "p4m", "p31m": "p6m"}[name]
+    assert found.get(supergroup, 90) > 20
+
+
+def test_two_fold_phases_by_brute_force():
+    """About a 2-fold centre every phase is 0 or 180 degrees; the residual is the weighted mean distance to these."""
+    m = measure(torch.as_tensor(draw_pattern("p2", "noise", 5, 128, OPTIONS).image(128))[0])
+    cell = m.average.cell[0].double().numpy()
+    F = np.fft.fft2(cell - cell.mean())
+    k = np.fft.fftfreq(len(cell), 1 / len(cell))
+    ky, kx = np.meshgrid(k, k, indexing="ij")
+    x, y = m.fits[1].origin.double().numpy()
+    phase = np.degrees(np.angle(F * np.exp(2j * np.pi * (kx * x + ky * y)))) % 180
+    distance = np.minimum(phase, 180 - phase)
+    strong = (abs(F) > 0.02 * abs(F).max()) & (abs(kx) < len(cell) // 2) & (abs(ky) < len(cell) // 2)
+    expected = (abs(F) * distance)[strong].sum() / abs(F)[strong].sum()
+    assert phase_residuals(m)["p2"] == pytest.approx(expected, rel=1e-3)
