@@ -227,30 +227,31 @@ def main() -> None:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     seconds = []
     for name, images in sets.items():
-        for image in tqdm(images, desc=name):
+        for image in tqdm(images, desc=name, mininterval=30):
             kind, took = answer(image)
             found[name][kind] += 1
             seconds.append(took)
-        print(name, dict(found[name]), flush=True)
+        if args.out:  # as it grows, for the whole takes an hour
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.write_text(report(found, seconds, args.count))
+    print(report(found, seconds, args.count))
+
+
+def report(found: dict[str, Counter[str]], seconds: list[float], count: int) -> str:
     lines = ["| images | number | " + " | ".join(ANSWERS) + " |", "|---" * (len(ANSWERS) + 2) + "|"]
     for name, counts in found.items():
         lines.append(f"| {name} | {counts.total()} | " + " | ".join(str(counts[k] or "") for k in ANSWERS) + " |")
-    text = "\n".join(
-        [
-            "# Peaks that the lattice does not index",
-            "",
-            f"By `python eval/spectral_peaks.py --count {args.count}`, on one core; "
-            f"{1e3 * np.mean(seconds):.0f} ms an image on average beyond the measurement of the lattice.",
-            "",
-            f"Other lattices that hold less than {100 * CLEAR:.0f} % of the peaks' power count as none.",
-            "",
-            *lines,
-        ]
-    )
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + "\n")
+    head = [
+        "# Peaks that the lattice does not index",
+        "",
+        f"By `python eval/spectral_peaks.py --count {count}`, on one core; {1e3 * np.mean(seconds):.0f} ms an image on "
+        "average beyond the measurement of the lattice.",
+        "",
+        f"Other lattices that hold less than {100 * CLEAR:.0f} % of the peaks' power count as none.",
+        "Of a superstructure nothing is left where the lattice that was found has the larger cell already.",
+        "",
+    ]
+    return "\n".join([*head, *lines]) + "\n"
 
 
 if __name__ == "__main__":

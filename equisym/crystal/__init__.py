@@ -3,6 +3,7 @@
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.domains import Domains, find_domains
 from equisym.crystal.drift_correction import correct_drift
 from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
@@ -24,6 +25,7 @@ from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 
 __all__ = [
     "CellAverage",
+    "Domains",
     "Fit",
     "Grating",
     "Lattice",
@@ -45,6 +47,7 @@ __all__ = [
     "extract_features",
     "features_of",
     "field_mask",
+    "find_domains",
     "find_grating",
     "fit_groups",
     "information_criterion",

@@ -103,7 +103,7 @@ def fitted(basis: Array, own: SpectralPeaks) -> Array:
 def spanned(peaks: SpectralPeaks, size: Array) -> tuple[Array, NDArray[np.bool_]] | None:
     """The lattice, spanned by two of the strongest peaks, that indexes most power, and which peaks it does.
 
-    The more cells a lattice has in the image, the less it indexes by chance: that much is taken off.
+    The fewer cells a lattice has in the image, the more it indexes by chance; that amount is subtracted.
     """
     best: tuple[float, Array, NDArray[np.bool_]] | None = None
     for i, j in combinations(range(min(len(peaks), LIMITS.tried)), 2):

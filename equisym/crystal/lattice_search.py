@@ -162,6 +162,7 @@ def refine_lattices(found: ShiftMap, bases: Sequence[Array]) -> tuple[Array, Arr
         solution[which] = (inverse @ right[..., None]).reshape(-1, 2, 2)
         moved = np.linalg.norm(solution - basis, axis=1).max(-1)[which]
         sound &= moved <= 0.25 * size[which]
+        sound &= np.abs(np.linalg.det(solution[which])) > 0.5 * size[which] ** 2  # no collapse of a long thin cell
         rest = position - np.einsum("nij,nj->ni", solution[of], n)
         count = np.bincount(of, minlength=len(basis))[which]
         spread = np.add.reduceat(np.einsum("nk,nkl,nl->n", rest, H, rest), first) / np.maximum(2 * count - 4, 1)

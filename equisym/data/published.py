@@ -276,7 +276,7 @@ def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
         for family, group in file.items():
             if not (isinstance(group, h5py.Group) and {"data", "labels"} <= set(group)):
                 raise ValueError(
-                    f"{path} must hold groups with data and labels ({family} is none): give a v4 or v5 file"
+                    f"{path} must hold groups with data and labels ({family} is not one): give a v4 or v5 file"
                 )
             PublishedImages(path, family)  # refuses arrays that lie elsewhere or are too large
             images = group["labels"].shape[0]  # pyright: ignore[reportAttributeAccessIssue]

@@ -38,7 +38,7 @@ def _predict(config: PredictConfig) -> None:
 
 
 def _answer_all(config: PredictConfig, session: Session) -> None:
-    """One line for each file; a file that fails is named on stderr, and the rest go on."""
+    """One line for each file; a file that fails is reported on stderr, and the others continue."""
     from tqdm import tqdm
 
     from equisym.predict.file_list import find_images
@@ -53,7 +53,7 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
             line = session.answer(file)
         except (BrokenPipeError, KeyboardInterrupt, ModelError):
             raise
-        except Exception as error:  # whatever one file does, the others are answered
+        except Exception as error:  # an error in one file does not stop the others
             session.failed += 1
             text = " ".join(str(error).split()) or type(error).__name__
             named = text.startswith(file.partition("#")[0])

@@ -54,7 +54,7 @@ def _plane(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _without_slope(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the slope that most parts share, which is that of the terraces whatever the steps between them."""
+    """Remove the slope that most parts share, which is that of the terraces, not of the steps between them."""
     y, x = np.indices(values.shape)
     slopes = [np.median(np.diff(_blocks(values, axis), axis=axis)) / max(1, values.shape[axis] // 8) for axis in (0, 1)]
     return values - slopes[0] * y - slopes[1] * x

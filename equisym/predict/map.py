@@ -22,7 +22,7 @@ REPEATS = 3.0  # of the longest lattice vector along a side: what a window needs
 _SAME = 0.1  # of the shorter vector: how far vectors of one lattice may differ from window to window
 _MOST = 2 / 3  # of the windows that answer must be on one lattice
 _FEWEST = 3  # windows that answer: fewer are no vote
-_ALIKE = 0.4  # correlation of the averaged cells of two windows: less are not one pattern
+_ALIKE, _COARSE = 0.5, 5  # least correlation of the averaged cells of one pattern, in waves of up to this index
 _LAPSE = 0.02  # probability that a window is entirely wrong
 
 
@@ -163,6 +163,8 @@ def _one_pattern(windows: list[Prediction], reference: Array, members: list[int]
     if len(known) < 2:
         return None, members
     waves = np.fft.fft2(np.array(known))
+    index = np.abs(np.fft.fftfreq(waves.shape[-1], 1 / waves.shape[-1]))
+    waves *= np.maximum(index[:, None], index) <= _COARSE  # finer detail of a few cells is mostly noise
     waves[:, 0, 0] = 0
     waves /= np.sqrt((np.abs(waves) ** 2).sum((1, 2), keepdims=True)).clip(1e-12)
     alike = np.array([np.fft.ifft2(waves * wave.conj()).real.max((1, 2)) for wave in waves]) * waves[0].size
@@ -250,7 +252,7 @@ class SymmetryMap:
     @property
     def certainty(self) -> Array:
         """Probability of each window's group, 0 where refused, (R, C)."""
-        return self.probabilities.max(-1)
+        return np.where(self.groups == None, 0.0, self.probabilities.max(-1))  # noqa: E711
 
     @cached_property
     def lattice(self) -> Array:

@@ -15,6 +15,7 @@ from torch import Tensor
 from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.phases import phase_residuals
 from equisym.predict.preprocessing import (
     LARGEST,
@@ -97,6 +98,9 @@ def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float
     if isinstance(image, (str, Path)):
         file = read_image(image)
         image, pixel_size = file.pixels, pixel_size or file.pixel_size
+    elif is_signal(image):
+        image, size = image_of(image)
+        pixel_size = pixel_size or size
     return squared(as_pixels(image, mask), pixel_size)
 
 

@@ -33,7 +33,7 @@ def as_html(result: Answer) -> str:
         "repeats": "" if result.repeats is None else f"{result.repeats:.0f} cells",
         "residual": ""
         if residual is None
-        else f"{100 * residual:.2g} %" + ("" if phase is None else f", {phase:.1f}°"),
+        else f"{100 * residual:.2g} %" + ("" if phase is None else f", phases {phase:.1f}°"),
     }
     cells = "".join(
         f'<tr><td style="text-align:left;opacity:.7">{escape(name)}</td>'

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 _PREVIEW = 720  # pixels along a side
 _MOST = 200  # images of a file that are offered by name
-_CSS = ".gradio-container { max-width: 1180px !important; margin: auto; } #answer { min-height: 6rem; }"
+_CSS = """
+.gradio-container { max-width: 1180px !important; margin: auto; }
+#answer td { border: 0; padding: 1px 12px 1px 0; line-height: 1.35; }
+#answer table { border: 0; }
+"""
 
 
 def serve(model: str | None = None, *, port: int = 7860) -> None:
@@ -43,7 +47,7 @@ def serve(model: str | None = None, *, port: int = 7860) -> None:
     """
     page = build_page(model)
     try:
-        page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **_look(), prevent_thread_lock=True)
+        page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(), prevent_thread_lock=True)
     except OSError as error:
         raise ValueError(f"port {port} cannot be used ({error}); choose another by --port") from None
     print(f"equisym-predict: open http://127.0.0.1:{port} in a browser; Ctrl-C ends it", flush=True)
@@ -65,9 +69,8 @@ def build_page(model: str | None = None) -> Blocks:
             with gradio.Column():
                 file = gradio.File(label="Drop an image file here", elem_id="file", height=110)
                 part = gradio.Dropdown([], label="Image in the file", visible=False, elem_id="part")
-                preview = gradio.Image(
-                    label="Click two corners to look at a part only", interactive=False, elem_id="preview"
-                )
+                gradio.Markdown("Click two corners of the image to look at a part only.")
+                preview = gradio.Image(show_label=False, interactive=False, elem_id="preview", buttons=[])
                 roi = gradio.Textbox(label="Part: X,Y,W,H in pixels, or corners of a polygon", elem_id="roi")
                 with gradio.Accordion("More", open=False):
                     pixel_size = gradio.Textbox(label="Pixel size in nm: one number, or height,width", elem_id="size")
@@ -77,7 +80,9 @@ def build_page(model: str | None = None) -> Blocks:
                 go = gradio.Button("Look", variant="primary", elem_id="go")
             with gradio.Column():
                 answer = gradio.HTML(elem_id="answer")
-                picture = gradio.Image(label="Cell and symmetry elements", interactive=False, elem_id="picture")
+                picture = gradio.Image(
+                    show_label=False, interactive=False, elem_id="picture", buttons=["download", "fullscreen"]
+                )
                 download = gradio.File(label="Picture, cell and tables as zip", elem_id="download")
         file.change(_open, [file], [part, preview, scale, roi, answer, picture, download])
         part.input(_preview, [file, part], [preview, scale])
@@ -102,7 +107,7 @@ def _gradio() -> Any:
     return gradio
 
 
-def _look() -> dict[str, Any]:
+def appearance() -> dict[str, Any]:
     """Fonts of the system: none is fetched."""
     gradio = _gradio()
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
@@ -159,7 +164,15 @@ def _corner(first: tuple[int, int] | None, scale: int, event: Any) -> tuple[Any,
     return None, f"{left},{top},{abs(x - first[0])},{abs(y - first[1])}"
 
 
-def _answer(model: str | None, file: str | None, part: str, roi: str, size: str, expect: str, flatten: str) -> Any:
+def _answer(
+    model: str | None,
+    file: str | None,
+    part: str | None,
+    roi: str | None,
+    size: str | None,
+    expect: str | None,
+    flatten: str | None,
+) -> Any:
     """The answer as a fragment of the page, its picture, and all of it as a zip."""
     if file is None:
         return _refusal(ValueError("drop a file first")), None, None
@@ -168,9 +181,9 @@ def _answer(model: str | None, file: str | None, part: str, roi: str, size: str,
         config = PredictConfig(
             [file],
             model=model,
-            roi=roi.strip() or None,
-            pixel_size=size.strip() or None,
-            expect=expect.strip() or None,
+            roi=(roi or "").strip() or None,
+            pixel_size=(size or "").strip() or None,
+            expect=(expect or "").strip() or None,
             flatten=flatten or None,
         )
         session = Session(config)

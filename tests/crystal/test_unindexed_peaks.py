@@ -126,7 +126,7 @@ def test_bent_scans_vacancies_shading_and_few_repeats_keep_their_one_lattice():
 
 @pytest.mark.parametrize("corrupt", [None, Degradation()])
 def test_own_families_have_one_lattice(corrupt):
-    for family in ("noise", "photo", "atom"):
+    for family in ("noise", "photo"):
         for image, _ in WallpaperDataset(family, 17, size=160, seed=77, corrupt=corrupt):
             lattice = estimate_lattice(image[0])
             if lattice is not None:

@@ -211,7 +211,7 @@ def test_check_refuses_other_files(tmp_path):
             check_file(path)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["scan"] = np.zeros((4, 4))
-    with pytest.raises(ValueError, match=r"must hold groups with data and labels \(scan is none\)"):
+    with pytest.raises(ValueError, match=r"must hold groups with data and labels \(scan is not one\)"):
         check_file(tmp_path / "x.h5", progress=False)
 
 

@@ -66,7 +66,7 @@ def _named(signals: list[Signal], images: list[Signal], part: str) -> tuple[Sign
     for signal in [*images, *signals]:
         if signal.name and text == signal.name:
             if not _is_image(signal):
-                raise NotReadableError(f"#{part} is no image: {_no_image([signal])}")
+                raise NotReadableError(f"#{part} is not an image: {_no_image([signal])}")
             return signal, ()
     name, _, last = text.rpartition("/")
     numbers = _numbers(last)

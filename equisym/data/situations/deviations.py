@@ -49,7 +49,7 @@ def basis_of(name: str, length: float = 24.0, turn: float = 13.0) -> Array:
 
 
 def residual(cell: Array, name: str, basis: Array) -> float:
-    """The share of a cell that the group's projection takes away, by brute force; the cell is of ``basis``."""
+    """The fraction of a cell that projection onto the group removes, by brute force; the cell is of ``basis``."""
     found = sorted(t.residual for t in trials(cell, basis).values())
     return float(np.mean(found[: len(WALLPAPER_GROUPS[name].primitive_operations)]))
 
