@@ -58,7 +58,10 @@ class FolderReport:
             cells += [(escape("; ".join(notes)), "")]
         differs = any(not c.agrees for c in compared)
         kind = "refused" if result.group is None else "differs" if differs else "unsure" if _unsure(result) else ""
-        row = "".join(f'<td data-value="{escape(str(value))}">{text}</td>' for text, value in cells)
+        row = "".join(
+            f'<td data-name="{name}" data-value="{escape(str(value))}">{text}</td>'
+            for name, (text, value) in zip(_COLUMNS, cells, strict=True)
+        )
         self.file.write(f'<tr class="{kind}">{row}</tr>\n')
 
     def close(self) -> None:
@@ -81,26 +84,36 @@ _HEAD = """<!doctype html>
 <title>Wallpaper groups</title>
 <style>
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 15px/1.4 system-ui, sans-serif; margin: 1.2rem; }
+body { font: 14px/1.4 system-ui, sans-serif; margin: 1.2rem; }
 h1 { font-size: 1.3rem; margin: 0 0 .6rem; }
 .bar { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin-bottom: .8rem; }
 .bar input, .bar select { font: inherit; padding: .3rem .5rem; }
 .bar input { flex: 1 1 14rem; max-width: 26rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: middle; }
+th, td { text-align: left; padding: .3rem .45rem; border-bottom: 1px solid var(--line); vertical-align: middle; }
 th { position: sticky; top: 0; background: Canvas; }
 th button { font: inherit; font-weight: 600; background: none; border: 0; padding: 0; cursor: pointer; color: inherit; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; }
 th[aria-sort=descending] button::after { content: " \\25BC"; }
-td img { display: block; max-width: 110px; max-height: 110px; border-radius: 3px; }
-td:nth-child(2) { overflow-wrap: anywhere; min-width: 8rem; }
+td img { display: block; max-width: 96px; max-height: 96px; border-radius: 3px; }
+td:nth-child(2) { overflow-wrap: anywhere; min-width: 6.5rem; }
 td:nth-child(3) { font-weight: 600; }
-td:nth-child(4), td:nth-child(6), td:nth-child(7), td:nth-child(8) { white-space: nowrap; }
-td:last-child { min-width: 16rem; font-size: .9em; }
+td:nth-child(n+3):nth-child(-n+10) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td:last-child { min-width: 12rem; font-size: .9em; }
 tr.refused td { background: var(--soft); } tr.refused td:nth-child(3) { font-weight: 400; font-style: italic; }
 tr.unsure td:nth-child(4) { color: #b25d00; font-weight: 600; }
 tr.differs td:last-child { color: #c02020; font-weight: 600; }
+@media (max-width: 46rem) {
+  thead th { display: inline-block; border: 0; padding: .1rem .5rem .1rem 0; position: static; }
+  thead tr, tbody tr { display: block; }
+  tbody tr { border-bottom: 1px solid var(--line); padding: .6rem 0; overflow: hidden; }
+  tbody tr[hidden] { display: none; }
+  td { display: block; border: 0; padding: .05rem 0 .05rem 116px; min-width: 0 !important; }
+  td:first-child { float: left; padding: 0; width: 104px; }
+  td:empty { display: none; }
+  td:nth-child(n+4):nth-child(-n+10)::before { content: attr(data-name) " "; opacity: .65; }
+}
 </style></head><body>
 <h1>Wallpaper groups <small id="count"></small></h1>
 <div class="bar"><input id="text" type="search" placeholder="Filter: file, group, note" aria-label="Filter by text">

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def _lens() -> MarkerPath:
 _SIGNS: dict[int, tuple[Any, float]] = {2: (_lens(), 8.0), 3: ("^", 7.0), 4: ("s", 6.0), 6: ("h", 7.5)}
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, without :mod:`matplotlib.pyplot`."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, dpi=150)
+        return buffer.getvalue()
+
+
 def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
     """Draw the answer for an image.
 
@@ -47,7 +57,7 @@ def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
         A figure of two columns' width; ``figure.savefig("overlay.png", dpi=200)`` or ``.pdf``.
     """
     grey = fit_shape(as_grey(image), result.shape)
-    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    figure = Picture(figsize=(7.2, 3.0), layout="constrained")
     heading = f"{title}: {result}" if title else str(result)
     if result.group is None or result.cell is None:
         axis = figure.subplots()

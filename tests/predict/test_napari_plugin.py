@@ -1,12 +1,16 @@
 """The napari plugin with a real viewer and a real Qt platform (xvfb-run), where napari is installed."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tifffile
 
 from equisym.data import render
 
-napari = pytest.importorskip("napari")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    napari = pytest.importorskip("napari")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

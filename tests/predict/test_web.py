@@ -5,6 +5,7 @@ test extra.
 """
 
 import shutil
+import warnings
 import zipfile
 
 import numpy as np
@@ -13,8 +14,10 @@ import tifffile
 
 from equisym.data import render
 
-gradio = pytest.importorskip("gradio")
-playwright = pytest.importorskip("playwright.sync_api")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    gradio = pytest.importorskip("gradio")
+    playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium"),
