@@ -108,7 +108,7 @@ def model_card(about: dict[str, Any], summary: dict[str, Any], config: dict[str,
             "It has an answer for every image, whether or not one of its classes is in it."
             if own
             else "Generated test images are drawn anew; families other than the one trained on show how far the "
-            "network generalises. It has no answer for images that have no lattice."
+            "network generalises. For images without a lattice its answer means nothing."
         ),
         Code(
             "from equisym.train.publish import from_pretrained\n\n"
