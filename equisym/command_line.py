@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import docstring_parser
-from jsonargparse import ArgumentParser
+from jsonargparse import ActionYesNo, ArgumentParser
 
 Config = TypeVar("Config")
 
@@ -123,6 +123,8 @@ def _add(place: Any, field: dataclasses.Field, kind: Any, text: str, positional:
     if positional:
         optional = "nargs" in many and field.default_factory is not dataclasses.MISSING
         place.add_argument(field.name, help=text, **many | ({"nargs": "*"} if optional else {}))
+    elif kind is bool and field.default is True:
+        place.add_argument(f"--{option(field.name)}", action=ActionYesNo(no_prefix="no-"), default=True, help=text)
     elif kind is bool:
         place.add_argument(f"--{option(field.name)}", action="store_true", help=text)
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from equisym.models.tree import TreeClassifier, TreeSoftmax
+from equisym.models.weights_registry import WEIGHTS
 
 _ARCHS: dict[str, Callable[..., nn.Module]] = {}
 _LIBRARIES: dict[str, Callable[..., nn.Module]] = {}
@@ -91,8 +92,16 @@ def _builder(name: str) -> Callable[..., nn.Module]:
     return _ARCHS[name]
 
 
-def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str = "flat", **options: Any) -> nn.Module:
-    """Build an architecture with fresh weights.
+def build(
+    name: str,
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    head: str = "flat",
+    pretrained: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """Build an architecture, with fresh weights or those that come with the package.
 
     Args:
         name: one of :func:`list_archs`, or ``timm/NAME`` for any model of timm.
@@ -100,16 +109,20 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
         in_channels: channels of the image.
         head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
             hierarchy (:class:`equisym.models.TreeSoftmax`).
+        pretrained: take the weights that come with the package, with the options they were trained with; in eval mode.
         options: options of the architecture, such as ``group="D4"`` and ``width=22``.
 
     Raises:
-        ValueError: for an unknown name or option.
+        ValueError: for an unknown name or option, or where no weights fit what is asked for.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
     30465
     """
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")
+    if pretrained:
+        usual = (num_classes, in_channels, head) == (17, 1, "flat")
+        return _pretrained(name, options if usual else None)
     if head == "tree":
         if num_classes != 17:
             raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
@@ -126,3 +139,18 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
             if option not in known:
                 raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
     return builder(num_classes=num_classes, in_channels=in_channels, **options)
+
+
+def _pretrained(name: str, options: dict[str, Any] | None) -> nn.Module:
+    """The network that the weights of this name are of; no options are known where another answer is asked for."""
+    if name not in WEIGHTS:
+        raise ValueError(f"pretrained weights are of {', '.join(sorted(WEIGHTS))} (got {name!r}): leave out pretrained")
+    weights = WEIGHTS[name]
+    if options is None or any(weights.options.get(key) != value for key, value in options.items()):
+        made = ", ".join(f"{key}={value!r}" for key, value in weights.options.items()) or "the default options"
+        raise ValueError(
+            f"the weights of {name} are for grey images, the 17 groups and {made}: leave out other options"
+        )
+    model = build(name, **weights.options)
+    weights.load_into(model)
+    return model.eval()

@@ -15,12 +15,11 @@ from torch.utils.data import DataLoader, Dataset
 from equisym.crystal import Measurement, SymmetryFeatures, correlate, features_of, operation_scores, symmetrise
 from equisym.crystal.shell_correlation import class_sizes, whitening_filters
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.models.feature_classifier import FeatureClassifier
 from equisym.predict.map import SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
-from equisym.predict.pretrained import bundled, load_classifier
+from equisym.predict.pretrained import Model, bundled, load_classifier, log_probabilities
 from equisym.predict.square_pixels import PixelSize
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
@@ -33,7 +32,8 @@ class SymmetryClassifier:
     The same image gives the same answer every time, alone or in a batch.
 
     Args:
-        model: a network that reads symmetry features, such as :class:`equisym.models.SymNet`.
+        model: a network that reads symmetry features, such as :class:`equisym.models.SymNet`, or one of pixels in a
+            :class:`equisym.models.PixelClassifier`.
 
     >>> from equisym.data import render
     >>> result = SymmetryClassifier.from_pretrained("crystal").predict(render("p4m", "noise", seed=1, size=96))
@@ -41,7 +41,7 @@ class SymmetryClassifier:
     ('p4m', 4, 'square', None)
     """
 
-    def __init__(self, model: FeatureClassifier) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
 
     @classmethod
@@ -49,7 +49,8 @@ class SymmetryClassifier:
         """Load a bundled model by name, or a file written by training; works offline.
 
         Args:
-            name: ``"symnet"``, ``"crystal"`` or a ``.safetensors`` file; the best bundled model if not given.
+            name: ``"symnet"``, ``"crystal"``, ``"e2resnet"`` or a ``.safetensors`` file; the best bundled model if not
+                given.
 
         Raises:
             ValueError: if there is no such model.
@@ -164,7 +165,10 @@ class SymmetryClassifier:
         if found.refused is not None:
             return Prediction(found.refused, **found.about)
         e = features_of(found.measurement)
-        probabilities = self.model.classify(e)[0].double().softmax(-1)
+        view, m = found.view, found.measurement
+        assert view is not None
+        assert m is not None
+        probabilities = log_probabilities(self.model, e, view.grey, m.lattice.basis)[0].double().softmax(-1)
         if probabilities.max() < _LEAST:
             likely = [
                 f"{WALLPAPER_GROUPS[int(k)].name} {100 * probabilities[k]:.0f} %" for k in probabilities.topk(3)[1]

@@ -45,6 +45,8 @@ class ImageOptions:
         photos: folder of photographs for the photo family, nested folders included; the bundled ones if not given.
         degrade: strain, blur, vacancies, shading and noise at random on the training and validation images.
         augment: rotate and flip the training images at random.
+        appearance: give each training image another look in every step: random blur or sharpening, tone, inversion and
+            noise, which leave its symmetry alone; for images with the 17 groups as labels.
         workers: processes that draw images; -1 for one per core.
     """
 
@@ -59,6 +61,7 @@ class ImageOptions:
     photos: str | None = None
     degrade: bool = False
     augment: bool = False
+    appearance: bool = True
     workers: int = -1
 
     @property

@@ -12,7 +12,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from equisym.models.tree import labels_at
-from equisym.train.augment import turn_and_flip
+from equisym.train.augment import turn_and_flip, vary_appearance
 from equisym.train.config import OptimiserOptions
 from equisym.train.losses import HierarchicalLoss
 from equisym.train.samplers import rank_and_world
@@ -54,10 +54,12 @@ class ClassifierModule(L.LightningModule):
         num_classes: int,
         options: OptimiserOptions,
         augment: bool = False,
+        appearance: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.options, self.augment, self.seed = model, options, augment, seed
+        self.model, self.options, self.seed = model, options, seed
+        self.augment, self.appearance = augment, appearance
         hierarchical = options.loss == "hierarchical"
         self.loss = HierarchicalLoss(curriculum=options.curriculum) if hierarchical else nn.CrossEntropyLoss()
         self.rotation_family = labels_at("rotation_family") if options.loss == "rotation_family" else None
@@ -86,6 +88,8 @@ class ClassifierModule(L.LightningModule):
         images, labels = self.prepare(batch)
         if self.augment:
             images = turn_and_flip(images)
+        if self.appearance:
+            images = vary_appearance(images)
         logits = self(images)
         loss = self.loss(logits.float(), labels)
         if not torch.isfinite(loss):

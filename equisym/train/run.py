@@ -138,6 +138,7 @@ def _fit(config: TrainConfig, sets: ImageSets, model: nn.Module) -> list[dict[st
         num_classes=classes,
         options=config.optimiser_options(lr),
         augment=config.augment,
+        appearance=config.appearance and sets.of_groups and not isinstance(model, FeatureClassifier),
         seed=config.seed,
     )
     table = MetricsTable(out / "metrics.csv")

@@ -98,3 +98,13 @@ def test_a_bent_scan_is_straightened_and_says_so():
     result = CLASSIFIER.predict(warp(image, u + 0.04 * v.square(), v - 0.04 * v.square()))
     assert result.group == "p4g"
     assert any("drift" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("group", ["p2", "p31m", "p4g"])
+def test_a_network_of_pixels_answers_with_lattice_and_residuals(group):
+    image = draw_pattern(group, "atom", 4, 180, PatternOptions()).image(180)
+    result = equisym.SymmetryClassifier.from_pretrained("e2resnet").predict(image)
+    assert result.group == group
+    assert result.lattice is not None
+    assert result.operations
+    assert result.residuals[group] < 0.1
