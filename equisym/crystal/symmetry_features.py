@@ -12,7 +12,8 @@ from torch import Tensor
 from equisym.crystal.cell_average import SIZE, CellAverage, average_cell
 from equisym.crystal.correlation import SHELLS, Spectrum, spectrum
 from equisym.crystal.drift_correction import correct_drift, is_straight, merit
-from equisym.crystal.lattice_search import Lattice, estimate_lattice
+from equisym.crystal.lattice_choice import find_lattice
+from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
@@ -181,11 +182,11 @@ def measure(
 
 
 def _lattice_in_mask(image: Tensor, known: Tensor | None) -> tuple[Lattice | None, Tensor | None]:
-    whole, mask = estimate_lattice(image, mask=known), field_mask(image)
+    whole, mask = find_lattice(image, known), field_mask(image)
     if mask is None:
         return whole, known
     mask = mask if known is None else mask & known
-    part = estimate_lattice(image, mask=mask)
+    part = find_lattice(image, mask)
     if part is None or (whole is not None and part.score < whole.score + _BETTER):
         return whole, known
     return part, mask
