@@ -176,7 +176,7 @@ def _measured(view: View) -> _Look:
 
 
 def _drift_corrected(view: View) -> _Look:
-    scan = measure_scan(view.grey, mask=view.mask)
+    scan = measure_scan(view.grey if len(view.channels) == 1 else view.channels, mask=view.mask)
     m, notes = scan.measurement, []
     if scan.shift:
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
@@ -184,5 +184,5 @@ def _drift_corrected(view: View) -> _Look:
         notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
-        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were analysed")
+        notes.append(f"{100 * (1 - m.mask.double().mean()):.2g} % of the image are {what} and were left out")
     return _Look(view, m, tuple(notes))

@@ -139,7 +139,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
 def _too_fine(m: Measurement) -> bool:
     """Whether the cell's structure lies wholly at frequencies whose period is below the shortest lattice."""
     q = m.average.frequency()[0]
-    power = m.spectrum.full[0].abs().square()
+    power = m.spectrum.full[0].abs().square().sum(0)
     power = torch.where(q > 0, power, torch.zeros_like(power))
     return bool(power[q >= 1 / SHORTEST].sum() > 0.98 * power.sum())
 
@@ -151,7 +151,7 @@ def _second_direction(m: Measurement) -> float:
     k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
     ky, kx = torch.meshgrid(k, k, indexing="ij")
     q = torch.stack((kx, ky), -1).reshape(-1, 2) @ torch.from_numpy(np.linalg.inv(m.lattice.basis))
-    power = (half[0] * half[1].conj()).real.double().flatten()
+    power = (half[0] * half[1].conj()).real.double().sum(0).flatten()
     noise = ((s.total - s.signal).clamp(min=0) / s.count.clamp(min=1))[0].double()
     least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.shell[0].flatten()]
     power = torch.where((power > least) & (power > 1e-3 * power.max()), power, 0)
