@@ -21,7 +21,7 @@ SURE = 0.7  # score above which an image is accepted without further tests
 FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
 _ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
-_COMPLETE = 0.97  # of the image explained: what is left is not looked at
+_COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what is left is not looked at
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
@@ -80,8 +80,10 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     Arguments as :func:`refuse_lattice`.
     """
     refusal = refuse_lattice(image, m, rest)
-    if refusal is not None or m is None or rest is None or rest.explained > _COMPLETE:
+    if refusal is not None or m is None or rest is None:
         return Review(refusal)
+    if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
+        return Review(None)
     fault = find_fault(image, m.lattice) if m.mask is None else None
     if fault is not None and "shift" in fault.kind:
         return Review(None, (str(fault),), parted=True)
