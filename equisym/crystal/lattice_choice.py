@@ -63,7 +63,7 @@ class Look:
 
 
 def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOptions = CHOICE) -> Lattice | None:
-    """The lattice of an image (H, W), of which two repeats are seen along each vector.
+    """The lattice of an image (H, W), or of all channels of one (C, H, W), with two repeats seen along each vector.
 
     The whole image is looked at first. If less of it repeats than a pattern's should, or if it holds few cells, further
     looks follow: sharper, with its contrast evened out, in halves and quarters whose autocorrelations are averaged, and
@@ -85,7 +85,7 @@ def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOp
         first = _sharper(image, mask, first)
     if first is not None and enough(first, options):
         return first.lattice if not _along_rows(first) else _among_rows(image, mask, first, options)
-    best = first if first is not None and twice(first.lattice.basis, image.shape) else None
+    best = first if first is not None and twice(first.lattice.basis, image.shape[-2:]) else None
     for other in _further_looks(image, mask, options):
         if best is None or other.steadiness > options.steadier * best.steadiness:
             best = other
@@ -124,7 +124,7 @@ def look_at(
 ) -> Look | None:
     """One look at an image (H, W) or at its parts; ``None`` if it shows no lattice."""
     found = shift_map(image, mask, parts=parts, options=search)
-    lattice = lattice_of(found, image.numel() if mask is None else int(mask.sum()), search)
+    lattice = lattice_of(found, image.shape[-2] * image.shape[-1] if mask is None else int(mask.sum()), search)
     return None if lattice is None else Look(lattice, found)
 
 
@@ -140,11 +140,11 @@ def _sharper(image: Tensor, mask: Tensor | None, first: Look) -> Look:
 
 def _further_looks(image: Tensor, mask: Tensor | None, options: ChoiceOptions) -> Iterator[Look]:
     if mask is not None and mask.double().mean() > options.nearly_all:
-        image, mask = torch.where(mask, image, image[mask].mean()), None
-    even = normalise_contrast(detrend(image, 1, mask), mask)
+        image, mask = torch.where(mask, image, image[..., mask].mean(-1)[..., None, None]), None
+    even = _even(image, mask)
     for source in (image, even):
         for parts in (1, 2, 4):
-            if parts > 1 and (mask is not None or min(image.shape) < parts * options.smallest_part):
+            if parts > 1 and (mask is not None or min(image.shape[-2:]) < parts * options.smallest_part):
                 continue
             for blur in (OPTIONS.blur, 0.0):
                 if source is image and parts == 1 and blur:
@@ -154,6 +154,14 @@ def _further_looks(image: Tensor, mask: Tensor | None, options: ChoiceOptions) -
                     continue
                 if look.steadiness > 0:
                     yield look
+
+
+def _even(image: Tensor, mask: Tensor | None) -> Tensor:
+    """The image with its contrast evened out; channels keep their weight."""
+    flat = detrend(image, 1, mask)
+    if image.dim() == 2:
+        return normalise_contrast(flat, mask)
+    return torch.stack([normalise_contrast(channel, mask) * channel.std() for channel in flat])
 
 
 def _along_rows(look: Look) -> bool:
@@ -166,7 +174,7 @@ def _along_rows(look: Look) -> bool:
 
 def _among_rows(image: Tensor, mask: Tensor | None, first: Look, options: ChoiceOptions) -> Lattice:
     """The lattice that is seen without the rows, if the rows repeat with it as well; that of the first look if not."""
-    calm = without_rows(image, options) if mask is None else None
+    calm = without_rows(image, options) if mask is None and image.dim() == 2 else None
     other = None if calm is None else look_at(calm)
     if other is None or not enough(other, options):
         return first.lattice

@@ -105,7 +105,7 @@ def estimate_lattice(
     """
     if is_flat(image, mask):
         return None
-    area = image.numel() if mask is None else int(mask.sum())
+    area = image.shape[-2] * image.shape[-1] if mask is None else int(mask.sum())
     return lattice_of(shift_map(image, mask, parts=parts, options=options), area, options)
 
 
@@ -143,10 +143,11 @@ def steadiness(found: ShiftMap, basis: Array, options: LatticeOptions = OPTIONS)
 def shift_map(
     image: Tensor, mask: Tensor | None = None, *, parts: int = 1, options: LatticeOptions = OPTIONS
 ) -> ShiftMap:
-    """The autocorrelation in which :func:`estimate_lattice` looks: of the whitened, blurred image (H, W)."""
-    white = smooth(whiten(detrend(image.detach(), 1, mask)[None]), options.blur)
+    """The autocorrelation in which a lattice is looked for: of the whitened, blurred image, (H, W) or (C, H, W)."""
+    channels = image.detach() if image.dim() == 3 else image.detach()[None]
+    white = smooth(whiten(detrend(channels, 1, mask)), options.blur)
     if parts > 1:
-        white = torch.stack([white[0][part] for part in overlapping_parts(image.shape, parts)])
+        white = torch.cat([white[:, y, x] for y, x in overlapping_parts(image.shape[-2:], parts)])
     rho, overlap = autocorrelation(white, options.min_overlap / 2, mask)
     power = white.var((-2, -1))
     rho = torch.einsum("b,byx->yx", power / power.sum().clamp(min=1e-30), rho)

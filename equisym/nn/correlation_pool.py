@@ -90,6 +90,8 @@ class CorrelationPool2d(ConstantModule):
         return h if h >= self.group.n else min(h, self.group.inverse(h))
 
     def forward(self, x: Tensor) -> Tensor:
+        if not isinstance(x, Tensor):  # a symbolic trace has neither shape nor device yet
+            return self._pool(x)
         self._check(x)
         with torch.autocast(
             x.device.type, enabled=False

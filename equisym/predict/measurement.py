@@ -50,6 +50,7 @@ class Found:
         view: the part of the image that was looked at.
         measurement: its lattice, cell and fits; ``None`` if no lattice was found.
         explained: share of the view's variance that the averaged cell explains.
+        fault: what parts the pattern, so that the average is smeared; empty if nothing does.
     """
 
     refusal: Refusal | None
@@ -59,6 +60,7 @@ class Found:
     view: View | None = None
     measurement: Measurement | None = None
     explained: float | None = None
+    fault: str = ""
 
 
 def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
@@ -90,7 +92,8 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
     notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
     explained = None if look.rest is None else look.rest.explained
-    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained)
+    fault = look.review.notes[0] if look.review.parted else ""
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, fault)
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:
@@ -173,7 +176,7 @@ def _measured(view: View) -> _Look:
 
 
 def _drift_corrected(view: View) -> _Look:
-    scan = measure_scan(view.grey, mask=view.mask)
+    scan = measure_scan(view.grey if len(view.channels) == 1 else view.channels, mask=view.mask)
     m, notes = scan.measurement, []
     if scan.shift:
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
@@ -181,5 +184,5 @@ def _drift_corrected(view: View) -> _Look:
         notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
-        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were analysed")
+        notes.append(f"{100 * (1 - m.mask.double().mean()):.2g} % of the image are {what} and were left out")
     return _Look(view, m, tuple(notes))

@@ -299,11 +299,14 @@ def _components(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Principal components of the channels (C, H, W), strongest first, without negligible ones; and their means.
 
-    A pattern in colours of equal brightness has no contrast in luminance, so principal components are used.
+    A pattern in colours of equal brightness has no contrast in luminance, so principal components are used. Weak
+    ones are raised to the root of their power: an operation that only weak colours break is broken.
     """
     flat = values.reshape(len(values), -1)
     power, mixtures = np.linalg.eigh(flat @ flat.T)
-    kept = mixtures.T[::-1][: max(1, int((power > _WEAK * power.sum()).sum()))]
+    count = max(1, int((power > _WEAK * power.sum()).sum()))
+    kept, power = mixtures.T[::-1][:count], power[::-1][:count]
     signs = np.where(kept @ _LUMINANCE < 0, -1.0, 1.0)
-    kept = kept * (signs / np.abs(kept).sum(1))[:, None]  # equal channels give their mean
+    kept = kept * (signs / np.abs(kept[0]).sum())[:, None]  # of equal channels their mean
+    kept = kept * (power / power[0])[:, None] ** -0.25
     return (kept @ flat).reshape(-1, *values.shape[1:]), kept @ mean
