@@ -3,12 +3,22 @@
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.displacement import displacement_field, local_phase, unbend
 from equisym.crystal.domains import Domains, find_domains
 from equisym.crystal.drift_correction import correct_drift
+from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import Grating, find_grating
+from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
+from equisym.crystal.posterior import (
+    PosteriorOptions,
+    exact_group,
+    group_energies,
+    group_probabilities,
+    group_residuals,
+)
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
 from equisym.crystal.shell_correlation import correlate, information_criterion
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
@@ -26,11 +36,13 @@ from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 __all__ = [
     "CellAverage",
     "Domains",
+    "Fault",
     "Fit",
     "Grating",
     "Lattice",
     "Measurement",
     "OperationScore",
+    "PosteriorOptions",
     "PowerSpectrum",
     "Scan",
     "SpectralPeaks",
@@ -43,14 +55,22 @@ __all__ = [
     "correlate",
     "correlation_maps",
     "detrend",
+    "displacement_field",
     "estimate_lattice",
+    "exact_group",
     "extract_features",
     "features_of",
     "field_mask",
     "find_domains",
+    "find_fault",
     "find_grating",
+    "find_lattice",
     "fit_groups",
+    "group_energies",
+    "group_probabilities",
+    "group_residuals",
     "information_criterion",
+    "local_phase",
     "measure",
     "measure_scan",
     "operation_scores",
@@ -58,5 +78,6 @@ __all__ = [
     "spectrum",
     "symmetrise",
     "tile",
+    "unbend",
     "unindexed_peaks",
 ]

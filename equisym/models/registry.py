@@ -1,9 +1,11 @@
-"""Architectures by name."""
+"""Architectures by name: those of the package, those of other packages, and all of timm."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from torch import nn
@@ -19,11 +21,24 @@ _ALIASES = {
     "xcit_small_12_p8_224": "timm/xcit_small_12_p8_224",
 }
 HEADS = ("flat", "tree")
+ENTRY_POINTS = "equisym.archs"
 
 
 def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Add a builder under its own name; it takes ``num_classes``, ``in_channels`` and keyword options."""
-    _ARCHS[function.__name__] = function
+    """Add a builder under its own name; it takes ``num_classes``, ``in_channels`` and keyword options.
+
+    A package of one's own makes its architectures known by using this in a module that ``--import`` names, or, once
+    installed, by an entry point of the group ``equisym.archs`` whose name is the architecture's and whose value is the
+    builder.
+
+    Raises:
+        ValueError: if another builder has the name.
+    """
+    name = function.__name__
+    known = _ARCHS.get(name)
+    if name in _ALIASES or (known is not None and known.__module__ != function.__module__):
+        raise ValueError(f"there is an architecture {name!r} already: give yours another name")
+    _ARCHS[name] = function
     return function
 
 
@@ -39,7 +54,42 @@ def architectures() -> list[str]:
 
 def list_archs() -> list[str]:
     """Names that :func:`build` knows, sorted; besides these, ``timm/NAME`` builds any timm model."""
-    return sorted({*_ARCHS, *_ALIASES})
+    return sorted({*_ARCHS, *_ALIASES, *_provided()})
+
+
+def import_archs(package: str) -> None:
+    """Import a package whose modules :func:`register` their architectures.
+
+    Raises:
+        ValueError: if it cannot be imported.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise ValueError(f"cannot import {package!r} ({error}): install it, or put its folder on PYTHONPATH") from None
+
+
+def provider_of(name: str) -> str | None:
+    """The package beside equisym that an architecture comes from, if it does."""
+    builder = _ARCHS.get(name)
+    package = "equisym" if builder is None else builder.__module__.partition(".")[0]
+    return None if package == "equisym" else package
+
+
+def _provided() -> dict[str, EntryPoint]:
+    """Entry points of installed packages; nothing of theirs is imported before it is asked for."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _builder(name: str) -> Callable[..., nn.Module]:
+    if name not in _ARCHS and (point := _provided().get(name)) is not None:
+        try:
+            _ARCHS[name] = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"the architecture {name!r} of {point.value} cannot be loaded: {error}") from None
+    if name not in _ARCHS:
+        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
+    return _ARCHS[name]
 
 
 def build(
@@ -81,13 +131,14 @@ def build(
     prefix, _, rest = name.partition("/")
     if rest and prefix in _LIBRARIES:
         return _LIBRARIES[prefix](rest, num_classes=num_classes, in_channels=in_channels, **options)
-    if name not in _ARCHS:
-        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
-    known = [p for p in inspect.signature(_ARCHS[name]).parameters if p not in ("num_classes", "in_channels")]
-    for option in options:
-        if option not in known:
-            raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
-    return _ARCHS[name](num_classes=num_classes, in_channels=in_channels, **options)
+    builder = _builder(name)
+    parameters = inspect.signature(builder).parameters
+    known = [p for p in parameters if p not in ("num_classes", "in_channels")]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for option in options:
+            if option not in known:
+                raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
+    return builder(num_classes=num_classes, in_channels=in_channels, **options)
 
 
 def _pretrained(name: str, options: dict[str, Any] | None) -> nn.Module:

@@ -62,17 +62,25 @@ def test_unknown_models_are_errors():
         CLASSIFIER.from_pretrained("resnet")
 
 
-def test_an_undecided_judge_is_a_refusal_with_its_residuals():
-    class Undecided(FeatureClassifier):
+def test_a_network_is_heard_beside_the_measurements_and_does_not_outvote_them():
+    class Stubborn(FeatureClassifier):
+        def __init__(self, label):
+            super().__init__()
+            self.label = label
+
         def classify(self, e):
-            return torch.zeros(len(e), 17)
+            logits = torch.zeros(len(e), 17)
+            if self.label is not None:
+                logits[:, self.label] = 100.0
+            return logits
 
     image = draw_pattern("p4", "noise", 5, 96, OPTIONS).image(96)
-    result = equisym.SymmetryClassifier(Undecided()).predict(image)
-    assert result.group is None
-    assert result.refused.startswith("cannot tell: no group reaches 25 %")
-    assert result.residuals["p4"] < 0.05
-    assert result.lattice is not None
+    alone = equisym.SymmetryClassifier().predict(image)
+    undecided = equisym.SymmetryClassifier(Stubborn(None)).predict(image)
+    against = equisym.SymmetryClassifier(Stubborn(0)).predict(image)
+    assert alone.group == undecided.group == against.group == "p4"
+    assert undecided.probabilities == pytest.approx(alone.probabilities)
+    assert against.probabilities["p4"] < alone.probabilities["p4"]
 
 
 def test_stripes_are_refused_and_noise_makes_no_stripes():
