@@ -340,6 +340,12 @@ def report(runs: Path) -> None:
         least = min(by_pair, key=by_pair.__getitem__)
         ends = f"{100 * by_pair[least]:.1f} ({least[0]} to {least[1]})"
         text.append(f"| {network} | {images:,} | {len(whole)} | {cell(means)} | {ends} |")
+    write_whole(RESULTS / "unseen.svg", picture(unseen))
+    text += ["", "![Accuracy on unseen families against the number of training images](unseen.svg)", ""]
+    text += [
+        "Mean over unseen families, against the number of training images; seeds and families at hand; dotted: chance. "
+        "Dashed: published networks, trained on the authors' own photo images, 256 x 256: context, no comparison."
+    ]
     names = [group.name for group in WALLPAPER_GROUPS]
     text += ["", f"Where it errs, from {MANY:,} images (commonest errors on unseen families, all seeds):", ""]
     for network in NETWORKS:
@@ -363,6 +369,29 @@ def report(runs: Path) -> None:
         text += ["", f"Planned and not run: {', '.join(absent)}."]
     write_whole(RESULTS / "README.md", "\n".join(text) + "\n")
     print((RESULTS / "README.md").read_text())
+
+
+def picture(unseen: dict[tuple[str, int], dict[tuple[int, str, str], float]]) -> str:
+    """Accuracy on unseen families against the number of training images, published networks beside ours, as SVG."""
+    from equisym.eval.figures import accuracy_against_images
+
+    ours, published = {}, {}
+    for (network, images), found in unseen.items():
+        ours.setdefault(network, []).append((images, float(np.mean(list(found.values()))), float("nan")))
+    with (HERE / "published" / "accuracy.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if (
+                row["train_family"] == "photo"
+                and row["train_images"].isdigit()
+                and row["test_family"] in ("noise", "atom")
+            ):
+                key = row["arch"], int(row["train_images"])
+                published.setdefault(key, []).append(float(row["accuracy"]))
+    curves = {}
+    for (network, images), values in published.items():
+        if len(values) == 2:
+            curves.setdefault(network, []).append((images, float(np.mean(values))))
+    return accuracy_against_images(ours, {name: points for name, points in curves.items() if len(points) > 1})
 
 
 if __name__ == "__main__":
