@@ -121,7 +121,10 @@ class SymmetryClassifier:
             found = inspect(image, pixel_size, mask)
             answer = self._answered(found, options)
             if vote and _incoherent(found, answer):
-                return self._voted(answer, *read_pixels(image, pixel_size, mask), options)
+                voted = self._voted(answer, *read_pixels(image, pixel_size, mask), options)
+                return (
+                    voted if voted is answer or not found.fault else replace(voted, notes=(found.fault, *voted.notes))
+                )
             return answer
         finally:
             torch.set_num_threads(threads)
@@ -248,7 +251,7 @@ def _incoherent(found: Found, answer: Prediction) -> bool:
         return False
     if answer.refusal is not None:
         return answer.refusal.code in _WORTH_WINDOWS and m.lattice.steadiness > _SOMEWHAT_STEADY
-    return found.explained is not None and found.explained < _HARDLY
+    return bool(found.fault) or (found.explained is not None and found.explained < _HARDLY)
 
 
 @dataclass(frozen=True)

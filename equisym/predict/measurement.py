@@ -50,6 +50,7 @@ class Found:
         view: the part of the image that was looked at.
         measurement: its lattice, cell and fits; ``None`` if no lattice was found.
         explained: share of the view's variance that the averaged cell explains.
+        fault: what parts the pattern, so that the average is smeared; empty if nothing does.
     """
 
     refusal: Refusal | None
@@ -59,6 +60,7 @@ class Found:
     view: View | None = None
     measurement: Measurement | None = None
     explained: float | None = None
+    fault: str = ""
 
 
 def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
@@ -90,7 +92,8 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
     notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
     explained = None if look.rest is None else look.rest.explained
-    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained)
+    fault = look.review.notes[0] if look.review.parted else ""
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, fault)
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:

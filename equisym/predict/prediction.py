@@ -17,6 +17,7 @@ from equisym.predict.refusal import Refusal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FAR = 0.06  # a supergroup that needs less strain is named before one that needs more
 NEAR = 0.1  # a supergroup with a smaller residual is reported as pseudo-symmetry
 
 
@@ -227,7 +228,8 @@ class Prediction:
     def remarks(self) -> tuple[str, ...]:
         """The largest group that the cell nearly has, with the strain it needs, and the group that holds exactly."""
         found = []
-        for name, left in list(self.pseudosymmetry.items())[:1]:
+        near = sorted(self.pseudosymmetry.items(), key=lambda item: self.strains.get(item[0], 0.0) > _FAR)
+        for name, left in near[:1]:
             extra = self.strains.get(name, 0.0) - (self.strain or 0.0)
             stretch = f" if the image is stretched by {100 * self.strains[name]:.1f} %" if extra > 0.004 else ""
             found.append(f"{name} within {100 * left:.2g} %{stretch}")

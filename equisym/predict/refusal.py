@@ -17,7 +17,7 @@ class RefusalCode(StrEnum):
     TOO_FINE = "below Nyquist"
     STRIPES = "not periodic in two directions"
     SEVERAL_LATTICES = "several lattices"
-    DOMAINS = "several domains"
+    DOMAINS = "two domains"
     CANNOT_TELL = "cannot tell"
 
 

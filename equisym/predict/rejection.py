@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal.domains import find_domains
+from equisym.crystal.faults import find_fault
 from equisym.crystal.grating import find_grating
 from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.unindexed_peaks import unindexed_peaks
@@ -19,7 +21,7 @@ SURE = 0.7  # score above which an image is accepted without further tests
 FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
 _ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
-_COMPLETE = 0.97  # of the image explained: what is left is not looked at
+_COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what is left is not looked at
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
@@ -64,10 +66,12 @@ class Review:
     Attributes:
         refusal: why it is no ground for an answer; ``None`` if it is.
         notes: what else should be known, in sentences.
+        parted: whether the pattern is shifted across a line, so that an average over the image is smeared.
     """
 
     refusal: Refusal | None
     notes: tuple[str, ...] = ()
+    parted: bool = False
 
 
 def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Review:
@@ -76,8 +80,13 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     Arguments as :func:`refuse_lattice`.
     """
     refusal = refuse_lattice(image, m, rest)
-    if refusal is not None or m is None or rest is None or rest.explained > _COMPLETE:
+    if refusal is not None or m is None or rest is None:
         return Review(refusal)
+    if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
+        return Review(None)
+    fault = find_fault(image, m.lattice) if m.mask is None else None
+    if fault is not None and "shift" in fault.kind:
+        return Review(None, (str(fault),), parted=True)
     found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
     share = f"{100 * found.strength:.1f} %"
     if found.kind == "second lattice":
@@ -91,7 +100,13 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(None, (f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",))
     if found.kind == "single wave":
         return Review(None, (f"waves along one line, with {share} of the power, do not belong to the lattice",))
-    return Review(None)
+    parts = find_domains(image, m.lattice, mask=m.mask)
+    if parts.kind != "one":
+        related = ", related by an operation of the lattice: twins" if parts.kind == "twin" else ""
+        shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
+        detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
+        return Review(Refusal(RefusalCode.DOMAINS, detail))
+    return Review(None, (str(fault),) if fault is not None and fault.kind != "none" else ())
 
 
 def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Refusal | None:
