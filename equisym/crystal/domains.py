@@ -210,13 +210,12 @@ def _aligned(signal: Complex, other: Complex, k: NDArray[np.int64]) -> NDArray[n
 def _best(signal: Complex, other: Complex, k: NDArray[np.int64]) -> tuple[NDArray[np.floating], Array]:
     """The greatest product of windows with another over translations, and where it is; (n,) and (n, 2)."""
     cross = signal * other.conj()
-    waves, places = _translations(k.tobytes())
-    value = (cross @ waves).real
-    t, highest, step = places[value.argmax(1)], value.max(1), 1 / _FINE
-    for _ in range(2):  # around each, ever finer
-        trial = t[:, None] + _offsets() * step / 3
-        value = np.einsum("nk,ntk->nt", cross, np.exp(-2j * np.pi * trial @ k.T)).real
-        t, highest, step = trial[np.arange(len(t)), value.argmax(1)], value.max(1), step / 3
+    factors = _translations(k.tobytes())
+    t, highest = np.zeros((len(cross), 2)), np.zeros(len(cross))
+    for waves, places in factors:  # all over the cell, then ever finer around the best
+        value = (cross @ waves).real
+        at = value.argmax(1)
+        cross, t, highest = cross * waves.T[at], t + places[at], value.max(1)
     return highest, t
 
 
@@ -224,7 +223,7 @@ def _overlaid(motif: Complex, other: Complex, k: NDArray[np.int64]) -> float:
     """Correlation of a motif, overlaid on itself with the best translation and weights, with another."""
     _, t = _best(other[None], motif, k)
     laid, likeness = motif * np.exp(2j * np.pi * k @ t[0]), 0.0
-    more = (motif[:, None] * _translations(k.tobytes())[0].conj()).T  # at all translations
+    more = (motif[:, None] * _translations(k.tobytes())[0][0].conj()).T  # at all translations
     for _ in range(4):  # each of the two in turn
         parts = np.stack((np.broadcast_to(laid, more.shape), more), -1)
         gram = np.einsum("nki,nkj->nij", parts.conj(), parts).real + 1e-6 * np.eye(2)
@@ -236,18 +235,15 @@ def _overlaid(motif: Complex, other: Complex, k: NDArray[np.int64]) -> float:
     return likeness
 
 
-@lru_cache
-def _offsets() -> Array:
-    return np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2), -1).reshape(-1, 2).astype(float)
-
-
 @lru_cache(maxsize=8)
-def _translations(k: bytes) -> tuple[Complex, Array]:
-    """Factors of the waves under translations all over the cell, (waves, places), and the places."""
+def _translations(k: bytes) -> tuple[tuple[Complex, Array], ...]:
+    """Factors of the waves under translations, (waves, places), and the places: all over the cell, and ever closer."""
     index = np.frombuffer(k, dtype=np.int64).reshape(-1, 2)
-    at = np.arange(_FINE) / _FINE
-    places = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
-    return np.exp(-2j * np.pi * index @ places.T).astype(np.complex64), places
+    out = []
+    for at in (np.arange(_FINE) / _FINE, np.arange(-2, 3) / (3 * _FINE), np.arange(-2, 3) / (9 * _FINE)):
+        places = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
+        out.append((np.exp(-2j * np.pi * index @ places.T).astype(np.complex64), places))
+    return tuple(out)
 
 
 def _closed(k: NDArray[np.int64], isometries: tuple[Matrix, ...]) -> NDArray[np.int64]:

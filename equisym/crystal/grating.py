@@ -16,7 +16,7 @@ _LOWEST = 2.5  # bins: a coarser grating repeats too seldom
 _HARMONICS = 160
 _BINS = 0.6  # within which a peak is at a harmonic
 _SHARP, _LEAST = 100.0, 1e-3  # over the median bin, and of the strongest peak: weaker ones are noise, or of no account
-_LOOKED_AT = 128
+_LOOKED_AT, _FIRST = 128, 12
 _ENVELOPE = 4.0  # times that a folded harmonic may exceed an edge's
 _HIDDEN = 0.02  # of the strongest peak, in the strongest that is none of its harmonics, noise or not
 _ACROSS = 2e-3  # of the power in other peaks: with more, the image has a second direction
@@ -76,6 +76,9 @@ def find_grating(image: Tensor, mask: Tensor | None = None, *, spectrum: PowerSp
     peaks = peaks[(peaks.power > _LEAST * peaks.power[0]) & (peaks.power > _SHARP * np.median(spectrum.power))]
     size = np.array([spectrum.width, spectrum.height])
     for wave in sorted(peaks.position[:_CANDIDATES], key=np.linalg.norm):
+        few = peaks[:_FIRST]  # most images are told from stripes by a few peaks
+        if few.power[~_harmonics(wave, few, size)[1]].max(initial=0.0) > _HIDDEN * few.power[0]:
+            continue
         wave, on = _harmonics(wave, peaks, size)
         off = ~on & (np.linalg.norm(peaks.position * size, axis=-1) >= LOWEST)
         if peaks.power[off].sum() > _ACROSS * peaks.power.sum():
