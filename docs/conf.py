@@ -46,6 +46,7 @@ mathjax_path = "tex-svg-full.js"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False
+autodoc_mock_imports = ["magicgui", "napari"]  # of the plugin, which need a display
 python_use_unqualified_type_names = True
 napoleon_custom_sections = ["Shape", "Returns"]  # as prose: a colon in the text is no type, annotations give that
 napoleon_use_ivar = True
@@ -58,6 +59,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
+    "capture_repr": (),
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
@@ -78,7 +80,10 @@ nitpick_ignore_regex = [
 _for_type_checkers = ("Axes", "NDArray", "Path", "TensorDataset")  # imported under TYPE_CHECKING alone
 nitpick_ignore = [("py:class", name) for name in _for_type_checkers]
 
-suppress_warnings = ["config.cache"]  # sphinx-gallery keeps functions in its configuration
+suppress_warnings = [
+    "config.cache",  # sphinx-gallery keeps functions in its configuration
+    "ref.python",  # a name that means an object and its alias: both lead to it
+]
 
 # The reference: for each package a page of what its __init__ exports, and a page of everything else, module by module.
 documented_as: dict[str, str] = {}  # where an exported object was defined -> the name it is documented under
@@ -95,6 +100,7 @@ def public_page(module) -> str:
     name, members, others = module.__name__, [], []
     for member in getattr(module, "__all__", []):
         value = getattr(module, member)
+        setattr(module, member, value)  # some packages import on first use, and autodoc looks only at what is there
         if getattr(value, "__module__", "").startswith("equisym.") and hasattr(value, "__qualname__"):
             described = documented_as.setdefault(f"{value.__module__}.{member}", f"{name}.{member}")
             if described == f"{name}.{member}":
@@ -107,7 +113,8 @@ def public_page(module) -> str:
             defined, text = constant_docstring(module, member)
             documented_as[f"{defined}.{member}"], kind = f"{name}.{member}", "data"
         others.append(directive(f"py:{kind}", member, f":module: {name}", "", *text.splitlines()))
-    options = [f":members: {', '.join(members)}"] + [":imported-members:"] * bool(members)
+    options = [f":members: {', '.join(members)}", ":imported-members:"] if members else []
+    options += [":members:"] * (not hasattr(module, "__all__"))
     return f"# {name}\n\n" + "\n".join([directive("automodule", name, *options), *others])
 
 
@@ -126,7 +133,7 @@ def modules_page(module) -> str:
     sections = [f"# {name}, module by module\n\n[{name}]({name}.md) has what is exported; what is here may change.\n"]
     for inside in (m.name for m in pkgutil.walk_packages(module.__path__, f"{name}.")):
         exported = [full.split(".")[-1] for full in documented_as if full.rpartition(".")[0] == inside]
-        options = [":members:", f":exclude-members: {', '.join(exported)}"]
+        options = [":members:", ":ignore-module-all:", f":exclude-members: {', '.join(exported)}"]
         options += [":no-index:"] * (inside in documented_as.values())  # a function of the module's name has the index
         sections.append(f"## {inside.removeprefix(name)[1:]}\n\n" + directive("automodule", inside, *options))
     return "\n".join(sections)

@@ -180,8 +180,8 @@ def sheet(kind: str, rows: list[dict[str, str]], folder: Path) -> str:
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:
-    """The image's first 256 pixels a side, from 0 to 1, without what is missing."""
-    picture = np.ma.filled(np.ma.array(picture, dtype=float), np.nan)[:256, :256]
+    """The image's first 320 pixels a side, from 0 to 1, without what is missing."""
+    picture = np.ma.filled(np.ma.array(picture, dtype=float), np.nan)[:320, :320]
     picture = np.where(np.isfinite(picture), picture, np.nanmedian(picture[np.isfinite(picture)]))
     low, high = np.quantile(picture, (0.005, 0.995))
     return np.clip((picture - low) / max(high - low, 1e-300), 0, 1)

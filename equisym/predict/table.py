@@ -58,7 +58,7 @@ def table_row(result: Answer, file: str) -> str:
 
 
 def csv_row(result: Answer, file: str, expected: str = "") -> dict[str, Any]:
-    """The values of :data:`COLUMNS`; empty where there is none."""
+    """The values of ``COLUMNS``; empty where there is none."""
     k, group = result.constants, result.group
     row: dict[str, Any] = {
         "file": file,

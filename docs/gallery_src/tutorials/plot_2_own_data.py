@@ -25,8 +25,8 @@ from sklearn.datasets import load_digits
 root = Path(tempfile.mkdtemp())
 digits = load_digits()
 for k, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):
-    if label < 9 and k < 1300:
-        folder = root / ("train" if k < 900 else "test") / f"digit {label}"
+    if label < 9 and k < 1000:
+        folder = root / ("train" if k < 700 else "test") / f"digit {label}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray((pixels * 255 / 16).astype("uint8")).save(folder / f"{k:04}.png")
 

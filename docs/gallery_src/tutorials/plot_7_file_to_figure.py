@@ -2,8 +2,8 @@
 From the microscope's file to a figure and a table
 ==================================================
 
-A file as the instrument wrote it, its own units, and an answer that can stand beside a figure: cell with errors in
-nanometres, comparison with what was expected, picture, table, and files for other programs.
+An instrument's file with its units, and an answer ready for publication: cell with errors in nanometres, comparison
+with an expectation, picture, table, and files for other programs.
 """
 
 # %%
@@ -49,8 +49,8 @@ with h5py.File(folder / "specimen.emd", "w") as file:
 # %%
 # What it holds
 # -------------
-# Every image of a file has a name, its axes, and the two sides of its pixels in nanometres. Where there is a choice,
-# ``FILE#NAME/FRAME`` makes it.
+# Every image of a file has a name, its axes, and the two sides of its pixels in nanometres. If there are several,
+# ``FILE#NAME/FRAME`` selects one.
 from equisym.data.readers import list_images, read_image
 
 for signal in list_images(folder / "specimen.emd"):
@@ -62,7 +62,7 @@ print(image.source, image.pixels.shape, image.pixel_size)
 # %%
 # The answer, in nanometres
 # -------------------------
-# Lengths come with standard errors. A calibration that is known to 1 % enters them: it is the larger part here.
+# Lengths come with standard errors. A calibration error of 1 % is included on request; here it is the larger part.
 from dataclasses import replace
 
 from equisym import SymmetryClassifier
@@ -76,13 +76,13 @@ result = replace(result, calibration_error=0.01)
 print(constants_text(result))
 
 # %%
-# Is that what was expected? Each statement is answered with the difference in standard errors.
+# Does it agree with an expectation? Each statement is compared, in standard errors.
 for comparison in Expectation.parse("p4m a=0.3905 gamma=90").compare(result):
     print(comparison)
 
 # %%
-# Two kinds of residual say how well the neighbouring groups would do: the share of the cell's signal that a group takes
-# away, and the mean phase difference that crystallographic image processing states.
+# Two kinds of residual show how well neighbouring groups fit: the fraction of the cell's signal that is lost by
+# projection onto the group, and the mean phase difference used in crystallographic image processing.
 for name in ("p4m", "p4", "cmm", "p4g"):
     print(f"{name:4} {100 * result.residuals[name]:6.2f} %  {result.phase_residuals[name]:5.1f} degrees")
 

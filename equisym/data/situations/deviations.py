@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from equisym.data.situations.drawing import Array, Motif, gaussian, image, noisy, of_group, vectors
-from equisym.data.situations.oracle import trials
+from equisym.data.situations.oracle import projected
 from equisym.data.situations.situation import Situation, situation
 from equisym.groups import WALLPAPER_GROUPS
 
 _SIZE = 256
-_MUCH = ("p4m", "p3m1", "p4", "p4g")  # shown also with a fifth that breaks it
+_MUCH = ("p4m", "p6m", "p3m1", "p4")  # shown also with a fifth that breaks it
 _MIXED = ("p4m", "pmm", "p4g", "pmg")  # whose lower group has the same conventional cell and origin
 _GROUPS = ("p4m", "p6m", "p3m1", "p31m", "pmm", "cmm", "p4", "p6", "p4g", "pgg", "pmg", "p3")
 
@@ -48,37 +48,28 @@ def basis_of(name: str, length: float = 24.0, turn: float = 13.0) -> Array:
     return vectors(length, length * ratio, gamma, turn)
 
 
-def residual(cell: Array, name: str, basis: Array) -> float:
-    """The fraction of a cell that projection onto the group removes, by brute force; the cell is of ``basis``."""
-    found = sorted(t.residual for t in trials(cell, basis).values())
-    return float(np.mean(found[: len(WALLPAPER_GROUPS[name].primitive_operations)]))
-
-
 def broken(name: str, way: str, share: float, seed: int) -> tuple[float, Array]:
     """A pattern of a group of which a share breaks it; the residual that brute force finds, and the image."""
     basis = basis_of(name)
-    primitive = basis @ WALLPAPER_GROUPS[name].primitive_basis
+    group = WALLPAPER_GROUPS[name]
+    primitive = basis @ group.primitive_basis
     motif = of_group(name, basis, seed, 2)
     if way == "lower":
         part = _mixed(motif, name, seed) if name in _MIXED else _subgroup_weights(motif, name)
     else:
         part = _tilted(motif)
-    amount = _amount(lambda k: residual(part(k).cell(primitive, 48), name, primitive), share)
-    left = residual(part(amount).cell(primitive, 48), name, primitive)
+    amount = _amount(lambda k: projected(part(k).cell(primitive, 48), group), share)
+    left = projected(part(amount).cell(primitive, 48), group)
     return left, noisy(image(part(amount), _SIZE), 0.04, seed)
 
 
 def _amount(left: Callable[[float], float], share: float) -> float:
-    """How much of a deviation leaves a share: by secants between logarithms, as it grows with some power."""
-    x = [float(np.log(0.3)), float(np.log(0.6))]
-    y = [float(np.log(left(float(np.exp(k))) / share)) for k in x]
-    for _ in range(5):
-        power = float(np.clip((y[-1] - y[-2]) / (x[-1] - x[-2] + 1e-12), 0.8, 6))
-        x.append(x[-1] - y[-1] / power)
-        y.append(float(np.log(left(float(np.exp(x[-1]))) / share)))
-        if abs(y[-1]) < 0.02:
-            break
-    return float(np.exp(x[-1]))
+    """How much of a deviation leaves a share: the logarithm by halves, as what is left grows with the amount."""
+    low, high = np.log(0.03), np.log(4.0)
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (middle, high) if left(float(np.exp(middle))) < share else (low, middle)
+    return float(np.exp(low))
 
 
 def _mixed(motif: Motif, name: str, seed: int):
@@ -180,5 +171,5 @@ def _smeared(name: str) -> Array:
 def _at_share(function: Callable, primitive: Array, name: str, share: float = 0.03) -> Array:
     at = np.arange(48) / 48
     x, y = np.tensordot(primitive, np.stack(np.meshgrid(at, at)), 1)
-    amount = _amount(lambda k: residual(function(k)(x, y), name, primitive), share)
+    amount = _amount(lambda k: projected(function(k)(x, y), WALLPAPER_GROUPS[name]), share)
     return noisy(image(function(amount), _SIZE), 0.04, 7)

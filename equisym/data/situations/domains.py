@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from equisym.data.situations.deviations import basis_of
-from equisym.data.situations.drawing import Array, Motif, image, noisy, of_group
+from equisym.data.situations.drawing import Array, Motif, noisy, of_group
 from equisym.data.situations.situation import REFUSE, Situation, situation
 
 _SIZE = 320
@@ -45,12 +45,9 @@ def twins(name: str, way: str, share: float, seed: int) -> Array:
     w = {"mirrored": np.diag([1.0, -1.0]), "turned": -np.eye(2), "quarter": np.array([[0.0, -1.0], [1.0, 0.0]])}[way]
     t = np.radians(19)
     turn = np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
-
-    def value(x: Array, y: Array) -> Array:
-        x, y = np.tensordot(turn, np.stack((x, y)), 1)
-        there = np.tensordot(w, np.stack((x, y)), 1)
-        line = (x - 140) * np.cos(0.4) + (y - 40) * np.sin(0.4)
-        edge = _SIZE * (0.5 - share) * 1.1
-        return np.where(line < edge if share else True, motif(x, y), motif(*there))
-
-    return noisy(image(value, _SIZE), 0.08, seed)
+    y, x = np.mgrid[:_SIZE, :_SIZE].astype(float)
+    across = x * np.cos(0.7) + y * np.sin(0.7)
+    edge = np.quantile(across, 1 - share) + (share == 0)
+    here = np.tensordot(turn, np.stack((x, y)), 1)
+    there = np.tensordot(w, here, 1)
+    return noisy(np.where(across < edge, motif(*here), motif(*there)), 0.08, seed)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equisym.groups import WallpaperGroup
+
 Array = NDArray[Any]
 Matrix = tuple[tuple[int, int], tuple[int, int]]
 
@@ -98,6 +100,29 @@ def plane_group(found: dict[Matrix, Trial], strain: float = 1e-3, residual: floa
     return "p31m" if min(along) < 1.3 * shortest else "p3m1"
 
 
+def projected(cell: Array, group: WallpaperGroup, orders: int = 16) -> float:
+    """The share of a cell that projecting it onto a group takes away, about the origin where that is least.
+
+    Args:
+        cell: one primitive cell in the group's standard setting, row along b and column along a, (N, N).
+        group: projected onto.
+        orders: how many orders of the cell's spectrum are looked at, each way.
+    """
+    size = 96  # holds the halves and thirds of the operations' translations
+    k = np.arange(-orders, orders + 1)
+    ks, ls = np.meshgrid(k, k, indexing="ij")
+    full = np.fft.fft2(cell - cell.mean()) / cell.size
+    f = full[ls % cell.shape[0], ks % cell.shape[1]]
+    at = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), -1)
+    total = np.zeros((size, size))
+    for op in group.primitive_operations:
+        w = np.array(op.W)
+        values = _correlations(_paired(f, k, w), ks, ls, size)
+        t = np.array([round(float(c) * size) for c in op.w]) + at - at @ w.T
+        total += values[t[..., 0] % size, t[..., 1] % size]
+    return float(1 - total.max() / len(group.primitive_operations) / (np.abs(f) ** 2).sum())
+
+
 def finer(cell: Array) -> float:
     """What a cell leaves to the finer lattice that explains it best: the least share outside of a sublattice's orders.
 
@@ -131,23 +156,34 @@ def _matrices() -> list[Matrix]:
 
 def _try(f: NDArray[np.complex128], k: NDArray[np.int_], w: NDArray[np.int_], basis: Array) -> Trial:
     ks, ls = np.meshgrid(k, k, indexing="ij")
-    limit = k[-1]
-    m, n = w[0, 0] * ks + w[1, 0] * ls, w[0, 1] * ks + w[1, 1] * ls  # transposed: how W acts on orders
-    outside = (np.abs(m) > limit) | (np.abs(n) > limit)
-    there = np.where(outside, 0, f[np.clip(m + limit, 0, 2 * limit), np.clip(n + limit, 0, 2 * limit)])
-    both = there.conj() * f
+    both = _paired(f, k, w)
     shift, best = _highest(both, ks, ls)
     residual = 1 - best / max(float((np.abs(f) ** 2).sum()), 1e-30)
     kind, along = _kind(w, shift, basis)
     return Trial(_strain(w, basis), float(residual), kind, along)
 
 
+def _paired(f: NDArray[np.complex128], k: NDArray[np.int_], w: NDArray[np.int_]) -> NDArray[np.complex128]:
+    """Each wave with the one that an operation takes it to: the Fourier sum of their correlation over translations."""
+    ks, ls = np.meshgrid(k, k, indexing="ij")
+    limit = k[-1]
+    m, n = w[0, 0] * ks + w[1, 0] * ls, w[0, 1] * ks + w[1, 1] * ls  # transposed: how W acts on orders
+    outside = (np.abs(m) > limit) | (np.abs(n) > limit)
+    there = np.where(outside, 0, f[np.clip(m + limit, 0, 2 * limit), np.clip(n + limit, 0, 2 * limit)])
+    return there.conj() * f
+
+
+def _correlations(spectrum: NDArray[np.complex128], ks: Array, ls: Array, size: int) -> Array:
+    """A Fourier sum on a grid of translations over the cell."""
+    grid = np.zeros((size, size), complex)
+    np.add.at(grid, (ks % size, ls % size), spectrum)
+    return np.fft.ifft2(grid).real * size**2
+
+
 def _highest(spectrum: NDArray[np.complex128], ks: Array, ls: Array) -> tuple[Array, float]:
     """Where the real part of a Fourier sum is highest: on a grid, then by Newton's steps."""
     size = 128
-    grid = np.zeros((size, size), complex)
-    grid[ks % size, ls % size] = spectrum
-    values = np.fft.ifft2(grid).real * size**2
+    values = _correlations(spectrum, ks, ls, size)
     best_at, best = np.zeros(2), -np.inf
     for start in np.argsort(values, axis=None)[-3:]:
         t = np.array(np.unravel_index(start, values.shape), float) / size
