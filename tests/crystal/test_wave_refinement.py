@@ -1,4 +1,4 @@
-"""The refined lattice is right to within its own errors, with and without noise; and stays where nothing can be said."""
+"""The refined lattice is right to within its own errors, with and without noise; it stays where nothing can be said."""
 
 import numpy as np
 import pytest
