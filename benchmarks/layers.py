@@ -1,12 +1,15 @@
 """Construction, memory, training and inference of a D4 ResNet18 of width 22 beside its rivals, in paired runs.
 
 python benchmarks/layers.py [--parity PYTHON] [--sizes 33 65] [--batch 8] [--rounds 7] [--compile]
-    [--runs FOLDER...] [--out benchmarks/results/layers.md]
+    [--device cuda] [--modes tf32 bf16 bf16_last] [--traffic] [--runs FOLDER...] [--out benchmarks/results/layers.md]
 
 All networks live in one process and run in turn within each round, so that all see the same machine; times are medians
 over the rounds, ratios are medians of the paired ratios to the plain network of the same expanded widths. With --parity
 the process runs in that interpreter (tests/parity/make_env.sh), beside escnn and e2cnn. Peak memory is that of three
-training steps in a fresh process, less what the imports hold. --runs adds the accuracies that equisym-train wrote.
+training steps in a fresh process, less what the imports hold; on a GPU what its allocator counted for one step. Modes:
+fp32, tf32 (TensorFloat-32 where the card has it), bf16 (autocast), bf16_last (the same in channels_last). --traffic
+counts the operations of a training step that touch memory, and the bytes they read and write, without a GPU. --runs
+adds the accuracies that equisym-train wrote.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import argparse
 import importlib
 import io
 import json
+import math
 import os
 import resource
 import statistics
@@ -22,24 +26,28 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 from resnets import HERE, ResNet, Theirs, make
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
 def folded(model: nn.Module) -> nn.Module:
     """The network for inference: ordinary layers with the expanded filters (theirs: eval mode, which keeps them)."""
     if isinstance(model, ResNet) and model.parts is None:
-        model = deepcopy(model)
-        for name, module in list(model.named_modules()):
-            if name and hasattr(module, "to_plain"):
-                model.set_submodule(name, module.to_plain())
+        from equisym.nn import to_plain
+
+        return to_plain(model).eval()
     return model.eval()
 
 
@@ -50,34 +58,120 @@ def say(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
-def seconds(action: Callable[[], object]) -> float:
+def seconds(action: Callable[[], object], device: str = "cpu", repeats: int = 1) -> float:
     start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+    for _ in range(repeats):
+        action()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / repeats
 
 
-def trainer(model: nn.Module, x: Tensor) -> Callable[[], None]:
+@contextmanager
+def mode_of(mode: str, device: str) -> Iterator[None]:
+    """The precision of a mode."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 4
+    with torch.autocast(device, torch.bfloat16, enabled=mode.startswith("bf16")):
+        yield
+
+
+def trainer(model: nn.Module, x: Tensor, mode: str = "fp32") -> Callable[[], None]:
     """One step of gradient descent on a loss that needs no labels."""
     model.train()
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-4)
 
     def step() -> None:
         optimiser.zero_grad()
-        model(x).square().mean().backward()
+        with mode_of(mode, x.device.type):
+            answer = model(x)
+        answer.float().square().mean().backward()
         optimiser.step()
 
     return step
 
 
-def paired(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Times of every action, one after another in each round, after one run that warms up."""
+def answerer(model: nn.Module, x: Tensor, mode: str = "fp32") -> Callable[[], None]:
+    """One batch of answers."""
+
+    def answer() -> None:
+        with mode_of(mode, x.device.type), torch.no_grad():
+            model(x)
+
+    return answer
+
+
+def graphed(step: Callable[[], None]) -> Callable[[], None]:
+    """The step as one CUDA graph: no launches are waited for."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def paired(
+    actions: dict[str, Callable[[], object]], rounds: int, device: str = "cpu", repeats: int = 1
+) -> dict[str, list[float]]:
+    """Times of every action, one after another in each round, after two runs that warm up."""
     for action in actions.values():
-        action()
+        for _ in range(2):
+            action()
     times: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(rounds):
         for name, action in actions.items():
-            times[name].append(seconds(action))
+            times[name].append(seconds(action, device, repeats))
     return times
+
+
+VIEWS = "view expand transpose permute unsqueeze squeeze slice select detach alias t as_strided unbind split chunk "
+VIEWS = frozenset(f"{VIEWS}empty new_empty empty_like _unsafe_view unfold".split())
+
+
+class Traffic(TorchDispatchMode):
+    """Counts the operations that touch memory, and the bytes of their arguments and answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations, self.bytes = 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = func(*args, **(kwargs or {}))
+        if func.namespace == "aten" and func.overloadpacket.__name__ not in VIEWS:
+            touched = [t for t in tree_leaves((args, answer)) if isinstance(t, Tensor)]
+            self.operations += 1
+            self.bytes += sum(_bytes(t) for t in touched)
+        return answer
+
+
+def _bytes(t: Tensor) -> int:
+    """Bytes of what a tensor shows; a repeated axis is read once."""
+    return t.element_size() * math.prod(n for n, step in zip(t.shape, t.stride(), strict=True) if step)
+
+
+def traffic(names: list[str], size: int, batch: int, mode: str) -> Figures:
+    """Operations and bytes of one training step of each network, on shapes alone."""
+    found: Figures = {}
+    for name in names:
+        with FakeTensorMode():
+            model, x = make(name), torch.empty(batch, 1, size, size)
+            if mode.endswith("last"):
+                x = x.contiguous(memory_format=torch.channels_last)
+            optimiser = torch.optim.SGD(model.parameters(), lr=1e-4)
+            with Traffic() as forward, mode_of(mode, "cpu"):
+                loss = model(x).float().square().mean()
+            with Traffic() as backward:
+                loss.backward()
+                optimiser.step()
+        found[name] = {"operations": forward.operations + backward.operations, "bytes": forward.bytes + backward.bytes}
+        for what, counted in (("forward", forward), ("backward", backward)):
+            found[name][f"{what}_operations"], found[name][f"{what}_bytes"] = counted.operations, counted.bytes
+    return found
 
 
 def summarise(found: Figures, what: str, times: dict[str, list[float]], rival: str | None = None) -> None:
@@ -88,7 +182,15 @@ def summarise(found: Figures, what: str, times: dict[str, list[float]], rival: s
         found[name][f"{what}_ratio"] = statistics.median(a / b for a, b in zip(values, others, strict=True))
 
 
-def measure(names: list[str], sizes: list[int], batch: int, rounds: int, compiled: bool) -> Figures:
+def measure(
+    names: list[str],
+    sizes: list[int],
+    batch: int,
+    rounds: int,
+    compiled: bool,
+    device: str = "cpu",
+    modes: Sequence[str] = ("fp32",),
+) -> Figures:
     """Figures of each network."""
     warnings.simplefilter("ignore")
     found: Figures = {}
@@ -104,14 +206,31 @@ def measure(names: list[str], sizes: list[int], batch: int, rounds: int, compile
         found[name]["parameters"] = sum(p.numel() for p in model.parameters())
         found[name]["bytes"] = buffer.tell()
         found[name]["state"] = buffer.tell() / sum(p.numel() * p.element_size() for p in model.parameters())
-    for size in sizes:
-        x = torch.randn(batch, 1, size, size)
-        say(f"timing {size}")
-        summarise(found, f"train{size}", paired({n: trainer(models[n], x) for n in names}, rounds))
-        quick = {n: folded(models[n]) for n in names}
-        with torch.no_grad():
-            actions = {n: partial(m, x) for n, m in quick.items()}
-            summarise(found, f"infer{size}", paired(actions, 3 * rounds))
+    for size, mode in product(sizes, modes):
+        x = torch.randn(batch, 1, size, size, device=device)
+        layout = torch.channels_last if mode.endswith("last") else torch.contiguous_format
+        x, here = x.contiguous(memory_format=layout), {n: models[n].to(device, memory_format=layout) for n in names}
+        what = f"{size}" if len(modes) == 1 else f"{mode}_{size}"
+        say(f"timing {what}")
+        repeats = 5 if device == "cuda" else 1
+        steps = {n: trainer(m, x, mode) for n, m in here.items()}
+        summarise(found, f"train{what}", paired(steps, rounds, device, repeats))
+        if device == "cuda":
+            for name, step in steps.items():
+                torch.cuda.reset_peak_memory_stats()
+                held = torch.cuda.memory_allocated()
+                step()
+                found[name][f"peak{what}"] = (torch.cuda.max_memory_allocated() - held) / 2**20
+            try:
+                replays = {n: graphed(step) for n, step in steps.items()}
+                summarise(found, f"graph{what}", paired(replays, rounds, device, repeats))
+                del replays
+            except RuntimeError as error:
+                say(f"no graph: {error}")
+        del steps
+        quick = {n: folded(m) for n, m in here.items()}
+        answers = {n: answerer(m, x, mode) for n, m in quick.items()}
+        summarise(found, f"infer{what}", paired(answers, 3 * rounds, device, repeats))
     if compiled:
         options = {"layout_optimization": False}  # inductor's own choice of layout halves every CPU network's speed
         for name in [n for n in names if n in HERE]:
@@ -167,6 +286,49 @@ def speed_table(found: Figures, size: int) -> list[str]:
     return [*lines, ""]
 
 
+def device_table(found: Figures, args: argparse.Namespace) -> str:
+    """Times, ratios to plain, and peak memory of each size and mode on a GPU."""
+    lines = [
+        "# ResNet18 of D4, width 22, beside a plain network of the same expanded widths, on a GPU",
+        "",
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__.split('+')[0]}, batch {args.batch}, {args.rounds} "
+        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph.",
+        "",
+        "| size, mode | network | train | ratio | graph | ratio | folded inference | ratio | peak MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for size, mode in product(args.sizes, args.modes):
+        what = f"{size}" if len(args.modes) == 1 else f"{mode}_{size}"
+        for name, r in found.items():
+            cells = [f"{size}, {mode}", name]
+            for kind in ("train", "graph", "infer"):
+                known = f"{kind}{what}" in r
+                cells += [f"{1e3 * r[f'{kind}{what}']:.2f}", f"{r[f'{kind}{what}_ratio']:.2f}"] if known else ["", ""]
+            cells.append(f"{r['peak' + what]:.0f}")
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def traffic_table(size: int, batch: int) -> str:
+    """Operations and bytes of a training step in each mode."""
+    lines = [
+        "# Operations of one training step, and the bytes that they read and write",
+        "",
+        f"`python benchmarks/layers.py --traffic --sizes {size} --batch {batch}`: shapes alone, no GPU. Views are not",
+        "counted; each operation counts its arguments and answers once.",
+        "",
+        "| mode | network | operations | ratio | GB | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for mode in ("fp32", "bf16", "bf16_last"):
+        found = traffic(list(HERE), size, batch, mode)
+        for name, r in found.items():
+            operations, moved = r["operations"], r["bytes"]
+            ratios = [operations / found["plain"]["operations"], moved / found["plain"]["bytes"]]
+            lines.append(f"| {mode} | {name} | {operations} | {ratios[0]:.2f} | {moved / 1e9:.2f} | {ratios[1]:.2f} |")
+    return "\n".join([*lines, ""])
+
+
 def compile_table(found: Figures, size: int) -> list[str]:
     lines = [
         f"| torch.compile without layout_optimization, {size} x {size} | train | inference |",
@@ -201,6 +363,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[33, 65], help="pixels of a side")
     parser.add_argument("--batch", type=int, default=8, help="images at once")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the timings")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to measure")
+    parser.add_argument("--modes", nargs="+", default=["fp32"], help="fp32, tf32, bf16, bf16_last")
+    parser.add_argument("--traffic", action="store_true", help="count operations and bytes instead of time")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too, at the first size")
     parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of equisym-train")
     parser.add_argument("--out", type=Path, help="file for the tables")
@@ -211,13 +376,27 @@ def main() -> None:
         print(peak(args.peak, args.sizes[0], args.batch))
         return
     if args.only:
-        print(json.dumps(measure(args.only, args.sizes, args.batch, args.rounds, args.compile)))
+        found = measure(args.only, args.sizes, args.batch, args.rounds, args.compile, args.device, args.modes)
+        print(json.dumps(found))
+        return
+    if args.traffic:
+        text = traffic_table(args.sizes[0], args.batch)
+        print(text)
+        if args.out:
+            args.out.write_text(text)
         return
     names = [*HERE, *(("escnn", "e2cnn") if args.parity else ())]
     python = args.parity or sys.executable
     options = ["--sizes", *args.sizes, "--batch", args.batch, "--rounds", args.rounds]
     options += ["--compile"] if args.compile else []
+    options += ["--device", args.device, "--modes", *args.modes] if args.device == "cuda" else []
     found = call(python, *options, "--only", *names)
+    if args.device == "cuda":
+        text = device_table(found, args)
+        print(text)
+        if args.out:
+            args.out.write_text(text)
+        return
     for name, figures in found.items():
         say(f"memory of {name}")
         figures["peak"] = call(python, *options, "--peak", name)

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "command_line": set(),
     "data": {"groups", "command_line"},
     "models": {"groups", "nn", "crystal"},
-    "train": {"groups", "nn", "crystal", "models", "data", "command_line"},
+    "train": {"groups", "nn", "crystal", "models", "data", "command_line", "testing"},
     "eval": {"groups", "models", "data", "train", "command_line"},
     "predict": {"groups", "models", "crystal", "data", "command_line"},
     "": {"predict"},  # equisym/__init__.py: the classifier at the top

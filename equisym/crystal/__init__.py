@@ -3,8 +3,10 @@
 from equisym.crystal.autocorrelate import autocorrelation, detrend
 from equisym.crystal.cell_average import CellAverage, average_cell, tile
 from equisym.crystal.correlation import Spectrum, correlation_maps, spectrum
+from equisym.crystal.displacement import displacement_field, local_phase, unbend
 from equisym.crystal.domains import Domains, find_domains
 from equisym.crystal.drift_correction import correct_drift
+from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
@@ -27,6 +29,7 @@ from equisym.crystal.wave_refinement import refine_to_waves
 __all__ = [
     "CellAverage",
     "Domains",
+    "Fault",
     "Fit",
     "Grating",
     "Lattice",
@@ -44,14 +47,17 @@ __all__ = [
     "correlate",
     "correlation_maps",
     "detrend",
+    "displacement_field",
     "estimate_lattice",
     "extract_features",
     "features_of",
     "field_mask",
     "find_domains",
+    "find_fault",
     "find_grating",
     "fit_groups",
     "information_criterion",
+    "local_phase",
     "measure",
     "measure_scan",
     "operation_scores",
@@ -60,5 +66,6 @@ __all__ = [
     "spectrum",
     "symmetrise",
     "tile",
+    "unbend",
     "unindexed_peaks",
 ]

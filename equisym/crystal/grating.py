@@ -18,6 +18,7 @@ _BINS = 0.6  # within which a peak is at a harmonic
 _SHARP, _LEAST = 100.0, 1e-3  # over the median bin, and of the strongest peak: weaker ones are noise, or of no account
 _LOOKED_AT = 128
 _ENVELOPE = 4.0  # times that a folded harmonic may exceed an edge's
+_HIDDEN = 0.02  # of the strongest peak, in the strongest that is none of its harmonics, noise or not
 _ACROSS = 2e-3  # of the power in other peaks: with more, the image has a second direction
 
 
@@ -69,7 +70,7 @@ def find_grating(image: Tensor, mask: Tensor | None = None, *, spectrum: PowerSp
     True
     """
     spectrum = PowerSpectrum(image, mask) if spectrum is None else spectrum
-    peaks = spectrum.maxima(_LOWEST)[:_LOOKED_AT]
+    every = peaks = spectrum.maxima(_LOWEST)[:_LOOKED_AT]
     if not len(peaks):
         return None
     peaks = peaks[(peaks.power > _LEAST * peaks.power[0]) & (peaks.power > _SHARP * np.median(spectrum.power))]
@@ -77,7 +78,11 @@ def find_grating(image: Tensor, mask: Tensor | None = None, *, spectrum: PowerSp
     for wave in sorted(peaks.position[:_CANDIDATES], key=np.linalg.norm):
         wave, on = _harmonics(wave, peaks, size)
         off = ~on & (np.linalg.norm(peaks.position * size, axis=-1) >= LOWEST)
-        if peaks.power[off].sum() <= _ACROSS * peaks.power.sum():
+        if peaks.power[off].sum() > _ACROSS * peaks.power.sum():
+            continue
+        _, hidden = _harmonics(wave, every, size)  # a second direction that noise may hide
+        hidden = ~hidden & (np.linalg.norm(every.position * size, axis=-1) >= LOWEST)
+        if every.power[hidden].max(initial=0.0) <= _HIDDEN * every.power[0]:
             return Grating(wave, int(on.sum()))
     return None
 

@@ -3,8 +3,10 @@
 from equisym.models.baselines import PyramidClassifier
 from equisym.models.convnets import ConvNet
 from equisym.models.crystal_regression import Crystal
+from equisym.models.e2convnext import E2ConvNeXt
 from equisym.models.e2densenet import E2DenseNet
 from equisym.models.e2resnet import E2ResNet
+from equisym.models.e2vit import E2ViT
 from equisym.models.e2wideresnet import E2WideResNet
 from equisym.models.field_classifier import Classifier
 from equisym.models.filternet import FilterNet
@@ -12,14 +14,17 @@ from equisym.models.orbitnet import OrbitNet
 from equisym.models.registry import build, list_archs, register
 from equisym.models.sharing import Sharing
 from equisym.models.symnet import SymNet
+from equisym.models.timm_registry import register_in_timm
 from equisym.models.tree import TreeClassifier, TreeSoftmax
 
 __all__ = [
     "Classifier",
     "ConvNet",
     "Crystal",
+    "E2ConvNeXt",
     "E2DenseNet",
     "E2ResNet",
+    "E2ViT",
     "E2WideResNet",
     "FilterNet",
     "OrbitNet",
@@ -31,4 +36,5 @@ __all__ = [
     "build",
     "list_archs",
     "register",
+    "register_in_timm",
 ]

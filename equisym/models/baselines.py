@@ -6,10 +6,10 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from equisym.models.field_classifier import to_plain
 from equisym.models.registry import register, register_library
+from equisym.nn import to_plain
 
 
 class Baseline(nn.Sequential):
@@ -36,7 +36,7 @@ class Baseline(nn.Sequential):
         network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
         super().__init__(OrderedDict(standardise=nn.InstanceNorm2d(in_channels), network=network))
 
-    def to_plain(self) -> fx.GraphModule:
+    def to_plain(self) -> nn.Module:
         """The same function as one graph; timm's own layers are spelled out in torch functions."""
         return to_plain(self)
 
@@ -77,7 +77,7 @@ class PyramidClassifier(nn.Module):
         levels = self.pyramid(OrderedDict((str(i), m) for i, m in enumerate(maps)))
         return self.head(self.dropout(torch.cat([level.mean((-2, -1)) for level in levels.values()], 1)))
 
-    def to_plain(self) -> fx.GraphModule:
+    def to_plain(self) -> nn.Module:
         """The same function as one graph of torch.nn parts."""
         return to_plain(self)
 

@@ -16,20 +16,23 @@ class ResidualBlock(nn.Module):
         in_fields: fields of the input.
         out_fields: fields of the output.
         stride: of the first convolution and the shortcut; 2 is exact at odd sizes.
+        even: whether strided layers have even kernels, 4x4 and 2x2, which are exact at even sizes.
 
     Source: He et al., Deep Residual Learning (2016), figure 5 left.
     """
 
     expansion = 1
 
-    def __init__(self, sharing: Sharing, in_fields: int, out_fields: int, stride: int = 1) -> None:
+    def __init__(
+        self, sharing: Sharing, in_fields: int, out_fields: int, stride: int = 1, *, even: bool = False
+    ) -> None:
         super().__init__()
-        self.conv1 = sharing.conv(in_fields, out_fields, 3, stride=stride)
+        self.conv1 = sharing.conv(in_fields, out_fields, _kernel(stride, even), stride=stride)
         self.norm1 = sharing.norm(out_fields)
         self.conv2 = sharing.conv(out_fields, out_fields, 3)
         self.norm2 = sharing.norm(out_fields)
         self.relu = nn.ReLU(inplace=True)
-        self.shortcut = _shortcut(sharing, in_fields, out_fields, stride)
+        self.shortcut = _shortcut(sharing, in_fields, out_fields, stride, even)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
@@ -44,20 +47,24 @@ class BottleneckBlock(nn.Module):
         in_fields: fields of the input.
         out_fields: fields of the narrow part; the output has 4 times as many.
         stride: of the 3x3 convolution and the shortcut.
+        even: whether strided layers have even kernels, 4x4 and 2x2, which are exact at even sizes.
 
     Source: He et al., Deep Residual Learning (2016), figure 5 right.
     """
 
     expansion = 4
 
-    def __init__(self, sharing: Sharing, in_fields: int, out_fields: int, stride: int = 1) -> None:
+    def __init__(
+        self, sharing: Sharing, in_fields: int, out_fields: int, stride: int = 1, *, even: bool = False
+    ) -> None:
         super().__init__()
         wide = self.expansion * out_fields
         self.conv1, self.norm1 = sharing.conv(in_fields, out_fields, 1), sharing.norm(out_fields)
-        self.conv2, self.norm2 = sharing.conv(out_fields, out_fields, 3, stride=stride), sharing.norm(out_fields)
+        self.conv2 = sharing.conv(out_fields, out_fields, _kernel(stride, even), stride=stride)
+        self.norm2 = sharing.norm(out_fields)
         self.conv3, self.norm3 = sharing.conv(out_fields, wide, 1), sharing.norm(wide)
         self.relu = nn.ReLU(inplace=True)
-        self.shortcut = _shortcut(sharing, in_fields, wide, stride)
+        self.shortcut = _shortcut(sharing, in_fields, wide, stride, even)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
@@ -73,17 +80,23 @@ class WideBlock(nn.Module):
         in_fields: fields of the input.
         out_fields: fields of the output.
         stride: of the first convolution and the shortcut.
+        even: whether strided layers have even kernels, 4x4 and 2x2, which are exact at even sizes.
 
     Source: Zagoruyko & Komodakis, Wide Residual Networks (2016), figure 1c.
     """
 
-    def __init__(self, sharing: Sharing, in_fields: int, out_fields: int, stride: int = 1) -> None:
+    def __init__(
+        self, sharing: Sharing, in_fields: int, out_fields: int, stride: int = 1, *, even: bool = False
+    ) -> None:
         super().__init__()
-        self.norm1, self.conv1 = sharing.norm(in_fields), sharing.conv(in_fields, out_fields, 3, stride=stride)
+        self.norm1 = sharing.norm(in_fields)
+        self.conv1 = sharing.conv(in_fields, out_fields, _kernel(stride, even), stride=stride)
         self.norm2, self.conv2 = sharing.norm(out_fields), sharing.conv(out_fields, out_fields, 3)
         self.relu = nn.ReLU()
         same = stride == 1 and in_fields == out_fields
-        self.shortcut = nn.Identity() if same else sharing.conv(in_fields, out_fields, 1, stride=stride)
+        self.shortcut = (
+            nn.Identity() if same else sharing.conv(in_fields, out_fields, _side(stride, even), stride=stride)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu(self.norm1(x)))
@@ -112,7 +125,18 @@ class DenseLayer(nn.Module):
         return torch.cat([x, self.conv2(self.relu(self.norm2(y)))], 1)
 
 
-def _shortcut(sharing: Sharing, in_fields: int, out_fields: int, stride: int) -> nn.Module:
+def _shortcut(sharing: Sharing, in_fields: int, out_fields: int, stride: int, even: bool) -> nn.Module:
     if stride == 1 and in_fields == out_fields:
         return nn.Identity()
-    return nn.Sequential(sharing.conv(in_fields, out_fields, 1, stride=stride), sharing.norm(out_fields))
+    side = _side(stride, even)
+    return nn.Sequential(sharing.conv(in_fields, out_fields, side, stride=stride), sharing.norm(out_fields))
+
+
+def _kernel(stride: int, even: bool) -> int:
+    """Side of a main kernel: even sizes are halved symmetrically by even kernels only."""
+    return 4 if even and stride > 1 else 3
+
+
+def _side(stride: int, even: bool) -> int:
+    """Side of a shortcut's kernel."""
+    return 2 if even and stride > 1 else 1

@@ -8,7 +8,7 @@ from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.models.blocks import BottleneckBlock, ResidualBlock
-from equisym.models.field_classifier import FieldClassifier
+from equisym.models.field_classifier import FieldClassifier, even_layout
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 
@@ -32,6 +32,8 @@ class E2ResNet(FieldClassifier):
         bottleneck: whether the blocks are bottlenecks, with 4 times as many fields between them.
         pool: how fields are pooled before the head: ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`; by
             default the second where the fields are of a group, the first where there is none.
+        exact_at: an input size at which the invariance is to be exact; multiples of ``size_step`` choose even kernels
+            in strided layers, None and one pixel more choose odd ones.
         dropout: probability of dropping a pooled feature in training.
 
     Shape:
@@ -51,23 +53,25 @@ class E2ResNet(FieldClassifier):
         conv: str = "regular",
         bottleneck: bool = False,
         pool: str | None = None,
+        exact_at: int | None = None,
         dropout: float = 0.0,
     ) -> None:
-        sharing = Sharing.of(conv, group)
-        super().__init__(sharing.invariance, 2 ** (len(blocks) + stem_pool))
+        sharing, step = Sharing.of(conv, group), 2 ** (len(blocks) + stem_pool)
+        even = even_layout(exact_at, step)
+        super().__init__(sharing.invariance, step, rest=0 if even else 1)
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),  # symmetry does not depend on brightness and contrast
-            sharing.lift(in_channels, width, stem_kernel, stride=2),
+            sharing.lift(in_channels, width, stem_kernel + even, stride=2),
             sharing.norm(width),
             nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, 2, 1) if stem_pool else nn.Identity(),
+            (nn.MaxPool2d(2) if even else nn.MaxPool2d(3, 2, 1)) if stem_pool else nn.Identity(),
         )
         kind = BottleneckBlock if bottleneck else ResidualBlock
         stages, fields, found = [], width, []
         for stage, count in enumerate(blocks):
             out, made = width * 2**stage, []
             for block in range(count):
-                made.append(kind(sharing, fields, out, 2 if stage and block == 0 else 1))
+                made.append(kind(sharing, fields, out, 2 if stage and block == 0 else 1, even=even))
                 fields = out * kind.expansion
             stages.append(nn.Sequential(*made))
             found.append(fields)
@@ -88,6 +92,7 @@ def e2resnet(
     stem_kernel: int = 5,
     conv: str = "regular",
     pool: str | None = None,
+    exact_at: int | None = None,
     dropout: float = 0.0,
 ) -> E2ResNet:
     """A small one for two CPU cores: three stages of one block, 5x5 stem, exact at 65, 97, 129 ..."""
@@ -101,6 +106,7 @@ def e2resnet(
         in_channels=in_channels,
         conv=conv,
         pool=pool,
+        exact_at=exact_at,
         dropout=dropout,
     )
 
@@ -116,6 +122,7 @@ def _by_depth(name: str, blocks: tuple[int, ...], bottleneck: bool) -> None:
         width: int = 22,
         conv: str = "regular",
         pool: str | None = None,
+        exact_at: int | None = None,
         dropout: float = 0.0,
     ) -> E2ResNet:
         return E2ResNet(
@@ -129,6 +136,7 @@ def _by_depth(name: str, blocks: tuple[int, ...], bottleneck: bool) -> None:
             conv=conv,
             bottleneck=bottleneck,
             pool=pool,
+            exact_at=exact_at,
             dropout=dropout,
         )
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.models.blocks import WideBlock
-from equisym.models.field_classifier import FieldClassifier
+from equisym.models.field_classifier import FieldClassifier, even_layout
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 
@@ -22,6 +22,8 @@ class E2WideResNet(FieldClassifier):
         in_channels: channels of the image.
         pool: how fields are pooled before the head, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
         dropout: probability of dropping a pooled feature in training.
+        exact_at: an input size at which the invariance is to be exact: multiples of 4 choose even kernels in strided
+            layers.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -33,9 +35,19 @@ class E2WideResNet(FieldClassifier):
     """
 
     def __init__(
-        self, sharing: Sharing, *, width: int, depth: int, num_classes: int, in_channels: int, pool: str, dropout: float
+        self,
+        sharing: Sharing,
+        *,
+        width: int,
+        depth: int,
+        num_classes: int,
+        in_channels: int,
+        pool: str,
+        dropout: float,
+        exact_at: int | None = None,
     ) -> None:
-        super().__init__(sharing.invariance, 4)
+        even = even_layout(exact_at, 4)
+        super().__init__(sharing.invariance, 4, rest=0 if even else 1)
         count, rest = divmod(depth - 4, 6)
         if rest or count < 1:
             raise ValueError(f"depth must be 6 n + 4 (got {depth}): use 10, 16, 22 or 28")
@@ -44,7 +56,7 @@ class E2WideResNet(FieldClassifier):
         for stage in range(3):
             for block in range(count):
                 out = width * 2**stage
-                stages.append(WideBlock(sharing, fields, out, 2 if stage and block == 0 else 1))
+                stages.append(WideBlock(sharing, fields, out, 2 if stage and block == 0 else 1, even=even))
                 fields = out
         self.stages = nn.Sequential(nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True)))
         self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
@@ -60,6 +72,7 @@ def e2wideresnet(
     depth: int = 16,
     conv: str = "regular",
     pool: str = "max",
+    exact_at: int | None = None,
     dropout: float = 0.0,
 ) -> E2WideResNet:
     """As many parameters as a plain WRN-16-4 over D4; exact at 65, 97, 129 ..."""
@@ -71,4 +84,5 @@ def e2wideresnet(
         in_channels=in_channels,
         pool=pool,
         dropout=dropout,
+        exact_at=exact_at,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from torch import Tensor, fx, nn
 from equisym.groups import PointGroup
 from equisym.models.readout import CorrelationReadout
 from equisym.models.sharing import Sharing
+from equisym.nn import to_plain
 
 POOLS = ("max", "correlation")
 
@@ -21,12 +21,13 @@ class Classifier(nn.Module):
 
     Args:
         group: the group whose action on the image leaves the answer unchanged.
-        size_step: the invariance is exact at sizes of 1 modulo this.
+        size_step: the invariance is exact at sizes of ``rest`` modulo this.
+        rest: 1 where strided layers have odd kernels, 0 where they have even ones.
     """
 
-    def __init__(self, group: PointGroup, size_step: int) -> None:
+    def __init__(self, group: PointGroup, size_step: int, *, rest: int = 1) -> None:
         super().__init__()
-        self.group, self.size_step = group, size_step
+        self.group, self.size_step, self.rest = group, size_step, rest
         self._told = False
         self.register_forward_pre_hook(_tell_inexact_size)
 
@@ -37,10 +38,25 @@ class Classifier(nn.Module):
         >>> build("e2resnet18", width=2).nearest_exact_size(224)
         225
         """
-        step = self.size_step if self.group.order > 1 else 1
-        return max(1, round((size - 1) / step)) * step + 1
+        if self.group.order == 1:
+            return size
+        step = self.size_step
+        return max(1, round((size - self.rest) / step)) * step + self.rest
 
-    def to_plain(self) -> fx.GraphModule:
+    def get_classifier(self) -> nn.Linear:
+        """The last linear layer."""
+        return self.readout.linear if getattr(self, "readout", None) is not None else self.head
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Put a fresh last layer in place, for other classes."""
+        old = self.get_classifier()
+        new = nn.Linear(old.in_features, num_classes, device=old.weight.device, dtype=old.weight.dtype)
+        if getattr(self, "readout", None) is not None:
+            self.readout.linear = new
+        else:
+            self.head = new
+
+    def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts alone; it runs and unpickles without equisym."""
         return to_plain(self)
 
@@ -97,27 +113,31 @@ class FieldClassifier(Classifier):
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(2 * sharing.pooled(fields[-1]), num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
+    def forward_intermediates(self, x: Tensor) -> list[Tensor]:
+        """The fields after each stage: ``(B, fields * order, H', W')`` each, as detectors and segmenters take them."""
+        x, found = self.stem(x), []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The fields after the last stage."""
+        return self.stages(self.stem(x))
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of the last stage's fields, or the pooled features before the linear layer; for ``pool="max"``."""
         if self.readout is not None:
-            found = []
-            for stage in self.stages:
-                x = stage(x)
-                found.append(x)
-            return self.readout(found)
-        maps = self.pool(self.stages(x))
+            raise ValueError('forward_head needs pool="max": the correlation readout takes the fields of all stages')
+        maps = self.pool(maps)
         # mean and maximum: how much of a feature there is, and whether any; one 6-fold centre is enough
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
+        pooled = self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1))
+        return pooled if pre_logits else self.head(pooled)
 
-
-def to_plain(model: nn.Module) -> fx.GraphModule:
-    """A copy in which every layer that has ``to_plain`` is replaced, as one graph of torch.nn parts."""
-    plain = copy.deepcopy(model)
-    for name, module in list(plain.named_modules()):
-        convert = getattr(module, "to_plain", None)
-        if name and convert is not None and not isinstance(module, Classifier):
-            plain.set_submodule(name, convert())
-    return fx.symbolic_trace(plain)
+    def forward(self, x: Tensor) -> Tensor:
+        if self.readout is not None:
+            return self.readout(self.forward_intermediates(x))
+        return self.forward_head(self.forward_features(x))
 
 
 def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
@@ -135,3 +155,17 @@ def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
             f"{nearest[0]} x {nearest[1]}",
             stacklevel=3,
         )
+
+
+def even_layout(exact_at: int | None, step: int) -> bool:
+    """Whether strided layers need even kernels to be exact at a size.
+
+    Raises:
+        ValueError: if neither layout is exact there.
+    """
+    if exact_at is None or exact_at % step == 1 % step:
+        return False
+    if exact_at % step:
+        size = max(1, round(exact_at / step)) * step
+        raise ValueError(f"exact_at must be 0 or 1 modulo {step} (got {exact_at}): use {size} or {size + 1}")
+    return True

@@ -31,6 +31,11 @@ def register_library(prefix: str, builder: Callable[..., nn.Module]) -> None:
     _LIBRARIES[prefix] = builder
 
 
+def architectures() -> list[str]:
+    """Names of this library's own architectures, sorted."""
+    return sorted(_ARCHS)
+
+
 def list_archs() -> list[str]:
     """Names that :func:`build` knows, sorted; besides these, ``timm/NAME`` builds any timm model."""
     return sorted({*_ARCHS, *_ALIASES})

@@ -242,8 +242,8 @@ KINDS: dict[str, type[Sharing]] = {
 
 
 def _steps(kernel_size: int, stride: int) -> dict:
-    """Options of a convolution that keeps the size at stride 1 and is followed by a norm."""
-    return {"stride": stride, "padding": kernel_size // 2, "bias": False}
+    """Options of a convolution before a norm: odd kernels keep the size at stride 1, even ones halve it at stride 2."""
+    return {"stride": stride, "padding": (kernel_size - 1) // 2, "bias": False}
 
 
 def parse_group(group: PointGroup | str) -> PointGroup:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from equisym.groups import CRYSTAL_CLASSES, ROTATION_ORDERS, WALLPAPER_GROUPS
-from equisym.models.field_classifier import to_plain
+from equisym.nn import to_plain
 
 LEVELS = ("rotation", "class", "group")
 
@@ -97,7 +97,7 @@ class TreeClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.tree(self.network(x))
 
-    def to_plain(self) -> fx.GraphModule:
+    def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts."""
         return to_plain(self)
 

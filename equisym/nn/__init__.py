@@ -6,7 +6,15 @@ from equisym.nn.dropout import FieldDropout2d
 from equisym.nn.escnn_import import from_escnn
 from equisym.nn.field_norm import FieldBatchNorm2d, FieldGroupNorm2d, FieldInstanceNorm2d, FieldLayerNorm2d
 from equisym.nn.field_type import FieldType
+from equisym.nn.folding import to_plain
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
+from equisym.nn.isotypic import (
+    IsotypicInvariants,
+    IsotypicLinear,
+    IsotypicNonlinearity,
+    IsotypicNorm,
+    IsotypicTransform,
+)
 from equisym.nn.kernel import GroupKernel
 from equisym.nn.layer_report import EquivarianceReport, equivariance_report
 from equisym.nn.nonlinearity import (
@@ -22,7 +30,7 @@ from equisym.nn.orbit_linear import OrbitLinear, commutant_dimension
 from equisym.nn.plain_import import from_plain
 from equisym.nn.pooling import GroupPool2d
 from equisym.nn.reparam import ReparamConv2d, ReparamLinear
-from equisym.nn.resample import BlurPool2d, FieldMagnitude2d, NormMaxPool2d, Upsample2d
+from equisym.nn.resample import BlurPool2d, DiscMask2d, FieldMagnitude2d, MaxBlurPool2d, NormMaxPool2d, Upsample2d
 from equisym.nn.residual import GroupResidualBlock
 from equisym.nn.restriction import Restrict2d, RestrictRegular2d
 from equisym.nn.rotating_conv import RotatingConv2d
@@ -36,6 +44,7 @@ from equisym.nn.wallpaper_conv import WallpaperConv2d
 __all__ = [
     "BlurPool2d",
     "CorrelationPool2d",
+    "DiscMask2d",
     "EquivarianceReport",
     "FieldBatchNorm2d",
     "FieldDropout2d",
@@ -53,8 +62,14 @@ __all__ = [
     "GroupKernel",
     "GroupPool2d",
     "GroupResidualBlock",
+    "IsotypicInvariants",
+    "IsotypicLinear",
+    "IsotypicNonlinearity",
+    "IsotypicNorm",
+    "IsotypicTransform",
     "LayerSize",
     "LiftConv2d",
+    "MaxBlurPool2d",
     "NormMaxPool2d",
     "NormNonlinearity",
     "OrbitConv2d",
@@ -81,4 +96,5 @@ __all__ = [
     "from_plain",
     "group_functions",
     "kernel_space_dimension",
+    "to_plain",
 ]

@@ -116,9 +116,11 @@ class FieldBatchNorm2d(_FieldNorm):
         if not self.training:
             self.field_type.check(x)
             return self._normalise(x, self.running_mean, self.running_var)
+        count = x.shape[0] * x.shape[2] * x.shape[3]
+        if count == 0:  # nothing to learn from: the running statistics stay
+            return self._normalise(x, self.running_mean, self.running_var)
         mean, variance = self._statistics(self._float(x), (0, 2, 3))
         with torch.no_grad():
-            count = x.shape[0] * x.shape[2] * x.shape[3]
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
             unbiased = variance.to(self.running_var) * (count / max(count - 1, 1))
             self.running_var.lerp_(unbiased, self.momentum)

@@ -129,8 +129,11 @@ class FieldType:
         Raises:
             ValueError: naming both numbers.
         """
-        if isinstance(x, Tensor) and x.shape[1] != self.size:  # a symbolic trace has no shape yet
-            raise ValueError(f"input must have {self.size} channels, {self} (got {x.shape[1]})")
+        if not isinstance(x, Tensor):  # a symbolic trace has no shape yet
+            return
+        channels = x.shape[0 if x.ndim == 3 else 1]  # one map alone, as under vmap, has no batch
+        if channels != self.size:
+            raise ValueError(f"input must have {self.size} channels, {self} (got {channels})")
 
 
 def check_types(types: Sequence[FieldType]) -> None:

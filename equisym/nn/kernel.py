@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, fx
 
 from equisym.groups import Group, PointGroup
 from equisym.groups.representation import angle_and_flip
@@ -142,22 +142,10 @@ class GroupKernel(ConstantModule):
             weight ``(out, in, *weight_shape)`` -> filters ``(out*order, in, k, k)`` when lifting, else
             ``(out*order, in*order, k, k)``.
         """
-        fields_out, fields_in = weight.shape[:2]
         order, k = self.group.order, self.kernel_size
-        inner = 1 if self.lifting else order
-        dtype = working_dtype(weight)
         if self.exact:
-            index = self.index.view(order, -1)
-            permuted = _Permuted if torch.compiler.is_compiling() else _PermutedForward
-            return permuted.apply(weight.flatten(2), index, self.back, k, dtype, channels_last)
-        weight, basis = weight.to(dtype), self.basis.to(dtype)
-        if self.lifting:
-            turned = torch.einsum("oib,bgp->oigp", weight, basis)[:, :, :, None]
-        else:
-            gathered = weight.index_select(2, self.index)
-            gathered = gathered.view(fields_out, fields_in, order, order, self.coefficients)
-            turned = torch.einsum("oighb,bgp->oighp", gathered, basis)
-        return turned.permute(0, 2, 1, 3, 4).reshape(fields_out * order, fields_in * inner, k, k)
+            return permuted_filters(weight, self.index.view(order, -1), self.back, k, channels_last)
+        return turned_filters(weight, self.basis, None if self.lifting else self.index, k)
 
     @torch.no_grad()
     def project(self, filters: Tensor) -> Tensor:
@@ -196,6 +184,44 @@ class GroupKernel(ConstantModule):
         weight.normal_(0.0, scale)
 
 
+@fx.wrap
+def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, channels_last: bool) -> Tensor:
+    """Filters ``(out * order, in * inner, k, k)`` that hold each weight once for every element of the group.
+
+    Args:
+        weight: one number per pixel and, between fields, element: ``(out, in, ...)``.
+        index: for each element a permutation of the weights of a pair of fields, ``(order, size)``.
+        back: the inverse permutations.
+        side: k.
+        channels_last: whether to write them in that layout.
+    """
+    if torch.compiler.is_compiling():
+        function = _PermutedTraced
+    else:
+        function = _PermutedUnderTransforms if torch._C._are_functorch_transforms_active() else _Permuted
+    return function.apply(weight.flatten(2), index, back, side, working_dtype(weight), channels_last)
+
+
+@fx.wrap
+def turned_filters(weight: Tensor, basis: Tensor, element: Tensor | None, side: int) -> Tensor:
+    """Filters ``(out * order, in * inner, k, k)`` that are combinations of turned basis functions.
+
+    Args:
+        weight: coefficients, ``(out, in, basis)`` when lifting, else ``(out, in, order, basis)``.
+        basis: every function turned by every element, ``(basis, order, k * k)``.
+        element: which element's coefficients are read at [g, h], flat; None when lifting.
+        side: k.
+    """
+    (out, inner), order, dtype = weight.shape[:2], basis.shape[1], working_dtype(weight)
+    weight, basis = weight.to(dtype), basis.to(dtype)
+    if element is None:
+        turned = torch.einsum("oib,bgp->ogip", weight, basis)
+        return turned.reshape(out * order, inner, side, side)
+    gathered = weight.index_select(2, element).unflatten(2, (order, order))
+    turned = torch.einsum("oighb,bgp->ogihp", gathered, basis)
+    return turned.reshape(out * order, inner * order, side, side)
+
+
 class _Permuted(torch.autograd.Function):
     """Filters ``[o, g, i, p] = weight[o, i, index[g, p]]``, and a gradient that gathers instead of scattering.
 
@@ -203,39 +229,71 @@ class _Permuted(torch.autograd.Function):
     atomic additions, and the same sum in every run.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(weight: Tensor, index: Tensor, back: Tensor, side: int, dtype: torch.dtype, last: bool) -> Tensor:  # noqa: ARG004
-        return _permute(weight, index, side, dtype, last)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        weight, index, back, *ctx.options = inputs
-        ctx.own = weight.dtype
-        ctx.save_for_backward(back)
-        ctx.save_for_forward(index)
+    def forward(ctx: Any, weight: Tensor, *rest: Any) -> Tensor:
+        """What every training step runs: a forward with ``setup_context`` would read its own signature each time."""
+        _remember(ctx, (weight, *rest))
+        return _permute(weight, *rest)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (back,) = ctx.saved_tensors
-        order, size = back.shape
-        grad = grads[0].reshape(grads[0].shape[0] // order, order, -1, size)
-        return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
+        return _adjoint(ctx, grads[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
 
 
-class _PermutedForward(_Permuted):
-    """The same with forward-mode derivatives, which torch.compile cannot trace."""
+class _PermutedTraced(torch.autograd.Function):
+    """The same for torch.compile, which cannot trace forward-mode derivatives."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(weight: Tensor, index: Tensor, back: Tensor, side: int, dtype: torch.dtype, last: bool) -> Tensor:
+        return _permute(weight, index, back, side, dtype, last)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        _remember(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return _adjoint(ctx, grads[0])
+
+
+class _PermutedUnderTransforms(_PermutedTraced):
+    """The same for torch.func."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
-        (index,) = ctx.saved_tensors
-        return _permute(tangents[0], index, *ctx.options)
+        return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
 
 
-def _permute(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, channels_last: bool) -> Tensor:
+def _remember(ctx: Any, inputs: tuple[Any, ...]) -> None:
+    weight, index, back, *ctx.options = inputs
+    ctx.own = weight.dtype
+    ctx.save_for_backward(index, back)
+    ctx.save_for_forward(index, back)
+
+
+def _adjoint(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    _, back = ctx.saved_tensors
+    order, size = back.shape
+    grad = grad.reshape(grad.shape[0] // order, order, -1, size)
+    return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
+
+
+def _permute(
+    weight: Tensor,
+    index: Tensor,
+    back: Tensor,  # noqa: ARG001 - of the adjoint
+    side: int,
+    dtype: torch.dtype,
+    channels_last: bool,
+) -> Tensor:
     """Filters in their final order and layout by one gather, which is faster than index_select and a copy."""
     (out, inner, size), order, pixels = weight.shape, len(index), side**2
     if channels_last:  # [o, g and p, i, h] instead of [o, g, i, h and p]
@@ -250,6 +308,8 @@ def _permute(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, chann
 
 def working_dtype(weight: Tensor) -> torch.dtype:
     """The dtype in which a convolution with these weights runs: autocast's where it is on, else their own."""
+    if not isinstance(weight, Tensor):  # a symbolic trace
+        return weight.dtype
     device = weight.device.type
     if weight.dtype == torch.float32 and device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)

@@ -74,7 +74,8 @@ class _ByField(ConstantModule):
             squares = x.unflatten(1, (len(self.field_type.fields), -1)).square().sum(2)
         else:
             squares = torch.einsum("fc,bchw->bfhw", self.members.to(x.dtype), x.square())
-        return (squares + torch.finfo(x.dtype).tiny).sqrt()
+        dtype = x.dtype if isinstance(x, Tensor) else self.members.dtype  # a symbolic trace has none yet
+        return (squares + torch.finfo(dtype).tiny).sqrt()
 
     def spread(self, per_field: Tensor) -> Tensor:
         """Repeat one number per field over the field's channels."""
@@ -220,10 +221,11 @@ class FourierNonlinearity(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)
+        count, size = self.evaluate.shape
         evaluate = self.evaluate.to(x.dtype)
-        fields = x.unflatten(1, (-1, evaluate.shape[1]))
-        signal = self.function(torch.einsum("nc,bfchw->bfnhw", evaluate, fields))
-        return torch.einsum("nc,bfnhw->bfchw", evaluate, signal).flatten(1, 2) / len(evaluate)
+        fields = x.unflatten(-3, (-1, size))
+        signal = self.function(torch.einsum("nc,...chw->...nhw", evaluate, fields))
+        return torch.einsum("nc,...nhw->...chw", evaluate, signal).flatten(-4, -3) / count
 
     def extra_repr(self) -> str:
         return f"{self.field_type!r}, max_frequency={self.max_frequency}, samples={self.samples}"

@@ -6,9 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import check_group, whole
+from equisym.nn.expanded_conv import is_channels_last
 
 
 class GroupBatchNorm2d(nn.Module):
@@ -17,13 +20,16 @@ class GroupBatchNorm2d(nn.Module):
     .. math:: y(g, x) = \gamma\,\frac{f(g, x) - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
     with mu and sigma^2 over the batch, the pixels x and the elements g of ``group``, one of each for a field, so that
-    the layer commutes with every permutation of the elements.
+    the layer commutes with every permutation of the elements. The maps keep their layout, channels_last or not; on a
+    GPU the statistics are taken per channel and then pooled, which gives every processor work.
 
     Args:
         fields: number of regular fields; the input has ``fields * group.order`` channels.
         group: the point group.
         eps: added to the variance.
         momentum: weight of the newest batch in the running averages.
+        device: where to make the parameters.
+        dtype: of the parameters.
 
     Shape:
         ``(B, fields * order, H, W)`` -> the same.
@@ -36,75 +42,150 @@ class GroupBatchNorm2d(nn.Module):
     torch.Size([3, 8, 5, 5])
     """
 
-    def __init__(self, fields: int, *, group: PointGroup, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        fields: int,
+        *,
+        group: PointGroup,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         check_group(group)
-        if fields < 1:
-            raise ValueError(f"fields must be at least 1 (got {fields})")
-        self.fields, self.group = fields, group
-        self.norm = nn.BatchNorm3d(fields, eps, momentum)  # a submodule, so that a synchronised norm can replace it
+        self.fields, self.group = whole("fields", fields), group
+        # a child, so that its synchronised form can replace it
+        self.norm = nn.BatchNorm3d(fields, eps, momentum, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = self.fields * self.group.order
-        if x.shape[1] != channels:
+        channels, order, norm = self.fields * self.group.order, self.group.order, self.norm
+        if isinstance(x, Tensor) and x.shape[-3] != channels:  # a symbolic trace has no shape yet
             raise ValueError(
-                f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[1]})"
+                f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[-3]})"
             )
-        if x.is_cuda and self.training and type(self.norm) is nn.BatchNorm3d and not torch.compiler.is_compiling():
-            return self._on_cuda(x, self.norm)
-        y = self.norm(x.unflatten(1, (self.fields, self.group.order))).flatten(1, 2)
-        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
-            y = y.contiguous(memory_format=torch.channels_last)  # the norm's own layout is channels first
-        return y
+        if not self.training:
+            single = isinstance(x, Tensor) and x.ndim == 3
+            y = functional.batch_norm(x.unsqueeze(0) if single else x, *self._per_channel(), eps=norm.eps)
+            return y.squeeze(0) if single else y
+        if type(norm) is nn.BatchNorm3d and isinstance(x, Tensor) and not torch.compiler.is_compiling() and x.numel():
+            norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
+            momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum  # pyright: ignore
+            averages = norm.running_mean, norm.running_var
+            function = _PooledBatchNorm if x.is_cuda else _BatchNormOfView
+            return function.apply(x, norm.weight, norm.bias, *averages, momentum, norm.eps, order)
+        return norm(x.unflatten(1, (self.fields, order))).flatten(1, 2)
 
-    def _on_cuda(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:
-        """The same in training on a GPU, in either layout; torch's kernel has only one block of threads per field."""
-        y, mean, variance = _NormOverGroup.apply(x, norm.weight, norm.bias, norm.eps)
-        count = x.numel() // self.fields
-        with torch.no_grad():
-            for running, new in ((norm.running_mean, mean), (norm.running_var, variance * (count / (count - 1)))):
-                running.lerp_(new.to(running.dtype), norm.momentum)
-            norm.num_batches_tracked.add_(1)
-        return y
+    def _per_channel(self) -> tuple[Tensor, ...]:
+        """Running mean and variance, scale and shift, each repeated for the elements of its field."""
+        names = ("running_mean", "running_var", "weight", "bias")
+        return tuple(getattr(self.norm, name).repeat_interleave(self.group.order) for name in names)
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:
         """The same function as an ordinary :class:`torch.nn.BatchNorm2d` (running statistics)."""
         plain = nn.BatchNorm2d(self.fields * self.group.order, self.norm.eps, self.norm.momentum)
         plain.to(self.norm.weight)
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            getattr(plain, name).copy_(getattr(self.norm, name).repeat_interleave(self.group.order))
+        for name, values in zip(("running_mean", "running_var", "weight", "bias"), self._per_channel(), strict=True):
+            getattr(plain, name).copy_(values)
         return plain.train(self.training)
 
     def extra_repr(self) -> str:
         return f"{self.fields}, group={self.group!r}"
 
 
-class _NormOverGroup(torch.autograd.Function):
-    """Normalise fields with the kernels of synchronised batch norm, with group elements in place of processes."""
+class _BatchNormOfView(torch.autograd.Function):
+    """Training-mode batch norm of fields in place of channels, by torch's own kernel on a view of the maps.
+
+    As one function its answer is no view, so that a ReLU in place behind it costs autograd no copies.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        fields, order = len(weight), x.shape[1] // len(weight)
-        if not x.is_contiguous(memory_format=torch.channels_last):
-            x = x.contiguous()
-        means, deviations = (values.view(fields, order) for values in torch.batch_norm_stats(x, eps))
-        mean = means.mean(1)
-        variance = (deviations**-2 - eps + (means - mean[:, None]).square()).mean(1).clamp_(min=0)
-        each = [v.repeat_interleave(order) for v in (weight, bias, mean, (variance + eps).rsqrt())]
-        ctx.save_for_backward(x, each[0], each[2], each[3])
-        ctx.order = order
-        ctx.mark_non_differentiable(mean, variance)
-        return torch.batch_norm_elemt(x, *each, eps), mean, variance
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        momentum: float,
+        eps: float,
+        order: int,
+    ) -> Tensor:
+        x = _dense(x, is_channels_last(x))
+        rows = _rows(x, order)
+        y, mean, invstd = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
+        out = _rows(y, order), mean, invstd
+        torch.native_batch_norm(rows, weight, bias, running_mean, running_var, True, momentum, eps, out=out)
+        ctx.save_for_backward(x, weight, mean, invstd)
+        ctx.eps, ctx.order = eps, order
+        return y
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        x, weight, mean, deviation = ctx.saved_tensors
-        last = x.is_contiguous(memory_format=torch.channels_last)
-        dy = grads[0].contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-        sums = torch.batch_norm_backward_reduce(dy, x, mean, deviation, weight, True, True, True)
-        of_fields = [total.view(-1, ctx.order).sum(1) for total in sums]
-        shared = [total.repeat_interleave(ctx.order) for total in of_fields[:2]]
-        count = torch.full((1,), x.numel() // len(of_fields[0]), dtype=torch.int32, device=x.device)
-        dx = torch.batch_norm_backward_elemt(dy, x, mean, deviation, weight, *shared, count)
-        return dx, of_fields[2], of_fields[3], None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, invstd = ctx.saved_tensors
+        rows, grad = _rows(x, ctx.order), _rows(_dense(grads[0], is_channels_last(x)), ctx.order)
+        found = torch.ops.aten.native_batch_norm_backward(
+            grad, rows, weight, None, None, mean, invstd, True, ctx.eps, [True, True, True]
+        )
+        return _maps(found[0], x), found[1], found[2], *(None,) * 5
+
+
+def _rows(x: Tensor, order: int) -> Tensor:
+    """Maps with the fields on the second axis, whatever their layout, without a copy."""
+    if is_channels_last(x):
+        return x.permute(0, 2, 3, 1).unflatten(-1, (-1, order)).flatten(0, 2)
+    return x.unflatten(1, (-1, order))
+
+
+def _maps(rows: Tensor, like: Tensor) -> Tensor:
+    """Back from rows to maps."""
+    if is_channels_last(like):
+        return rows.view(like.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+    return rows.flatten(1, 2)
+
+
+class _PooledBatchNorm(torch.autograd.Function):
+    """Training-mode batch norm with statistics pooled over the group, by the GPU kernels of synchronised batch norm.
+
+    Those kernels measure each channel, pool the figures of several workers, and normalise each channel. Here the
+    elements of the group take the part of the workers. Both layouts are read and written as they are.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        momentum: float,
+        eps: float,
+        order: int,
+    ) -> Tensor:
+        x = _dense(x, is_channels_last(x))
+        count = x.numel() // x.shape[1]
+        each = (v.view(-1, order).T.contiguous() for v in torch.batch_norm_stats(x, eps))
+        counts = torch.full((order,), count, dtype=running_mean.dtype, device=x.device)
+        pooled = torch.batch_norm_gather_stats_with_counts(x, *each, running_mean, running_var, momentum, eps, counts)
+        mean, invstd, scale, shift = torch.stack((*pooled, weight, bias)).repeat_interleave(order, 1)
+        ctx.save_for_backward(x, mean, invstd, scale)
+        ctx.order, ctx.count = order, count * order
+        return torch.batch_norm_elemt(x, scale, shift, mean, invstd, eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, invstd, scale = ctx.saved_tensors
+        grad = _dense(grads[0], is_channels_last(x))
+        figures = torch.batch_norm_backward_reduce(grad, x, mean, invstd, scale, True, True, True)
+        pooled = torch.stack(figures).view(4, -1, ctx.order).sum(2)
+        sum_dy, sum_dy_xmu = pooled[:2].repeat_interleave(ctx.order, 1)
+        count = torch.full((1,), ctx.count, dtype=torch.int32, device=x.device)
+        dx = torch.batch_norm_backward_elemt(grad, x, mean, invstd, scale, sum_dy, sum_dy_xmu, count)
+        return dx, pooled[2], pooled[3], *(None,) * 5
+
+
+def _dense(x: Tensor, channels_last: bool) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

@@ -1,13 +1,15 @@
-"""Changes of resolution that commute with the pixel grid's symmetries: blur pooling, norm pooling, up-sampling."""
+"""Changes of resolution that commute with the pixel grid's symmetries: blur and norm pooling, up-sampling, a mask."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equisym.nn.arguments import whole
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType
 from equisym.nn.nonlinearity import _ByField
@@ -51,8 +53,8 @@ class BlurPool2d(ConstantModule):
         self.register_constant("window", (window / window.sum())[None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        window = self.window.to(x.dtype).expand(x.shape[1], 1, -1, -1)
-        return functional.conv2d(x, window, stride=self.stride, padding=window.shape[-1] // 2, groups=x.shape[1])
+        window = self.window.to(x.dtype).expand(x.shape[-3], 1, -1, -1)
+        return functional.conv2d(x, window, stride=self.stride, padding=window.shape[-1] // 2, groups=x.shape[-3])
 
     def extra_repr(self) -> str:
         return f"{self.stride}, sigma={self.sigma:g}"
@@ -114,32 +116,100 @@ class FieldMagnitude2d(_ByField):
         return self.norms(x)
 
 
-class Upsample2d(nn.Module):
-    """Bilinear up-sampling that keeps the corner pixels in the corners; it undoes the size change of stride-2 layers.
+class MaxBlurPool2d(nn.Sequential):
+    """The greatest value of each window at every pixel, then a low-pass filter that keeps every ``stride``-th pixel.
+
+    A maximum that steps picks other pixels when the image is turned a little or moved; this one does not.
 
     Args:
-        factor: new distances in old pixels: H becomes (H - 1) * factor + 1.
+        kernel_size: side of the window, odd.
+        stride: step of the filter.
+        sigma: width of the filter, as :class:`BlurPool2d` takes it.
 
     Shape:
-        ``(B, C, H, W)`` -> ``(B, C, (H - 1) * factor + 1, (W - 1) * factor + 1)``.
+        ``(B, C, H, W)`` -> ``(B, C, (H - 1) // stride + 1, (W - 1) // stride + 1)`` with C channels that
+        the group permutes.
 
     Raises:
-        ValueError: at construction if the factor is not positive.
+        ValueError: at construction for an even window, or if a size is not positive.
 
     >>> import torch
-    >>> Upsample2d(2)(torch.ones(1, 1, 5, 5)).shape
-    torch.Size([1, 1, 9, 9])
+    >>> MaxBlurPool2d(3, 2)(torch.ones(1, 3, 9, 9)).shape
+    torch.Size([1, 3, 5, 5])
+
+    Source: Zhang, Making Convolutional Networks Shift-Invariant Again (2019), section 3.
     """
 
-    def __init__(self, factor: int = 2) -> None:
+    def __init__(self, kernel_size: int = 3, stride: int = 2, *, sigma: float | None = None) -> None:
+        if whole("kernel_size", kernel_size) % 2 == 0:
+            raise ValueError(f"kernel_size must be odd (got {kernel_size}): use {kernel_size + 1}")
+        super().__init__(nn.MaxPool2d(kernel_size, 1, kernel_size // 2), BlurPool2d(stride, sigma=sigma))
+
+
+class Upsample2d(nn.Module):
+    """Bilinear up-sampling that keeps the corner pixels in the corners, and so every symmetry of the square.
+
+    Args:
+        factor: new distances in old pixels: H becomes (H - 1) * factor + 1, which undoes layers of that stride at exact
+            sizes.
+        size: the side of the new map instead, or both sides, such as those of the map that it is added to.
+
+    Shape:
+        ``(B, C, H, W)`` -> ``(B, C, (H - 1) * factor + 1, (W - 1) * factor + 1)``, or ``(B, C, *size)``.
+
+    Raises:
+        ValueError: at construction if the factor or the size is not positive.
+
+    >>> import torch
+    >>> Upsample2d(2)(torch.ones(1, 1, 5, 5)).shape, Upsample2d(size=64)(torch.ones(1, 1, 32, 32)).shape
+    (torch.Size([1, 1, 9, 9]), torch.Size([1, 1, 64, 64]))
+    """
+
+    def __init__(self, factor: int = 2, *, size: int | tuple[int, int] | None = None) -> None:
         super().__init__()
-        if factor < 1:
-            raise ValueError(f"factor must be at least 1 (got {factor})")
-        self.factor = factor
+        self.factor = whole("factor", factor)
+        self.size = size if isinstance(size, tuple) or size is None else (size, size)
+        for side in self.size or ():
+            whole("size", side)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = [(side - 1) * self.factor + 1 for side in x.shape[-2:]]
-        return functional.interpolate(x, size, mode="bilinear", align_corners=True)
+        size = self.size or (self.factor * (x.shape[-2] - 1) + 1, self.factor * (x.shape[-1] - 1) + 1)
+        single = isinstance(x, Tensor) and x.ndim == 3
+        y = functional.interpolate(x.unsqueeze(0) if single else x, size, mode="bilinear", align_corners=True)
+        return y.squeeze(0) if single else y
 
     def extra_repr(self) -> str:
-        return str(self.factor)
+        return str(self.factor) if self.size is None else f"size={self.size}"
+
+
+class DiscMask2d(nn.Module):
+    """Sets what lies outside the disc in the square to zero, softly: corners leave the image when it is turned.
+
+    Args:
+        margin: pixels between the disc and the border.
+        sigma: width of the soft edge in pixels.
+
+    Shape:
+        ``(B, C, H, W)`` -> the same.
+
+    >>> import torch
+    >>> DiscMask2d()(torch.ones(1, 1, 9, 9))[0, 0, 0, 0] < 0.1
+    tensor(True)
+    """
+
+    def __init__(self, margin: float = 0.0, *, sigma: float = 1.0) -> None:
+        super().__init__()
+        if margin < 0 or sigma <= 0:
+            raise ValueError(f"margin must be at least 0 and sigma positive (got {margin} and {sigma})")
+        self.margin, self.sigma = margin, sigma
+
+    def forward(self, x: Tensor) -> Tensor:
+        row = torch.ones_like(x[..., :1], dtype=torch.float32).cumsum(-2)
+        column = torch.ones_like(x[..., :1, :], dtype=torch.float32).cumsum(-1)
+        row, column = row - row.mean(-2, keepdim=True), column - column.mean(-1, keepdim=True)
+        edge = torch.minimum(row.amax(-2, keepdim=True), column.amax(-1, keepdim=True)) - self.margin
+        beyond = ((row.square() + column.square()).sqrt() - edge).clamp_min(0) / self.sigma
+        return x * torch.exp(-beyond.square()).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{self.margin:g}, sigma={self.sigma:g}"

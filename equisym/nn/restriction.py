@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
 from equisym.nn.arguments import check_group
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
+
+
+def coset_order(group: PointGroup, subgroup: PointGroup, *, left: bool) -> NDArray[np.int64]:
+    """The elements of a group coset by coset: rows g K of left cosets, or H t of right ones, by their least elements.
+
+    Returns:
+        Elements, (number of cosets, order of the subgroup); within a row the subgroup's elements run in their order.
+    """
+    step = group.n // subgroup.n
+    members = [step * (h % subgroup.n) + group.n * (h // subgroup.n) for h in range(subgroup.order)]
+    cosets = group.product_table[:, members] if left else group.product_table[members].T  # [t, h] = t h or h t
+    _, first = np.unique(cosets.min(1), return_index=True)
+    return cosets[np.sort(first)]
 
 
 class RestrictRegular2d(ConstantModule):
@@ -47,17 +61,13 @@ class RestrictRegular2d(ConstantModule):
             raise ValueError(f"{to} is not a subgroup of {group}: cannot restrict its fields to it")
         self.fields, self.group, self.to_group = fields, group, to
         self.out_fields = fields * group.order // to.order
-        step = group.n // to.n
-        members = [step * (h % to.n) + group.n * (h // to.n) for h in range(to.order)]
-        cosets = group.product_table[members].T  # [t, h] = h t
-        _, first = np.unique(cosets.min(1), return_index=True)
-        order = (np.arange(fields)[:, None] * group.order + cosets[np.sort(first)].ravel()).ravel()
+        order = (np.arange(fields)[:, None] * group.order + coset_order(group, to, left=False).ravel()).ravel()
         self.register_constant("order", order)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] != len(self.order):
-            raise ValueError(f"input must have {len(self.order)} channels (got {x.shape[1]})")
-        return x.index_select(1, self.order)
+        if isinstance(x, Tensor) and x.shape[-3] != len(self.order):  # a symbolic trace has no shape yet
+            raise ValueError(f"input must have {len(self.order)} channels (got {x.shape[-3]})")
+        return x.index_select(-3, self.order)
 
     def extra_repr(self) -> str:
         return f"{self.fields}, group={self.group!r}, to={self.to_group!r}"

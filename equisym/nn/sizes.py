@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ def check_sizes(model: nn.Module, size: int, *, in_channels: int = 1, reach: int
         reach: how far to look for exact sizes.
 
     Raises:
-        ValueError: if the model cannot run at this size.
+        ValueError: if the model cannot run at this size, with the layer that stops, what it says, and sizes that work.
 
     >>> from equisym.groups import C
     >>> from equisym.nn import LiftConv2d
@@ -79,48 +80,55 @@ def check_sizes(model: nn.Module, size: int, *, in_channels: int = 1, reach: int
     (False, '0', (61, 65))
     """
     shadow = copy.deepcopy(model).eval().to("meta")
-    layers = _strided(shadow, size, in_channels)
-    if layers is None:
-        raise ValueError(
-            f"the model cannot run on {in_channels} x {size} x {size}: check in_channels, or use a larger size"
-        )
 
     def fits(n: int) -> bool:
-        found = _strided(shadow, n, in_channels)
-        return found is not None and all(layer.exact for layer in found)
+        layers, fault = _strided(shadow, n, in_channels)
+        return fault is None and all(layer.exact for layer in layers)
 
     below = next((n for n in range(size, max(0, size - reach), -1) if fits(n)), None)
     above = next((n for n in range(size + 1, size + reach) if fits(n)), None)
+    layers, fault = _strided(shadow, size, in_channels)
+    if fault is not None:
+        near = " and ".join(str(n) for n in (below, above) if n is not None)
+        advice = f"{near} work and are exact" if near else "no size near works: check in_channels"
+        raise ValueError(f"the model cannot run on {in_channels} x {size} x {size}: {fault}; {advice}")
     return SizeReport(size, tuple(layers), (below, above))
 
 
-def _strided(model: nn.Module, size: int, in_channels: int) -> list[LayerSize] | None:
+def _strided(model: nn.Module, size: int, in_channels: int) -> tuple[list[LayerSize], str | None]:
+    """What every strided layer does to this size, and what stopped the model, if anything did."""
     found: list[LayerSize] = []
+    running: list[str] = []
     hooks = []
     for name, module in model.named_modules():
-        stride = getattr(module, "stride", None)
-        if stride is None or isinstance(module, (nn.ConvTranspose2d,)) or "Transpose" in type(module).__name__:
-            continue
-
-        def note(module: nn.Module, args: tuple[Tensor, ...], _: object, name: str = name) -> None:
-            n = args[0].shape[-1]
-            step = _one(module.stride)
-            window = _one(getattr(module, "dilation", 1)) * (_one(getattr(module, "kernel_size", 1)) - 1) + 1
-            if step > 1:
-                rest = (n + 2 * _one(getattr(module, "padding", 0)) - window) % step
-                found.append(LayerSize(name, n, rest == 0))
-
-        hooks.append(module.register_forward_hook(note))
+        hooks.append(module.register_forward_pre_hook(lambda *_, name=name: running.append(name)))
+        hooks.append(module.register_forward_hook(partial(_note, found, name)))
+        hooks.append(module.register_forward_hook(lambda *_: (running.pop(), None)[1]))
     try:
         with torch.no_grad():
             dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
             model(torch.empty(1, in_channels, size, size, dtype=dtype, device="meta"))
-    except (RuntimeError, ValueError):
-        return None
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        return found, f"{running[-1] or type(model).__name__} says {str(error).splitlines()[0]!r}"
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return found, None
+
+
+def _note(found: list[LayerSize], name: str, module: nn.Module, args: tuple[Tensor, ...], _: object) -> None:
+    """Add a layer that strides, or that adds pixels on one side alone."""
+    stride = getattr(module, "stride", None)
+    if stride is None or not args or not isinstance(args[0], Tensor):
+        return
+    n, step = args[0].shape[-1], _one(stride)
+    if isinstance(module, nn.ConvTranspose2d) or getattr(module, "transposed", False) is True:
+        if _one(getattr(module, "output_padding", 0)):
+            found.append(LayerSize(name, n, exact=False))
+    elif step > 1:
+        window = _one(getattr(module, "dilation", 1)) * (_one(getattr(module, "kernel_size", 1)) - 1) + 1
+        rest = (n + 2 * _one(getattr(module, "padding", 0)) - window) % step
+        found.append(LayerSize(name, n, exact=rest == 0))
 
 
 def _one(value: object) -> int:

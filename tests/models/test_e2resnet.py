@@ -87,3 +87,31 @@ def test_registry():
         build("e2resnet", depth=3)
     with pytest.raises(ValueError, match="timm has no model 'resnet5000'"):
         build("timm/resnet5000")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [
+        ("e2resnet18", {"width": 1, "pool": "max"}, 64),
+        ("e2resnet18", {"width": 1, "pool": "max"}, 224),
+        ("e2resnet50", {"width": 1, "pool": "max", "group": "C4"}, 64),
+        ("e2resnet", {"width": 2}, 64),
+        ("e2resnet", {"width": 2, "conv": "separable"}, 40),
+        ("e2wideresnet", {"width": 1, "depth": 10}, 32),
+    ],
+    ids=str,
+)
+def test_even_kernels_make_even_sizes_exact(name, options, size):
+    torch.manual_seed(0)
+    model = randomised(build(name, exact_at=size, **options)).double()
+    assert model.nearest_exact_size(size) == size
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        x = torch.rand(1, 1, size, size, dtype=torch.float64)
+        assert equivariance_error(model, x, group=model.group, output="invariant") < 1e-10
+
+
+def test_a_size_that_no_layout_makes_exact():
+    with pytest.raises(ValueError, match="0 or 1 modulo 32 .got 100.: use 96 or 97"):
+        build("e2resnet18", exact_at=100)
+    assert build("e2resnet18", width=1, exact_at=225).nearest_exact_size(224) == 225

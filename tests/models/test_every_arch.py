@@ -20,6 +20,8 @@ SMALL = {
     "e2resnet50": {"width": 1},
     "e2wideresnet": {"width": 1, "depth": 10},
     "e2densenet": {"growth": 2, "layers": [1, 2]},
+    "e2vit": {"width": 4, "depth": 1, "heads": 2},
+    "e2convnext": {"width": [2, 4], "depths": [1, 1]},
     "rkcnn": {"width": 2, "kernel_size": 3},
     "msrnet": {"width": 1, "kernel_size": 3, "group": "C4"},
     "filternet": {"filters": 1, "kernel_size": 5, "width": 2},
@@ -29,6 +31,7 @@ SMALL = {
     "densenet161": {"growth_rate": 4, "block_config": [1, 1]},
     "xcit_small_12_p8_224": {"depth": 1, "embed_dim": 32, "num_heads": 2},
 }
+EVEN = ("xcit_small_12_p8_224", "e2vit", "e2convnext")  # patches want multiples, not one pixel more
 OTHERS = [
     ("e2resnet", {"width": 2, "conv": kind, "group": group})
     for kind, group in [
@@ -74,7 +77,7 @@ def test_every_architecture_is_in_the_contract():
 @pytest.mark.parametrize(("name", "options"), [*SMALL.items(), *OTHERS], ids=str)
 def test_contract(name, options, tmp_path):
     torch.manual_seed(0)
-    size = 64 if name.startswith("xcit") else 65
+    size = 64 if name in EVEN else 65
     x, labels = images(name, 4, size), torch.tensor([0, 5, 10, 16])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -110,7 +113,7 @@ def test_onnx(name, options, tmp_path):
     import onnxruntime
 
     torch.manual_seed(0)
-    size = 32 if name.startswith("xcit") else 33
+    size = 32 if name in EVEN else 33
     model = randomised(build(name, **options))
     x = seen(model, images(name, 2, size))
     torch.onnx.export(model.to_plain(), (x,), tmp_path / "model.onnx", dynamo=True, verbose=False)

@@ -13,6 +13,7 @@ from equisym.groups import O2, SO2, C, D, Group, PointGroup, irrep, irreps, quot
 from equisym.nn import (
     BlurPool2d,
     CorrelationPool2d,
+    DiscMask2d,
     FieldBatchNorm2d,
     FieldDropout2d,
     FieldGroupNorm2d,
@@ -29,6 +30,7 @@ from equisym.nn import (
     GroupPool2d,
     GroupResidualBlock,
     LiftConv2d,
+    MaxBlurPool2d,
     NormMaxPool2d,
     NormNonlinearity,
     OrbitConv2d,
@@ -67,7 +69,6 @@ class Case:
     train: bool = False
     checks_channels: bool = True
     names_group: bool = True
-    traced: tuple[str, ...] = ()
     finer: bool = False
 
 
@@ -154,8 +155,20 @@ def fourier(group: Group) -> Made:
     return layer, layer.field_type, layer.field_type
 
 
-def steerable(layer: type[nn.Module], **options) -> Callable[[Group], Made]:
-    return lambda g: (layer(mixed(g), mixed(g), 3, **options), mixed(g), mixed(g))
+def steerable(layer: type[nn.Module], kernel_size: int = 3, **options) -> Callable[[Group], Made]:
+    return lambda g: (layer(mixed(g), mixed(g), kernel_size, **options), mixed(g), mixed(g))
+
+
+def pooled_to(group: PointGroup) -> Made:
+    """From D_n to C_n: mirrors pooled, turns kept."""
+    inner = C(group.n)
+    layer = GroupPool2d(group=group, to=inner)
+    return layer, reg(group, 2).restrict(inner), layer.out_type(2)
+
+
+def pooled_over(group: PointGroup) -> Made:
+    layer = GroupPool2d(group=group, over=D(1) if group.mirrors else C(group.n // 2 or 1), reduce="mean")
+    return layer, reg(group, 2), layer.out_type(2)
 
 
 def same(layer: Callable[[Group], nn.Module], of: Callable[[Group], FieldType]) -> Callable[[Group], Made]:
@@ -164,6 +177,57 @@ def same(layer: Callable[[Group], nn.Module], of: Callable[[Group], FieldType]) 
 
 CASES = (
     Case("LiftConv2d", lambda g: (LiftConv2d(2, 3, 3, group=g, padding=1), scalars(g, 2), reg(g, 3))),
+    *(
+        Case(
+            f"LiftConv2d-padding-{mode}",
+            lambda g, mode=mode: (LiftConv2d(2, 3, 3, group=g, padding=2, padding_mode=mode), scalars(g, 2), reg(g, 3)),
+            groups=ON_GRID,
+        )
+        for mode in ("circular", "reflect", "replicate")
+    ),
+    Case(
+        "LiftConv2d-even",
+        lambda g: (LiftConv2d(2, 3, 4, group=g, stride=2, padding=1), scalars(g, 2), reg(g, 3)),
+        groups=ON_GRID,
+        size=8,
+    ),
+    Case(
+        "GroupConv2d-even",
+        lambda g: (GroupConv2d(2, 3, 2, group=g, stride=2), reg(g, 2), reg(g, 3)),
+        groups=ON_GRID,
+        size=8,
+    ),
+    Case(
+        "GroupConv2d-periodic",
+        lambda g: (GroupConv2d(2, 3, 3, group=g, padding="same", padding_mode="circular"), reg(g, 2), reg(g, 3)),
+        groups=ON_GRID,
+    ),
+    Case(
+        "GroupConvTranspose2d-even",
+        lambda g: (GroupConvTranspose2d(2, 2, 4, group=g, stride=2, padding=1, groups=2), reg(g, 2), reg(g, 2)),
+        groups=ON_GRID,
+        size=4,
+    ),
+    Case(
+        "SteerableConv2d-even", steerable(SteerableConv2d, stride=2, padding=1, kernel_size=4), groups=ON_GRID, size=8
+    ),
+    Case("GroupPool2d-to", pooled_to, groups=(D(1), D(2), D(4)), checks_channels=False),
+    Case("GroupPool2d-over", pooled_over, groups=ON_GRID, checks_channels=False),
+    Case(
+        "MaxBlurPool2d",
+        same(lambda _: MaxBlurPool2d(3, 2), permuted),
+        groups=ON_GRID,
+        checks_channels=False,
+        names_group=False,
+    ),
+    Case("DiscMask2d", same(lambda _: DiscMask2d(), mixed), groups=ON_GRID, checks_channels=False, names_group=False),
+    Case(
+        "Upsample2d-size",
+        same(lambda _: Upsample2d(size=8), mixed),
+        groups=ON_GRID,
+        checks_channels=False,
+        names_group=False,
+    ),
     Case(
         "LiftConv2d-5-stride2", lambda g: (LiftConv2d(1, 2, 5, group=g, stride=2, padding=2), scalars(g, 1), reg(g, 2))
     ),
@@ -192,12 +256,10 @@ CASES = (
     Case(
         "SeparableGroupConv2d",
         lambda g: (SeparableGroupConv2d(2, 3, 3, group=g, padding=1), reg(g, 2), reg(g, 3)),
-        traced=("SeparableGroupConv2d",),
     ),
     Case(
         "GroupResidualBlock",
         lambda g: (GroupResidualBlock(2, 3, group=g, stride=2), reg(g, 2), reg(g, 3)),
-        traced=("GroupResidualBlock",),
     ),
     Case("GroupBatchNorm2d", same(lambda g: GroupBatchNorm2d(3, group=g), lambda g: reg(g, 3))),
     Case(
@@ -237,22 +299,16 @@ CASES = (
         "FieldInstanceNorm2d",
         same(lambda g: FieldInstanceNorm2d(mixed(g)), mixed),
         groups=ALL,
-        traced=("FieldInstanceNorm2d",),
     ),
     Case(
         "FieldGroupNorm2d",
         same(lambda g: FieldGroupNorm2d(2, mixed(g) + mixed(g)), lambda g: mixed(g) + mixed(g)),
         groups=ALL,
-        traced=("FieldGroupNorm2d",),
     ),
-    Case(
-        "FieldLayerNorm2d", same(lambda g: FieldLayerNorm2d(mixed(g)), mixed), groups=ALL, traced=("FieldLayerNorm2d",)
-    ),
+    Case("FieldLayerNorm2d", same(lambda g: FieldLayerNorm2d(mixed(g)), mixed), groups=ALL),
     Case("FieldDropout2d", same(lambda g: FieldDropout2d(mixed(g)), mixed), groups=ALL),
     Case("PointwiseNonlinearity", same(lambda g: PointwiseNonlinearity(permuted(g)), permuted), names_group=False),
-    Case(
-        "NormNonlinearity", same(lambda g: NormNonlinearity(mixed(g)), mixed), groups=ALL, traced=("NormNonlinearity",)
-    ),
+    Case("NormNonlinearity", same(lambda g: NormNonlinearity(mixed(g)), mixed), groups=ALL),
     Case("GatedNonlinearity", gated, groups=ALL),
     Case("FourierNonlinearity", fourier, groups=ALL),
     Case("NormMaxPool2d", same(lambda g: NormMaxPool2d(mixed(g), 3, 2), mixed), groups=ALL),
@@ -277,7 +333,6 @@ CASES = (
         lambda g: (SymmetryFilter2d(2, 3, 3, kind="rotation", order=g.n), scalars(g, 2), scalars(g, 3)),
         groups=(C(2), C(3), C(4), C(6), C(8)),
         names_group=False,
-        traced=("SymmetryFilter2d",),
     ),
 )
 

@@ -13,10 +13,12 @@ from off_grid import OFF_GRID, committed, error
 from torch import nn
 
 from equisym.groups import C
+from equisym.nn import SymmetryCorrelation2d, to_plain
 
 PAIRS = [pytest.param(case, group, id=f"{case.name}-{group}") for case in CASES for group in groups_of(case)]
 TURNED = [p for p in PAIRS if p.values[1] in OFF_GRID]
 ONE_EACH = [pytest.param(case, groups_of(case)[-1], id=case.name) for case in CASES]
+TRACED = list(ONE_EACH)  # the other ones choose their way by the shape of the input
 ONE_EACH += [pytest.param(case, C(1), id=case.name) for case in OTHERS]
 
 
@@ -87,6 +89,35 @@ def test_copies_pickles_and_reloads_in_any_mode(case, group):
 
 
 @pytest.mark.parametrize(("case", "group"), ONE_EACH)
+@pytest.mark.parametrize("assign", [False, True], ids=["to_empty", "assign"])
+def test_built_on_the_meta_device_and_loaded(case, group, assign):
+    layer, _, _, x = made(case, group, torch.float32)
+    with torch.device("meta"):
+        shadow = case.make(group)[0]
+    assert all(t.device.type == "meta" for t in [*shadow.parameters(), *shadow.buffers()])
+    shadow = shadow if assign else shadow.to_empty(device="cpu")
+    shadow.load_state_dict(layer.state_dict(), assign=assign)
+    for name, values in shadow.named_buffers():
+        assert values.device.type == "cpu", name
+    with torch.no_grad():
+        torch.testing.assert_close(shadow.eval()(x), layer.eval()(x))
+        for module in shadow.modules():  # as loaders do that know nothing of constants
+            for name, values in list(module._buffers.items()):
+                if name in module._non_persistent_buffers_set:
+                    setattr(module, name, torch.empty_like(values).zero_())
+        torch.testing.assert_close(shadow(x), layer(x))
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_vmap_over_batches(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    stacked = torch.stack([x, 2 * x, x.flip(0)])
+    with torch.no_grad():
+        torch.testing.assert_close(torch.func.vmap(layer)(stacked), torch.stack([layer(part) for part in stacked]))
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
 def test_state_holds_parameters_and_running_statistics_only(case, group):
     layer, _, _ = case.make(group)
     known = {name for name, _ in layer.named_parameters()}
@@ -152,13 +183,21 @@ def test_compiles_in_one_piece(case, group):
 def test_plain_parts_give_the_same_answer(case, group):
     layer, _, _, x = made(case, group)
     layer.eval()
-    if not hasattr(layer, "to_plain"):
-        assert not list(layer.parameters()) or type(layer).__name__ in case.traced
+    if type(layer) is SymmetryCorrelation2d:
+        assert not list(layer.parameters()), "it chooses its way by the shape, and has nothing to fold"
         return
     with torch.no_grad():
-        plain = layer.to_plain()
+        plain = to_plain(layer)
         assert all(type(m).__module__.startswith("torch.") for m in plain.modules())
         torch.testing.assert_close(plain.eval()(x), layer(x))
+
+
+@pytest.mark.parametrize(("case", "group"), TRACED)
+def test_symbolic_trace_gives_the_same_answer(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.fx.symbolic_trace(layer)(x), layer(x))
 
 
 @pytest.mark.parametrize(("case", "group"), ONE_EACH)

@@ -53,6 +53,7 @@ def test_other_angles_are_exact_for_the_elements_that_keep_the_grid(group):
 @pytest.mark.parametrize("group", [C(4), D(4), D(3)], ids=str)
 def test_group_conv_is_its_definition(group):
     """y(g) = sum over h of conv(f(h), weight[g^-1 h] turned by g), written out with loops."""
+    torch.manual_seed(0)
     conv = GroupConv2d(2, 1, 3, group=group, bias=False).double()
     x = torch.randn(1, 2 * group.order, 7, 7, dtype=torch.float64)
     filters, _ = conv.filters()
@@ -205,3 +206,89 @@ def test_compiled_wide_layers_turn_the_input_and_exported_ones_leave_the_batch_f
     for batch in (1, 2, 40):
         x = torch.randn(batch, 128, 3, 3)
         torch.testing.assert_close(program(x), conv(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("group", "to"), [(C(4), C(2)), (D(4), C(4)), (D(4), D(2)), (C(6), C(3)), (D(6), C(2))], ids=str
+)
+def test_pooling_to_a_subgroup_keeps_its_elements_apart(group, to):
+    x = torch.randn(2, 3 * group.order, 4, 4, dtype=torch.float64)
+    pool = GroupPool2d(group=group, to=to)
+    y = pool(x)
+    assert y.shape[1] == 3 * to.order
+    torch.testing.assert_close(GroupPool2d(group=to)(y), GroupPool2d(group=group)(x))
+    step = group.n // to.n
+    for h in range(to.order):  # the same element of the larger group permutes the input
+        g = step * (h % to.n) + group.n * (h // to.n)
+        moved = x.unflatten(1, (3, -1))[:, :, group.regular_permutation(g)].flatten(1, 2)
+        expected = y.unflatten(1, (3, -1))[:, :, to.regular_permutation(h)].flatten(1, 2)
+        torch.testing.assert_close(pool(moved), expected)
+
+
+def test_pooling_to_and_over_are_told_apart():
+    assert repr(GroupPool2d(group=D(4), to=C(4))) == "GroupPool2d(group=D(4), to=C(4))"
+    with pytest.raises(ValueError, match="not both .got C4 and D1"):
+        GroupPool2d(group=D(4), to=C(4), over=D(1))
+    with pytest.raises(ValueError, match="C3 is not a subgroup of D4"):
+        GroupPool2d(group=D(4), to=C(3))
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3, 4, 6])
+@pytest.mark.parametrize("size", [7, 8, 9, 12])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_exact_exactly_where_the_stride_divides_what_is_left(kernel_size, size, padding):
+    layer = LiftConv2d(1, 2, kernel_size, group=D(4), stride=2, padding=padding).double()
+    error = equivariance_error(layer, torch.randn(1, 1, size, size).double(), group=D(4))
+    assert (error < 1e-10) == ((size + 2 * padding - kernel_size) % 2 == 0)
+
+
+def test_arguments_of_plain_convolutions():
+    layer = LiftConv2d(1, 2, (3, 3), group=D(4), padding="same", padding_mode="circular", dtype=torch.float64)
+    assert layer.weight.dtype == torch.float64
+    assert layer.extra_repr() == "1, 2, 3, group=D(4), padding=1, padding_mode='circular'"
+    x = torch.randn(1, 1, 6, 6, dtype=torch.float64)
+    torch.testing.assert_close(layer(x.roll((2, 1), (-2, -1))), layer(x).roll((2, 1), (-2, -1)))  # a torus
+    for arguments, message in (
+        ({"kernel_size": (3, 5)}, "two equal ones .got .3, 5."),
+        ({"kernel_size": 4, "padding": "same"}, "'same' needs stride 1 and an odd kernel"),
+        ({"padding": "full"}, "a number, 'same' or 'valid' .got 'full'"),
+        ({"padding_mode": "zero"}, "one of zeros, circular, reflect, replicate .got 'zero'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            LiftConv2d(1, 2, **{"kernel_size": 3, "group": D(4), **arguments})
+    for arguments in ({"kernel_size": "3"}, {"stride": 1.5}, {"dilation": None}, {"padding": True}):
+        with pytest.raises(TypeError, match="must be a whole number .got"):
+            LiftConv2d(1, 2, **{"kernel_size": 3, "group": D(4), **arguments})
+
+
+@pytest.mark.filterwarnings("ignore:.*jit.script:FutureWarning", "ignore:.*jit.script:DeprecationWarning")
+def test_gradients_of_the_expansion_are_those_of_scattering():
+    torch.manual_seed(0)
+    layer = GroupConv2d(2, 2, 3, group=D(4), padding=1).double()
+    order, index = 8, layer.kernel.index.view(8, -1)
+
+    def scattered(weight):
+        flat = weight.flatten(2)[:, None].expand(-1, order, -1, -1)
+        return flat.gather(3, index[None, :, None].expand(flat.shape)).reshape(16, 16, 3, 3)
+
+    for last in (False, True):
+        own = layer.kernel(layer.weight, channels_last=last)
+        torch.testing.assert_close(own, scattered(layer.weight))
+        assert own.is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+        weights = torch.randn_like(own)
+        found, right = (
+            torch.autograd.grad((f * weights).sum(), layer.weight)[0] for f in (own, scattered(layer.weight))
+        )
+        torch.testing.assert_close(found, right)
+    assert torch.autograd.gradcheck(lambda w: layer.kernel(w), layer.weight, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(lambda w: layer.kernel(w).square(), layer.weight)
+
+
+def test_autocast_casts_the_weights_not_the_filters():
+    layer = GroupConv2d(2, 2, 3, group=D(4))
+    with torch.autocast("cpu", torch.bfloat16):
+        filters, _ = layer.filters()
+        assert filters.dtype == torch.bfloat16
+        assert layer.to_plain().weight.dtype == torch.float32
+    filters.float().square().sum().backward()
+    assert layer.weight.grad.dtype == torch.float32

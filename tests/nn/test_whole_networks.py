@@ -17,6 +17,7 @@ from equisym.nn import (
     GatedNonlinearity,
     GroupBatchNorm2d,
     GroupConv2d,
+    GroupConvTranspose2d,
     GroupPool2d,
     LiftConv2d,
     NormNonlinearity,
@@ -64,6 +65,41 @@ def test_check_sizes_names_the_layer():
         assert check_sizes(build("e2resnet18", width=1), 224).nearest == (193, 225)
     with pytest.raises(ValueError, match="cannot run on 2 x 9 x 9"):
         check_sizes(network(C(4)), 9, in_channels=2)
+
+
+class UNet(nn.Module):
+    """One step down and up with a skip connection: by odd kernels, or by even ones."""
+
+    def __init__(self, kernel_size, output_padding=0):
+        super().__init__()
+        options = {"group": D(4), "stride": 2, "padding": 1}
+        self.lift = LiftConv2d(1, 2, 3, group=D(4), padding=1)
+        self.down = GroupConv2d(2, 2, kernel_size, **options)
+        self.up = GroupConvTranspose2d(2, 2, kernel_size, output_padding=output_padding, **options)
+        self.mix = GroupConv2d(4, 1, 1, group=D(4))
+        self.pool = GroupPool2d(group=D(4))
+
+    def forward(self, x):
+        x = self.lift(x)
+        return self.pool(self.mix(torch.cat([x, self.up(self.down(x))], 1)))
+
+
+def test_check_sizes_names_the_skip_connection_and_sizes_that_work():
+    with pytest.raises(ValueError, match=r"UNet says 'Sizes of tensors must match.*; 63 and 65 work and are exact"):
+        check_sizes(UNet(3), 64)
+    report = check_sizes(UNet(3, output_padding=1), 64)
+    assert (report.exact, report.broken_by) == (False, "down")
+    assert [layer.name for layer in report.layers] == ["down", "up"]
+    assert check_sizes(UNet(4), 64).exact
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_a_unet_with_even_kernels_is_exact_at_even_sizes(size):
+    torch.manual_seed(0)
+    model = UNet(4).double()
+    x = torch.randn(1, 1, size, size, dtype=torch.float64)
+    assert model(x).shape == x.shape
+    assert_equivariant(model, x, group=D(4), output="image")
 
 
 @pytest.mark.parametrize("group", [C(4), D(2), C(6), D(3)], ids=str)

@@ -1,0 +1,85 @@
+"""Every layer of the contract suite on a GPU against the CPU: answers and gradients, both layouts, autocast.
+
+python benchmarks/check_cuda.py [--out FILE]
+
+float64 throughout, so that a difference is a fault and not a rounding; prints one line for each fault, then the count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "nn"))
+from layer_cases import CASES, OTHERS
+
+from equisym.groups import C
+from equisym.nn import IsotypicLinear, IsotypicNonlinearity, IsotypicTransform
+
+
+def run(layer: nn.Module, x: Tensor) -> list[Tensor]:
+    """Answer, gradient of the input and of each parameter."""
+    x = x.clone(memory_format=torch.preserve_format).requires_grad_()
+    y = layer(x)
+    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device).view(y.shape)
+    found = torch.autograd.grad((y * weights).sum(), [x, *layer.parameters()], allow_unused=True)
+    return [t.double().cpu() for t in (y.detach(), *found) if t is not None]
+
+
+def irreps(group) -> nn.Module:
+    """The layers on irreps in a row, on vectors."""
+    layers = [IsotypicTransform(group=group), IsotypicLinear(3, 5, group=group), IsotypicNonlinearity(group=group)]
+    return nn.Sequential(*layers, IsotypicTransform(group=group, inverse=True))
+
+
+def main() -> None:
+    """Compare, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="file for the lines")
+    args = parser.parse_args()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    lines, count = [], 0
+    cases = [(case, case.groups[-1]) for case in CASES] + [(case, C(1)) for case in OTHERS]
+    jobs = []
+    for case, group in cases:
+        torch.manual_seed(0)
+        layer, in_type, _ = case.make(group)
+        jobs.append((f"{case.name} {group}", layer.double().train(case.train), in_type.size, case.size, 1e-9))
+    for group in {g for _, g in cases if hasattr(g, "order")}:  # the fused kernel works in float32
+        jobs.append((f"irreps {group}", irreps(group).double(), 3 * group.order, None, 1e-4))
+    for name, layer, channels, size, bound in jobs:
+        x = torch.randn(2, channels, *((size, size) if size else ()), dtype=torch.float64)
+        if "Dropout" in name:
+            layer.eval()
+        for layout in (torch.contiguous_format, torch.channels_last) if size else (torch.contiguous_format,):
+            count += 1
+            try:
+                right = run(layer.cpu(), x)
+                found = run(layer.cuda(), x.cuda().contiguous(memory_format=layout))
+                apart = max(
+                    ((a - b).abs().max() / b.abs().max().clamp_min(1e-6)).item()
+                    for a, b in zip(found, right, strict=True)
+                )
+                if not apart < bound:
+                    lines.append(f"{name} {layout}: {apart:.1e}")
+                if layout is torch.contiguous_format:
+                    with torch.autocast("cuda", torch.bfloat16):
+                        y = layer.float()(x.float().cuda())
+                    if not y.isfinite().all():
+                        lines.append(f"{name}: not finite in bf16")
+                    layer.double()
+            except Exception as error:
+                lines.append(f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}")
+                layer.double()
+    lines.append(f"{count} comparisons on {torch.cuda.get_device_name()}, torch {torch.__version__}")
+    print("\n".join(lines))
+    if args.out:
+        args.out.write_text("\n".join([*lines, ""]))
+
+
+if __name__ == "__main__":
+    main()

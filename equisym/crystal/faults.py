@@ -1,0 +1,229 @@
+"""Planar faults: a line across which the pattern is shifted by a part of its cell, or changes in brightness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equisym.crystal.lattice_search import Lattice
+from equisym.crystal.local_waves import Complex, flattened, local_waves, strongest_waves
+from equisym.crystal.shifts import Array
+
+Kind = Literal["none", "shift", "step", "shift and step"]
+
+
+@dataclass(frozen=True)
+class FaultLimits:
+    """What counts as a planar fault; set on the sweep of ``eval/domains.py``.
+
+    Attributes:
+        cells: standard deviation of the window, in cells.
+        points: along a side, at most.
+        waves: of the lattice, at most.
+        angles: of lines that are tried.
+        offsets: of lines at each angle.
+        least: part of the image on the smaller side.
+        loss: part of the waves' power that a single phase leaves unexplained, at least, if there is a shift.
+        sharp: part of that which two phases, one on either side, may leave.
+        shift: of the pattern, as a part of the cell's shorter vector, at least.
+        agree: correlation of the waves' phase jumps with those of one shift, at least.
+        step: in brightness, in standard deviations of the image, at least.
+        plain: part of the variation in brightness that a step may leave.
+        rough: part of what a quadratic trend leaves of it that a step may leave.
+    """
+
+    cells: float = 1.5
+    points: int = 24
+    waves: int = 8
+    angles: int = 24
+    offsets: int = 33
+    least: float = 0.12
+    loss: float = 0.06
+    sharp: float = 0.25
+    shift: float = 0.06
+    agree: float = 0.85
+    step: float = 0.3
+    plain: float = 0.35
+    rough: float = 0.7
+
+
+LIMITS = FaultLimits()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A line across an image on whose sides the pattern is shifted, or differs in brightness.
+
+    Attributes:
+        kind: "none", "shift", "step" (in brightness) or both.
+        point: of the line, x and y in pixels.
+        angle: of the line in degrees, 0 along x, from x to y, below 180.
+        shift: of the side to which (sin, -cos) of the angle points against the other, in parts of a and b, -1/2 to 1/2.
+        step: by how much that side is brighter, in standard deviations of the image.
+        kept: part of the waves' power that one phase on either side explains; 1 without noise.
+    """
+
+    kind: Kind
+    point: tuple[float, float] = (0.0, 0.0)
+    angle: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    step: float = 0.0
+    kept: float = 1.0
+
+    def __str__(self) -> str:
+        """In words; empty without a fault."""
+        line = f"a line at {self.angle:.0f} degrees through ({self.point[0]:.0f}, {self.point[1]:.0f})"
+        shift = f"shifted by ({self.shift[0]:.2f}, {self.shift[1]:.2f}) of the cell"
+        words = {
+            "none": "",
+            "shift": f"{shift} across {line}",
+            "step": f"a step in brightness across {line}",
+            "shift and step": f"{shift}, with a step in brightness, across {line}",
+        }
+        return words[self.kind]
+
+
+def find_fault(image: Tensor, lattice: Lattice) -> Fault:
+    r"""Look for one planar fault: an antiphase boundary, a stacking fault, the edge of a terrace.
+
+    The lattice's strongest waves are demodulated, :math:`A_k(c)`. Of all lines that part the image, the one is taken
+    on whose sides single phases explain most of their power,
+
+    .. math:: \sum_k \Big( \Big|\sum_{c \in +} A_k(c)\Big|^2 / n_+ + \Big|\sum_{c \in -} A_k(c)\Big|^2 / n_- \Big)
+
+    and is a fault if nearly all is explained that a single phase all over does not. The jumps of phase are those of one
+    shift. The same is done with the local mean, against a quadratic trend.
+
+    Args:
+        image: grey image, (H, W).
+        lattice: a short one that holds on either side.
+
+    >>> import torch
+    >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    >>> def wave(x): return torch.cos(torch.pi * x / 5)
+    >>> image = torch.where(x < 70, wave(x), wave(x + 3)) + wave(y)
+    >>> found = find_fault(image, Lattice(np.eye(2) * 10, np.zeros((2, 2)), 1.0, 160.0))
+    >>> print(found)
+    shifted by (-0.30, 0.00) of the cell across a line at 90 degrees through (67, 64)
+    """
+    side = float(np.sqrt(abs(np.linalg.det(lattice.basis))))
+    sigma = LIMITS.cells * side
+    x, y = (np.linspace(0, n - 1, int(np.clip(2 * n / sigma, 8, LIMITS.points))) for n in image.shape[::-1])
+    if lattice.repeats < 16:
+        return Fault("none")
+    k = strongest_waves(flattened(image), lattice.basis, LIMITS.waves)
+    q = np.concatenate((k, k[: len(k) // 2 + 1] + 0.5)) @ np.linalg.inv(lattice.basis)
+    waves = local_waves(flattened(image), q, x, y, sigma).reshape(len(q), -1)
+    noise = float((np.abs(waves[len(k) :]) ** 2).mean())
+    level = image.detach().float()
+    spread = float(level.std().clamp(min=1e-12))
+    mean = local_waves((level - level.mean()) / spread, np.zeros((1, 2)), x, y, 0.7 * sigma).real.reshape(1, -1)
+    lines = _Lines(x, y, (image.shape[1] - 1, image.shape[0] - 1))
+    shifted, stepped = _shift(waves[: len(k)], k, noise, lines, sigma), _step(mean, lines)
+    if shifted is not None:
+        which, shift, kept = shifted
+    elif stepped is not None:
+        which, shift, kept = stepped, (0.0, 0.0), 1.0
+    else:
+        return Fault("none")
+    kind: Kind = "step" if shifted is None else "shift" if stepped is None else "shift and step"
+    return Fault(kind, lines.point(which), lines.angle(which), shift, float(lines.jump(mean, which)[0]), kept)
+
+
+class _Lines:
+    """Lines that part a grid of points, and sums over their sides."""
+
+    def __init__(self, x: Array, y: Array, size: tuple[int, int]) -> None:
+        self.middle = np.array(size) / 2
+        turn = np.arange(LIMITS.angles) * np.pi / LIMITS.angles
+        normal = np.stack((np.sin(turn), -np.cos(turn)), -1)  # of a line along (cos, sin)
+        across = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2) - self.middle
+        self.across, self.coordinates = across, (across / self.middle).T
+        distance = across @ normal.T  # (points, angles)
+        reach = np.abs(normal) @ self.middle
+        part = np.linspace(-0.8, 0.8, LIMITS.offsets)
+        offset = reach[:, None] * part
+        above = distance.T[:, None] > offset[..., None]
+        self.above = above.reshape(-1, len(across)).astype(np.float32)
+        self.normal, self.offset = np.repeat(normal, LIMITS.offsets, 0), offset.ravel()
+        share = self.above.mean(1)
+        self.usable = np.minimum(share, 1 - share) >= LIMITS.least
+
+    def explained(self, values: NDArray[Any]) -> NDArray[np.floating]:
+        """Squares of the sums over either side by their numbers, of several fields (fields, points); (lines,)."""
+        count = self.above.sum(1)
+        first = values @ self.above.T
+        second = values.sum(1, keepdims=True) - first
+        rest = np.maximum(self.above.shape[1] - count, 1)
+        total = (np.abs(first) ** 2 / np.maximum(count, 1) + np.abs(second) ** 2 / rest).sum(0)
+        return np.where(self.usable, total, -np.inf)
+
+    def jump(self, values: NDArray[Any], which: int) -> NDArray[Any]:
+        """Mean above a line less that below."""
+        above = self.above[which]
+        return values @ above / above.sum() - values @ (1 - above) / (1 - above).sum()
+
+    def away(self, which: int, least: float) -> NDArray[np.bool_]:
+        """Which points are farther from a line than the windows reach; all, if too few are on either side."""
+        far = np.abs(self.across @ self.normal[which] - self.offset[which]) > least
+        sides = [(far & (self.above[which] == side)).sum() for side in (0, 1)]
+        return far if min(sides) >= 4 else np.ones_like(far)
+
+    def point(self, which: int) -> tuple[float, float]:
+        x, y = self.middle + self.normal[which] * self.offset[which]
+        return float(x), float(y)
+
+    def angle(self, which: int) -> float:
+        return float(np.degrees(np.arctan2(self.normal[which, 0], -self.normal[which, 1])) % 180)
+
+
+def _shift(
+    waves: Complex, k: NDArray[np.int64], noise: float, lines: _Lines, sigma: float
+) -> tuple[int, tuple[float, float], float] | None:
+    """The line across which phases jump, the shift that makes them, and how much of the power is explained."""
+    power = (np.abs(waves) ** 2).sum(0)
+    waves = waves / np.sqrt(np.maximum(power, 0.1 * np.median(power)))  # whatever the contrast
+    scale = float(np.median(power))
+    total = float((np.abs(waves) ** 2).sum()) - len(k) * noise / scale * waves.shape[1]
+    one = float((np.abs(waves.sum(1)) ** 2).sum() / waves.shape[1])
+    explained = lines.explained(waves)
+    which = int(explained.argmax())
+    loss, left = 1 - one / total, max(1 - float(explained[which]) / total, 0.0)
+    if loss < LIMITS.loss or left > LIMITS.sharp * loss:
+        return None
+    above, away = lines.above[which] > 0, lines.away(which, 1.5 * sigma)
+    turn = waves[:, above & away].sum(1) * waves[:, ~above & away].sum(1).conj()  # of phase -2 pi k t
+    turn = turn / np.sqrt(np.abs(turn) + 1e-12)
+    at = np.arange(48) / 48 - 0.5
+    t = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
+    for step in (0.0, 1 / 96, 1 / 480):
+        if step:
+            n = np.arange(-3, 4) * step
+            t = t + np.stack(np.meshgrid(n, n), -1).reshape(-1, 2)
+        value = (turn[:, None] * np.exp(2j * np.pi * k @ t.T)).real.sum(0)
+        best = int(value.argmax())
+        t, agree = t[best], float(value[best] / np.abs(turn).sum())
+    t = t - np.rint(t)
+    if agree < LIMITS.agree or np.linalg.norm(t) < LIMITS.shift:
+        return None
+    return which, (float(t[0]), float(t[1])), 1 - left
+
+
+def _step(mean: NDArray[np.floating], lines: _Lines) -> int | None:
+    """The line across which the brightness jumps."""
+    centred = mean - mean.mean()
+    total = float((centred**2).sum())
+    explained = lines.explained(centred)
+    which = int(explained.argmax())
+    jump = float(lines.jump(mean, which)[0])
+    left = total - float(explained[which])
+    x, y = lines.coordinates
+    trend = np.stack((np.ones_like(x), x, y, x * x, x * y, y * y), -1)
+    smooth = centred[0] - trend @ np.linalg.lstsq(trend, centred[0], rcond=None)[0]
+    if abs(jump) < LIMITS.step or left > min(LIMITS.plain * total, LIMITS.rough * float((smooth**2).sum())):
+        return None
+    return which

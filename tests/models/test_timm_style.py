@@ -1,0 +1,49 @@
+"""What users of timm expect of a network: features, heads, a registry."""
+
+import pytest
+import timm
+import torch
+
+from equisym.groups import D
+from equisym.models import build, register_in_timm
+from equisym.testing import assert_equivariant
+
+SMALL = [
+    ("e2resnet", {"width": 2, "pool": "max"}, 33),
+    ("e2vit", {"width": 6, "depth": 1}, 64),
+    ("e2convnext", {"width": (2, 4), "depths": (1, 1)}, 64),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "size"), SMALL, ids=str)
+def test_features_then_head_is_the_network(name, options, size):
+    torch.manual_seed(0)
+    model = build(name, **options).eval()
+    x = torch.rand(2, 1, size, size)
+    features = model.forward_features(x)
+    torch.testing.assert_close(model.forward_head(features), model(x))
+    pooled = model.forward_head(features, pre_logits=True)
+    torch.testing.assert_close(model.get_classifier()(pooled), model(x))
+    model.reset_classifier(3)
+    assert model(x).shape == (2, 3)
+
+
+def test_fields_of_every_stage_rotate_with_the_image():
+    torch.manual_seed(0)
+    model = build("e2resnet", width=2).double().eval()
+    x = torch.rand(1, 1, 33, 33, dtype=torch.float64)
+    maps = model.forward_intermediates(x)
+    assert [m.shape[-1] for m in maps] == [17, 9, 5]
+    for stage in range(3):
+        assert_equivariant(lambda x, stage=stage: model.forward_intermediates(x)[stage], x, group=D(4))
+    with pytest.raises(ValueError, match='forward_head needs pool="max"'):
+        model.forward_head(maps[-1])
+
+
+def test_timm_builds_our_networks():
+    assert {"e2resnet18", "e2vit", "e2convnext"} <= set(register_in_timm())
+    model = timm.create_model("e2resnet", num_classes=5, in_chans=3, drop_rate=0.1, width=2)
+    assert model(torch.rand(2, 3, 33, 33)).shape == (2, 5)
+    assert "e2resnet18" in timm.list_models("e2*")
+    with pytest.raises(ValueError, match="no weights to download"):
+        timm.create_model("e2resnet", pretrained=True)

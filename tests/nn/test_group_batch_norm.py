@@ -1,0 +1,99 @@
+"""The pooled batch norm of GPUs, its kernels spelled out in ordinary functions; layouts; gradients."""
+
+import pytest
+import torch
+from torch import nn
+
+from equisym.groups import D
+from equisym.nn import FieldBatchNorm2d, FieldType, GroupBatchNorm2d
+from equisym.nn.normalisation import _PooledBatchNorm
+
+EPS = 1e-5
+
+
+def _stats(x, eps):
+    variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+    return mean, (variance + eps).rsqrt()
+
+
+def _gather(x, mean, invstd, running_mean, running_var, momentum, eps, counts):
+    variance, weight = invstd.pow(-2) - eps, (counts / counts.sum())[:, None]
+    whole = (weight * mean).sum(0)
+    pooled = (weight * (variance + mean.square())).sum(0) - whole.square()
+    running_mean.lerp_(whole, momentum)
+    running_var.lerp_(pooled * counts.sum() / (counts.sum() - 1), momentum)
+    return whole, (pooled + eps).rsqrt()
+
+
+def _wide(v):
+    return v[:, None, None]
+
+
+def _element(x, weight, bias, mean, invstd, eps):
+    return (x - _wide(mean)) * _wide(invstd * weight) + _wide(bias)
+
+
+def _reduce(dy, x, mean, invstd, weight, *wanted):
+    sums = dy.sum((0, 2, 3)), (dy * (x - _wide(mean))).sum((0, 2, 3))
+    return *sums, sums[1] * invstd, sums[0]
+
+
+def _backward(dy, x, mean, invstd, weight, sum_dy, sum_dy_xmu, count):
+    n = count.sum()
+    rest = dy - _wide(sum_dy / n) - (x - _wide(mean)) * _wide(invstd.square() * sum_dy_xmu / n)
+    return rest * _wide(invstd * weight)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_statistics_pooled_over_channels_are_those_of_the_fields(monkeypatch, layout):
+    names = "stats", "gather_stats_with_counts", "elemt", "backward_reduce", "backward_elemt"
+    for name, function in zip(names, (_stats, _gather, _element, _reduce, _backward), strict=True):
+        monkeypatch.setattr(torch, f"batch_norm_{name}", function)
+    torch.manual_seed(0)
+    layer = GroupBatchNorm2d(3, group=D(4), eps=EPS).double()
+    nn.init.normal_(layer.norm.weight)
+    nn.init.normal_(layer.norm.bias)
+    x = (torch.randn(2, 24, 5, 5) + torch.linspace(0, 3, 24)[:, None, None]).double().contiguous(memory_format=layout)
+    own, reference = x.clone(memory_format=torch.preserve_format).requires_grad_(), x.contiguous().requires_grad_()
+    mean, variance = layer.norm.running_mean.clone(), layer.norm.running_var.clone()
+    y = _PooledBatchNorm.apply(own, layer.norm.weight, layer.norm.bias, mean, variance, 0.1, EPS, 8)
+    expected = layer(reference)
+    weights = torch.randn_like(expected)
+    found = torch.autograd.grad((y * weights).sum(), (own, layer.norm.weight, layer.norm.bias))
+    right = torch.autograd.grad((expected * weights).sum(), (reference, layer.norm.weight, layer.norm.bias))
+    torch.testing.assert_close(
+        (y, *found, mean, variance), (expected, *right, layer.norm.running_mean, layer.norm.running_var)
+    )
+    assert y.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_layout_is_kept_and_changes_nothing(training):
+    torch.manual_seed(0)
+    layer = GroupBatchNorm2d(3, group=D(4)).train(training)
+    x = torch.randn(2, 24, 5, 5)
+    y = layer(x.contiguous(memory_format=torch.channels_last))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y, layer(x))
+
+
+def test_an_empty_batch_leaves_the_running_statistics():
+    layer = FieldBatchNorm2d(FieldType.regular(D(4), 2))
+    assert layer(torch.zeros(0, 16, 3, 3)).shape == (0, 16, 3, 3)
+    assert layer.running_mean.isfinite().all()
+    assert torch.equal(layer.running_var, torch.ones(2))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_training_is_that_of_a_batch_norm_of_fields_with_second_derivatives(layout):
+    torch.manual_seed(0)
+    layer, reference = GroupBatchNorm2d(2, group=D(2)).double(), nn.BatchNorm3d(2).double()
+    nn.init.normal_(layer.norm.weight)
+    reference.load_state_dict(layer.norm.state_dict())
+    x = torch.randn(2, 8, 3, 3, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    y = layer(x)
+    assert y._base is None, "a view would cost every ReLU in place three copies"
+    torch.testing.assert_close(y, reference(x.unflatten(1, (2, 4))).flatten(1, 2))
+    torch.testing.assert_close(layer.norm.state_dict(), reference.state_dict())
+    assert torch.autograd.gradcheck(layer, x)
+    assert torch.autograd.gradgradcheck(layer, x)
