@@ -16,7 +16,6 @@ from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
-from equisym.crystal.wave_refinement import refine_to_waves
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import settings
 
@@ -173,7 +172,6 @@ def measure(
     """
     if lattice is None:
         lattice, mask = _lattice_in_mask(image, mask)
-        lattice = lattice and refine_to_waves(image, lattice, mask)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, measure_scan
+from equisym.crystal import Measurement, measure_scan, refine_to_waves
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.hyperspy_signal import image_of, is_signal
@@ -178,9 +178,10 @@ def _drift_corrected(view: View) -> _Look:
 
 
 def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:
+    fine = refine_to_waves(view.grey, m.lattice, m.mask)  # what the borders pull at the lattice is part of its error
     return {
         "lattice": m.lattice.basis * view.scale,
-        "lattice_error": m.lattice.uncertainty * view.scale,
+        "lattice_error": np.hypot(m.lattice.uncertainty, fine.basis - m.lattice.basis) * view.scale,
         "repeats": m.lattice.repeats,
         "explained": None if rest is None else rest.explained,
         "average": m.average.cell[0].numpy() * view.spread + view.mean,
