@@ -14,7 +14,7 @@ from equisym.crystal.lattice_search import Lattice
 _MOST = 60  # waves that the lattice is fitted to
 _NEAR = 0.7  # bins of one over the side: a wave further from its place is not the lattice's
 _STEPS = 4  # Newton steps on a wave's frequency
-_FEWEST = 4  # waves: fewer than that leave the lattice as it is
+_FEWEST = 3  # waves: fewer than that leave the lattice as it is
 _APART = 4.0  # bins from wave to wave: closer ones pull at one another
 _MOVED = 0.01  # relative change of the basis, beyond which it is another lattice
 
