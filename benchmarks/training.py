@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from equisym.models import build, list_archs
-from equisym.train import TrainConfig, order, run
+from equisym.train import TrainConfig, loaders, run, samplers, trainer
 
 PLAIN = "timm/resnet18"
 PAIRS = (("waiting", "whole"), ("images", "whole"), ("images", "processor"))
@@ -43,7 +43,7 @@ def step_of(arch: str, size: int, batch: int) -> tuple[Callable[[], object], int
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     images = torch.rand(batch, 1, size, size)
     labels = torch.randint(17, (batch,))
-    bfloat16 = run._precision("auto") != "32-true"
+    bfloat16 = trainer._precision("auto") != "32-true"
 
     def step() -> None:
         optimiser.zero_grad()
@@ -73,9 +73,9 @@ def speeds(archs: list[str], size: int, batch: int, rounds: int) -> dict[str, tu
 def watched(keep: int) -> Iterator[dict[str, float]]:
     """Within it the engine's loader notes how long it is waited for; images beyond ``keep`` bytes are drawn anew."""
     times = {"waiting": 0.0}
-    original, kept = order.ResumableLoader.__iter__, run._KEEP_IN_MEMORY
+    original, kept = samplers.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY
 
-    def timed(self: order.ResumableLoader) -> Iterator[Any]:
+    def timed(self: samplers.ResumableLoader) -> Iterator[Any]:
         begin = cpu = 0.0
         start = time.perf_counter()
         for number, batch in enumerate(original(self)):
@@ -89,11 +89,11 @@ def watched(keep: int) -> Iterator[dict[str, float]]:
             yield batch
             start = time.perf_counter()
 
-    order.ResumableLoader.__iter__, run._KEEP_IN_MEMORY = timed, keep
+    samplers.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY = timed, keep
     try:
         yield times
     finally:
-        order.ResumableLoader.__iter__, run._KEEP_IN_MEMORY = original, kept
+        samplers.ResumableLoader.__iter__, loaders._KEEP_IN_MEMORY = original, kept
 
 
 def engine(arch: str, *, keep: int) -> dict[str, float]:

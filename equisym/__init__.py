@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equisym.predict import SymmetryClassifier
 
+    __version__: str
+
 __all__ = ["SymmetryClassifier"]
 
 
@@ -13,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from equisym.predict import SymmetryClassifier
 
         return SymmetryClassifier
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("equisym")
     raise AttributeError(f"module 'equisym' has no attribute {name!r}")

@@ -2,74 +2,151 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from jsonargparse import ArgumentParser
+import docstring_parser
+from jsonargparse import ActionYesNo, ArgumentParser
 
 Config = TypeVar("Config")
 
 
 def run_command(
-    config_class: type[Config], action: Callable[[Config], Any], *, prog: str, positional: tuple[str, ...] = ()
+    config_class: type[Config],
+    action: Callable[[Config], Any],
+    *,
+    prog: str,
+    positional: tuple[str, ...] = (),
+    recorded: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> None:
     """Parse ``sys.argv`` into a configuration and run a command with it.
 
     Each field of the dataclass is an option; its type, its default and its line under ``Attributes:`` in the docstring
-    make the help text. ``--config FILE`` reads any of them from YAML.
+    make the help text. Fields that a dataclass inherits stand under the title of the class that declares them.
+    ``--config FILE`` reads any of them from YAML, and ``--version`` prints the package's version.
 
     Args:
         config_class: frozen dataclass.
         action: function that runs the command.
         prog: name of the command.
         positional: fields that are given without a name.
+        recorded: takes the values given and returns defaults that replace those of the dataclass, such as the options
+            of a run that is continued.
 
-    A ``ValueError`` or ``OSError`` of the action is printed as one line on stderr, with exit code 2. A reader that goes
-    away, as ``head`` does, ends the command without a word; an interruption ends it with exit code 130.
+    A ``ValueError``, ``ImportError`` or ``OSError`` of the action is printed as one line on stderr, with exit code 2. A
+    reader that goes away, as ``head`` does, ends the command without a word; an interruption ends it with exit code
+    130.
     """
-    summary, helps = _read_docstring(config_class.__doc__ or "")
-    parser = ArgumentParser(prog=prog, description=summary)
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    types = get_type_hints(config_class)
-    for field in dataclasses.fields(config_class):  # pyright: ignore[reportArgumentType]
-        kind = types[field.name]
-        default = field.default_factory() if callable(field.default_factory) else field.default
-        if field.name in positional:
-            optional = field.default_factory is not dataclasses.MISSING
-            many = (
-                {"nargs": "*" if optional else "+", "type": kind.__args__[0]}
-                if getattr(kind, "__origin__", None) is list
-                else {"type": kind}
-            )
-            parser.add_argument(field.name, help=helps[field.name], **many)
-        elif kind is bool:
-            parser.add_argument(f"--{field.name.replace('_', '-')}", action="store_true", help=helps[field.name])
-        else:
-            many = {"nargs": "+", "type": kind.__args__[0]} if getattr(kind, "__origin__", None) is list else {}
-            options = {"type": kind, "default": default, "help": helps[field.name]} | many
-            parser.add_argument(f"--{field.name.replace('_', '-')}", **options)
-    values = parser.parse_args().as_dict()
-    values.pop("config", None)
+    parser = _parser(config_class, prog, positional)
     warnings.showwarning = lambda message, *_, **__: print(f"{prog}: warning: {message}", file=sys.stderr)
     try:
-        action(config_class(**values))
+        values = parser.parse_args().as_dict()
+        if recorded is not None and (defaults := recorded(values)):
+            parser.set_defaults(dict(defaults))
+            values = parser.parse_args().as_dict()
+        values.pop("config", None)
+        action(from_options(config_class, values))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it fails no more
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError) as error:
-        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    except argparse.ArgumentError as error:
+        _fail(prog, f"{_plain(str(error))}; {prog} --help lists the options")
+    except (ValueError, ImportError, OSError) as error:
+        _fail(prog, str(error))
 
 
-def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
-    summary, _, attributes = text.partition("Attributes:")
-    entries = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", attributes, re.MULTILINE)
-    return " ".join(summary.split()), {name: " ".join(words.split()) for name, words in entries}
+def option(field: str) -> str:
+    """The name of a field as an option: ``train_family`` is ``train-family``, ``import_`` is ``import``."""
+    return field.rstrip("_").replace("_", "-")
+
+
+def to_options(config: Any) -> dict[str, Any]:
+    """The fields of a configuration by the names that a YAML file gives them."""
+    return {name.rstrip("_"): value for name, value in dataclasses.asdict(config).items()}
+
+
+def from_options(config_class: type[Config], options: Mapping[str, Any]) -> Config:
+    """A configuration from options by the names that a YAML file gives them.
+
+    Raises:
+        ValueError: for an option that the configuration does not have.
+    """
+    names = {field.name.rstrip("_"): field.name for field in dataclasses.fields(config_class)}  # pyright: ignore[reportArgumentType]
+    unknown = [name for name in options if name not in names]
+    if unknown:
+        raise ValueError(f"there is no option {', '.join(map(repr, unknown))}: they are {', '.join(names)}")
+    return config_class(**{names[name]: value for name, value in options.items()})
+
+
+def check_choices(config: Any) -> None:
+    """Refuse a value that the ``Literal`` type of its field does not list.
+
+    Raises:
+        ValueError: naming the field, what is allowed and what came.
+    """
+    for name, kind in get_type_hints(type(config)).items():
+        allowed = get_args(kind)
+        if get_origin(kind) is Literal and getattr(config, name) not in allowed:
+            last = f"{', '.join(map(str, allowed[:-1]))} or {allowed[-1]}"
+            raise ValueError(f"{name} must be {last} (got {getattr(config, name)!r})")
+
+
+def _parser(config_class: type, prog: str, positional: tuple[str, ...]) -> ArgumentParser:
+    summary, _ = _docstring(config_class)
+    parser = ArgumentParser(prog=prog, description=summary, version=version("equisym"), exit_on_error=False)
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    types = get_type_hints(config_class)
+    fields = {field.name: field for field in dataclasses.fields(config_class)}  # pyright: ignore[reportArgumentType]
+    for owner in reversed(config_class.__mro__):
+        own = [fields[name] for name in vars(owner).get("__annotations__", {}) if name in fields]
+        if not own:
+            continue
+        title, helps = _docstring(owner)
+        place = parser if owner is config_class else parser.add_argument_group(title.rstrip("."))
+        for field in own:
+            _add(place, field, types[field.name], helps[field.name], field.name in positional)
+    return parser
+
+
+def _add(place: Any, field: dataclasses.Field, kind: Any, text: str, positional: bool) -> None:
+    many = {"nargs": "+", "type": get_args(kind)[0]} if get_origin(kind) is list else {"type": kind}
+    if positional:
+        optional = "nargs" in many and field.default_factory is not dataclasses.MISSING
+        place.add_argument(field.name, help=text, **many | ({"nargs": "*"} if optional else {}))
+    elif kind is bool and field.default is True:
+        place.add_argument(f"--{option(field.name)}", action=ActionYesNo(no_prefix="no-"), default=True, help=text)
+    elif kind is bool:
+        place.add_argument(f"--{option(field.name)}", action="store_true", help=text)
+    else:
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        place.add_argument(f"--{option(field.name)}", default=default, help=text, **many)
+
+
+def _docstring(owner: type) -> tuple[str, dict[str, str]]:
+    """The summary of a class, and what it says of each attribute."""
+    read = docstring_parser.parse(owner.__doc__ or "", style=docstring_parser.DocstringStyle.GOOGLE)
+    return " ".join((read.short_description or "").split()), {
+        entry.arg_name: " ".join((entry.description or "").split()) for entry in read.params
+    }
+
+
+def _plain(text: str) -> str:
+    """The parser's own words in ours."""
+    text = re.sub(r'(?:Parser key|Argument|option) "(\w+)":', lambda m: f"--{option(m[1])}:", " ".join(text.split()))
+    text = re.sub(r"a typing\.Literal\[(.*?)\]", lambda m: "one of " + m[1].replace("'", ""), text)
+    return re.sub(r"a <class '(\w+)'>", r"\1", text)
+
+
+def _fail(prog: str, message: str) -> NoReturn:
+    print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -31,7 +31,8 @@ def main() -> None:
         "",
         "`python eval/architectures.py`",
         "",
-        f"As `build(NAME)` makes them, for images of {SIZE} x {SIZE} pixels (XCiT: {SIZE - 1}). Change: the greatest "
+        f"As `build(NAME)` makes them, for images of {SIZE} x {SIZE} pixels ({SIZE - 1} for XCiT and networks with "
+        "even kernels). Change: the greatest "
         "change of a logit under the eight turns and flips of D4, over the greatest logit, in float32, with weights at "
         "random and running statistics and scales drawn anew; a network over C_n turns without flipping.",
         "",
@@ -40,8 +41,9 @@ def main() -> None:
     ]
     for name in list_archs():
         torch.manual_seed(0)
-        size = SIZE - 1 if "xcit" in name else SIZE
         model = build(name).eval()
+        even = "xcit" in name or getattr(model, "rest", 1) == 0
+        size = SIZE - 1 if even else SIZE
         if isinstance(model, FeatureClassifier):
             continue  # it reads features of the unit cell, whose finding is what costs
         for module in model.modules():

@@ -106,7 +106,7 @@ SCALES = {
         ("noise",),
         ("equivariant", "plain-same-parameters", "plain-same-computation"),
         {"size": 65, "epochs": 4, "batch_size": 17, "workers": 0},
-        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
+        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0, "appearance": False},
         1700,
     ),
     "gpu": Scale(
@@ -118,7 +118,7 @@ SCALES = {
         ("photo", "noise"),
         ("equivariant", "resnet50"),
         {"size": 129, "epochs": 20, "batch_size": 128, "precision": "bf16-mixed", "checkpoint_steps": 500},
-        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0},
+        {"lr": 1e-3, "optimiser": "adam", "weight_decay": 0.0, "appearance": False},
         10_200,
     ),
 }

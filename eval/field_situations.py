@@ -52,6 +52,9 @@ def answer(classifier: SymmetryClassifier, s: Situation, keep: Path | None = Non
 def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     chosen = [s for s in situations() if args.kind in (None, s.kind) and (args.name is None or args.name in s.name)]
+    place: Counter[str] = Counter()
+    turns = [place.update([s.kind]) or place[s.kind] for s in chosen]  # kinds in turn: a part has seen each
+    chosen = [s for _, s in sorted(zip(turns, chosen, strict=True), key=lambda pair: pair[0])]
     done = {(r["kind"], r["name"]) for r in read(args.out)} if args.out and args.out.exists() else set()
     classifier = SymmetryClassifier.from_pretrained(args.model)
     count: Counter[str] = Counter()
@@ -114,7 +117,7 @@ def report(args: argparse.Namespace) -> None:
         "python eval/field_situations.py report --before eval/results/field/before.csv --out eval/results/field",
         "```",
         "",
-        "Before: the classifier as it was when the kinds were first collected; after: as it is.",
+        f"Before: the classifier as it was when the kinds were first collected; after: {args.state}.",
         "",
         *table(after, before),
         "",
@@ -123,7 +126,7 @@ def report(args: argparse.Namespace) -> None:
         rows = [r for r in after if r["kind"] == kind]
         if not rows:
             continue
-        lines += [f"## {kind.capitalize()}", "", f"![{kind}]({sheet(kind, rows, args.out)})", ""]
+        lines += [f"## {kind.capitalize()}", "", f"![{kind}]({sheet(kind, rows, args.out, args.keep)})", ""]
         wrong = [r for r in rows if r["verdict"] != "right"]
         lines += [f"- {r['name']}: {r['answer']} ({r['p']}), right {r['right']}" for r in wrong] or ["All right."]
         lines.append("")
@@ -153,7 +156,7 @@ def _said(rows: list[dict[str, str]]) -> str:
     return f"{asked.count('yes')} of {len(asked)}" if asked else ""
 
 
-def sheet(kind: str, rows: list[dict[str, str]], folder: Path) -> str:
+def sheet(kind: str, rows: list[dict[str, str]], folder: Path, keep: Path | None = None) -> str:
     """A contact sheet: each image, reduced, under its name and answer; returns the file's name."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -167,7 +170,7 @@ def sheet(kind: str, rows: list[dict[str, str]], folder: Path) -> str:
     colours = dict(zip(VERDICTS, ("#1a7f37", "#57606a", "#bc4c00", "#cf222e"), strict=True))
     for k, row in enumerate(rows):
         axes = figure.add_subplot(height, columns, k + 1)
-        axes.imshow(_thumbnail(drawn[row["name"]].draw()), cmap="gray")
+        axes.imshow(_thumbnail(kept(drawn[row["name"]], keep)), cmap="gray")
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_title(f"{row['name']}\n{row['answer']} {row['p']}", fontsize=5.5, color=colours[row["verdict"]])
@@ -199,7 +202,9 @@ def main() -> None:
     first.set_defaults(do=run)
     second = commands.add_parser("report", help="write tables and pictures")
     second.add_argument("--before", type=Path, required=True)
+    second.add_argument("--state", default="as it is", help="what answered, in words")
     second.add_argument("--out", type=Path, required=True, help="folder that holds situations.csv")
+    second.add_argument("--keep", type=Path, help="folder of drawn images, as of run")
     second.set_defaults(do=report)
     args = parser.parse_args()
     args.do(args)

@@ -13,7 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from equisym.eval.document import render_html, render_markdown
+from equisym.document import render_html, render_markdown
 from equisym.eval.generalisation import read_results, report
 from equisym.train.artifacts import write_whole
 

@@ -29,8 +29,8 @@ import numpy as np
 from benchmark_plan import NETWORKS, SCALES, TECHNIQUES, Scale
 
 from equisym.data import CORRUPTIONS, FAMILIES, Corruption
+from equisym.document import Text, render_html, render_markdown
 from equisym.eval import evaluate
-from equisym.eval.document import Text, render_html, render_markdown
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, Repeats, describe, write_answers, write_table
 from equisym.train.artifacts import write_whole

@@ -17,10 +17,11 @@ MAY_IMPORT = {
     "crystal": {"groups"},
     "testing": {"groups", "nn"},
     "command_line": set(),
+    "document": set(),
     "data": {"groups", "command_line"},
     "models": {"groups", "nn", "crystal"},
-    "train": {"groups", "nn", "crystal", "models", "data", "command_line", "testing"},
-    "eval": {"groups", "models", "data", "train", "command_line"},
+    "train": {"groups", "nn", "crystal", "models", "data", "command_line", "document", "testing"},
+    "eval": {"groups", "models", "data", "train", "command_line", "document"},
     "predict": {"groups", "models", "crystal", "data", "command_line"},
     "": {"predict"},  # equisym/__init__.py: the classifier at the top
 }

@@ -8,9 +8,17 @@ from equisym.crystal.domains import Domains, find_domains
 from equisym.crystal.drift_correction import correct_drift
 from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import Grating, find_grating
+from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
+from equisym.crystal.posterior import (
+    PosteriorOptions,
+    exact_group,
+    group_energies,
+    group_probabilities,
+    group_residuals,
+)
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
 from equisym.crystal.shell_correlation import correlate, information_criterion
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
@@ -35,6 +43,7 @@ __all__ = [
     "Lattice",
     "Measurement",
     "OperationScore",
+    "PosteriorOptions",
     "PowerSpectrum",
     "Scan",
     "SpectralPeaks",
@@ -49,13 +58,18 @@ __all__ = [
     "detrend",
     "displacement_field",
     "estimate_lattice",
+    "exact_group",
     "extract_features",
     "features_of",
     "field_mask",
     "find_domains",
     "find_fault",
     "find_grating",
+    "find_lattice",
     "fit_groups",
+    "group_energies",
+    "group_probabilities",
+    "group_residuals",
     "information_criterion",
     "local_phase",
     "measure",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
@@ -60,6 +61,28 @@ def smooth(image: Tensor, sigma: float) -> Tensor:
     kernel = kernel / kernel.sum()
     padded = functional.pad(image[:, None], (reach,) * 4, mode="reflect")
     return functional.conv2d(functional.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
+
+
+def normalise_contrast(image: Tensor, mask: Tensor | None = None, *, scale: float = 1 / 32) -> Tensor:
+    """Even out brightness and contrast over an image: step edges, contamination and bright spots no longer outweigh.
+
+    The mean of a neighbourhood is taken off, what is far out is cut at three robust standard deviations, and the rest
+    is divided by its local standard deviation.
+
+    Args:
+        image: grey image, (H, W).
+        mask: which pixels count, (H, W); the others become 0.
+        scale: standard deviation of the neighbourhood, as a part of the shorter side.
+    """
+    sigma = scale * min(image.shape)
+    high = image - smooth(image[None], sigma)[0]
+    known = high if mask is None else high[mask]
+    middle = known.median()
+    limit = 3 * 1.4826 * (known - middle).abs().median().clamp(min=1e-6 * known.std())
+    high = (high - middle).clamp(-limit, limit)
+    local = smooth(high.square()[None], 2 * sigma)[0].sqrt()
+    even = high / (local + 0.3 * local.mean()).clamp(min=1e-12)
+    return even if mask is None else even * mask
 
 
 def whiten(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> Tensor:
@@ -126,7 +149,7 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     [1.0, 0.0, -1.0, 0.0, 1.0]
     """
     height, width = image.shape[-2:]
-    shape = (_fast_size(2 * height - 1), _fast_size(2 * width - 1))
+    shape = (next_fast_len(2 * height - 1, True), next_fast_len(2 * width - 1, True))
     area = height * width
     if mask is not None:
         area = int(mask.sum())
@@ -178,15 +201,3 @@ def _overlap_sums(values: Tensor) -> Tensor:
     both = torch.cat((down, (down[..., -1:, :] - down[..., :-1, :])), -2)
     across = both.cumsum(-1)
     return torch.cat((across, across[..., -1:] - across[..., :-1]), -1)
-
-
-def _fast_size(n: int) -> int:
-    """The least size from n on with no prime factor beyond 5."""
-    while True:
-        rest = n
-        for p in (2, 3, 5):
-            while rest % p == 0:
-                rest //= p
-        if rest == 1:
-            return n
-        n += 1

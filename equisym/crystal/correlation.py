@@ -21,13 +21,16 @@ LOWEST, HIGHEST = 1 / 128, 0.5  # cycles per pixel
 class Spectrum:
     """Fourier coefficients of cells, in resolution shells (equal frequency in the image).
 
+    A cell may have several channels, such as colours: all that follows is linear in products of coefficients, and the
+    products of the channels are added up, so that an operation holds if it holds in every channel.
+
     Attributes:
-        full: of the average over all repeats, (B, N, N) complex.
-        half: of the two half sets, (B, 2, N, N) complex.
+        full: of the average over all repeats, (B, C, N, N) complex.
+        half: of the two half sets, (B, 2, C, N, N) complex.
         shell: shell of each coefficient, SHELLS for those beyond the image's resolution and for the mean, (B, N, N).
         signal: power that both half sets share, (B, SHELLS).
         total: power of the full average, (B, SHELLS).
-        count: coefficients on each shell, (B, SHELLS).
+        count: coefficients on each shell, over as many channels as there are of equal power, (B, SHELLS).
     """
 
     full: Tensor
@@ -54,21 +57,30 @@ def shell_edges(like: Tensor) -> Tensor:
     )
 
 
-def spectrum(average: CellAverage) -> Spectrum:
-    """Fourier coefficients of averaged cells; the signal is what the half sets share."""
-    full = torch.fft.fft2(average.cell, norm="forward")
-    half = torch.fft.fft2(average.half_sets, norm="forward")
+def spectrum(average: CellAverage, *, joint: bool = False) -> Spectrum:
+    """Fourier coefficients of averaged cells, with their signal measured by what the half sets share.
+
+    Args:
+        average: of B cells.
+        joint: these are the channels of one cell.
+    """
+    full = torch.fft.fft2(average.cell, norm="forward")[:, None]
+    half = torch.fft.fft2(average.half_sets, norm="forward")[:, :, None]
     q = average.frequency()
+    if joint:
+        full, half, q = full.transpose(0, 1), half.transpose(0, 2), q[:1]
     shell = torch.bucketize(q, shell_edges(q)) - 1
     shell = shell.clamp(min=0)  # the few below the lowest edge join the first shell
     # a disc of frequencies that fits into the grid, so that every operation maps it onto itself
-    fits = (average.size / 2 - 1e-6) / average.basis.norm(dim=-2).amax(-1)
+    fits = (average.size / 2 - 1e-6) / average.basis[: len(q)].norm(dim=-2).amax(-1)
     shell = torch.where(q > fits.clamp(max=HIGHEST)[:, None, None], SHELLS, shell).clamp(max=SHELLS)
     shell[..., 0, 0] = SHELLS
-    signal = by_shell((half[:, 0] * half[:, 1].conj()).real, shell)
-    return Spectrum(
-        full, half, shell, signal, by_shell(full.abs().square(), shell), by_shell(torch.ones_like(q), shell)
-    )
+    signal = by_shell((half[:, 0] * half[:, 1].conj()).real, shell).sum(1)
+    power, count = by_shell(full.abs().square(), shell), by_shell(torch.ones_like(q), shell)
+    total = power.sum(1)
+    tiny = torch.finfo(power.dtype).tiny
+    channels = (total.square() / power.square().sum(1).clamp(min=tiny)).clamp(min=1) if len(power[0]) > 1 else 1.0
+    return Spectrum(full, half, shell, signal, total, count * channels)
 
 
 def by_shell(values: Tensor, shell: Tensor) -> Tensor:
@@ -99,10 +111,10 @@ def products(s: Spectrum, which: Tensor) -> Tensor:
     size = s.full.shape[-1]
     index, own = transposed_frequencies(size)
     index, own = index[which], own[which]
-    flat = s.full.flatten(1)
-    shared = (s.half[:, 0] * s.half[:, 1].conj()).real.flatten(1)
-    turned = _taken(flat, index)
-    return torch.where(own, shared[:, None].to(flat.dtype), flat[:, None] * turned.conj())
+    shared = (s.half[:, 0] * s.half[:, 1].conj()).real.flatten(2).sum(1)
+    both = sum(flat[:, None] * _taken(flat, index).conj() for flat in s.full.flatten(2).unbind(1))
+    assert isinstance(both, Tensor)
+    return torch.where(own, shared[:, None].to(both.dtype), both)
 
 
 def correlation_maps(s: Spectrum, weight: Tensor, which: Tensor | None = None, *, refine: int = 2) -> Tensor:

@@ -7,21 +7,55 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
-from equisym.crystal.autocorrelate import autocorrelation, detrend, whiten
+from equisym.crystal.autocorrelate import autocorrelation, detrend, smooth, whiten
 from equisym.crystal.shifts import Array, ShiftMap
 from equisym.groups.lattice import reduce_basis
 
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
-PSEUDO = 0.05  # a translation may correlate less than the lattice's own by at most this fraction
-_CANDIDATE_VECTORS = (
-    (0.85, 16),
-    (0.6, 24),
-)  # (fraction of the highest, most): peaks to combine
-_CANDIDATE_LATTICES = 12
+
+
+@dataclass(frozen=True)
+class LatticeOptions:
+    """Constants of the lattice search; set on images of our three families, clean and degraded, of known lattice.
+
+    Attributes:
+        min_overlap: shifts are used while at least this fraction of the image overlaps itself.
+        blur: standard deviation in pixels of the smoothing before the autocorrelation. It takes away what a pattern
+            loses between pixels, which else makes a coarse lattice of whole pixels look better than the true one.
+        pseudo: translations that correlate less than the lattice's own by more than this part are none.
+        allowance: the same, more for images of which less repeats.
+        errors: standard errors of a deficit within which it is none.
+        doubt: times the allowance, up to which a finer lattice is taken where the error of its deficit leaves it open.
+        near_best: candidates score at least this part of the best one's.
+        vectors: of peaks of at least this part of the highest, so many of the nearest give candidates.
+        lattices: candidates that are refined.
+        pixels: standard error of a lattice vector's coordinates, in pixels, that sampling alone leaves.
+        fewest: translations that can be compared with one another.
+        floor: mean correlation of translations that shows something.
+        worst: least tenth of the translations over their mean, or they do not hold alike.
+    """
+
+    min_overlap: float = 0.12
+    blur: float = 1.0
+    pseudo: float = 0.05
+    allowance: float = 0.15
+    errors: float = 3.5
+    doubt: float = 1.5
+    near_best: float = 0.94
+    vectors: tuple[tuple[float, int], ...] = ((0.85, 16), (0.6, 24))
+    lattices: int = 12
+    pixels: float = 0.005
+    fewest: int = 4
+    floor: float = 0.03
+    worst: float = 0.6
+
+
+OPTIONS = LatticeOptions()
 
 
 @dataclass(frozen=True)
@@ -31,26 +65,34 @@ class Lattice:
     Attributes:
         basis: reduced primitive vectors a and b in pixels (x right, y down), columns, shape (2, 2).
         uncertainty: standard errors of the four numbers, shape (2, 2).
-        score: mean autocorrelation over all lattice translations: the fraction of the image that repeats.
+        score: mean autocorrelation over all lattice translations: the part of the image that repeats, 1 without noise.
         repeats: area of the image, or of the mask, over cell area.
+        steadiness: how much alike its translations hold, mean over spread of their correlations; those of a pattern do,
+            also under noise, those of a lattice laid into chance peaks do not. 0 if they show nothing or are too few.
     """
 
     basis: NDArray[np.float64]
     uncertainty: NDArray[np.float64]
     score: float
     repeats: float
+    steadiness: float = 0.0
 
 
-def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, mask: Tensor | None = None) -> Lattice | None:
-    """Find the lattice of translations of an image.
+def estimate_lattice(
+    image: Tensor, *, mask: Tensor | None = None, parts: int = 1, options: LatticeOptions = OPTIONS
+) -> Lattice | None:
+    """Find the lattice of translations of an image, in one look.
 
     Peaks of the autocorrelation give candidate lattices; each is refined by least squares of all its peaks. The
     smallest cell is chosen whose translations all hold as well as those of its sublattices.
+    :func:`equisym.crystal.find_lattice` looks several times where one look leaves doubt.
 
     Args:
         image: grey image, shape (H, W).
-        min_overlap: shifts are used while at least this fraction of the image overlaps itself.
         mask: which pixels to look at, (H, W); all if not given.
+        parts: autocorrelate overlapping parts of 1/parts of each side and average their maps, for images whose lattice
+            holds over short distances only. Not with a mask.
+        options: constants of the search.
 
     Returns:
         The lattice, or ``None`` if no two independent translations stand out.
@@ -61,41 +103,78 @@ def estimate_lattice(image: Tensor, *, min_overlap: float = 0.12, mask: Tensor |
     >>> sorted(float(length.round(1)) for length in np.linalg.norm(estimate_lattice(wave).basis, axis=0))
     [8.0, 10.5]
     """
-    flat = detrend(image.detach(), 1, mask)
-    if flat.std() <= 1e-5 * image.std() or flat.std() <= 1e-6 * image.abs().max():
-        return None  # a constant or a plane
-    found = _autocorrelated(flat, min_overlap, mask)
-    candidates = candidate_lattices(found)
+    if is_flat(image, mask):
+        return None
+    area = image.shape[-2] * image.shape[-1] if mask is None else int(mask.sum())
+    return lattice_of(shift_map(image, mask, parts=parts, options=options), area, options)
+
+
+def is_flat(image: Tensor, mask: Tensor | None = None) -> bool:
+    """Whether an image is a constant or a plane."""
+    rest = detrend(image.detach(), 1, mask).std()
+    return bool(rest <= 1e-5 * image.std() or rest <= 1e-6 * image.abs().max())
+
+
+def lattice_of(found: ShiftMap, area: int, options: LatticeOptions = OPTIONS) -> Lattice | None:
+    """The lattice of the image of that area whose autocorrelation was found."""
+    candidates = candidate_lattices(found, options)
     if not candidates or candidates[0][1] <= 0:
         return None
-    basis = choose_lattice(found, candidates)
+    basis = choose_lattice(found, candidates, options)
     (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
+    error = np.hypot(error, options.pixels)
     score = float(found.means([basis])[0][0])
-    area = image.numel() if mask is None else int(mask.sum())
-    repeats = area / abs(np.linalg.det(basis))
-    return Lattice(basis, error, score, float(repeats))
+    return Lattice(basis, error, score, float(area / abs(np.linalg.det(basis))), steadiness(found, basis, options))
 
 
-def shift_map(image: Tensor, mask: Tensor | None = None, *, min_overlap: float = 0.12) -> ShiftMap:
-    """The autocorrelation that :func:`estimate_lattice` searches: that of the detrended, whitened image (H, W)."""
-    return _autocorrelated(detrend(image.detach(), 1, mask), min_overlap, mask)
+def steadiness(found: ShiftMap, basis: Array, options: LatticeOptions = OPTIONS) -> float:
+    """How much alike the translations of a lattice hold: mean over spread; 0 if they show nothing or are too few."""
+    _, t = found.translations(basis)
+    if len(t) < options.fewest:
+        return 0.0
+    value, weight = found.at(t), found.overlap(t)
+    mean = np.average(value, weights=weight)
+    spread = np.sqrt(np.average((value - mean) ** 2, weights=weight) * len(t) / (len(t) - 1))
+    if mean <= options.floor or np.quantile(value, 0.1) <= options.worst * mean:
+        return 0.0
+    return float(mean / max(spread, 1e-6))
 
 
-def _autocorrelated(flat: Tensor, min_overlap: float, mask: Tensor | None) -> ShiftMap:
-    rho, overlap = autocorrelation(whiten(flat[None]), min_overlap / 2, mask)
+def shift_map(
+    image: Tensor, mask: Tensor | None = None, *, parts: int = 1, options: LatticeOptions = OPTIONS
+) -> ShiftMap:
+    """The autocorrelation in which a lattice is looked for: of the whitened, blurred image, (H, W) or (C, H, W)."""
+    channels = image.detach() if image.dim() == 3 else image.detach()[None]
+    white = smooth(whiten(detrend(channels, 1, mask)), options.blur)
+    if parts > 1:
+        white = torch.cat([white[:, y, x] for y, x in overlapping_parts(image.shape[-2:], parts)])
+    rho, overlap = autocorrelation(white, options.min_overlap / 2, mask)
+    power = white.var((-2, -1))
+    rho = torch.einsum("b,byx->yx", power / power.sum().clamp(min=1e-30), rho)
     known = None if mask is None else overlap.double().cpu().numpy()
-    return ShiftMap(rho[0].double().cpu().numpy(), min_overlap, known)
+    return ShiftMap(rho.double().cpu().numpy(), options.min_overlap, known)
 
 
-def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float, float]]:
+def overlapping_parts(shape: Sequence[int], parts: int) -> list[tuple[slice, slice]]:
+    """Parts of 1/parts of each side that overlap by half.
+
+    >>> len(overlapping_parts((64, 96), 2))
+    9
+    """
+    sides = [n // parts for n in shape]
+    starts = [np.linspace(0, n - side, 2 * parts - 1).astype(int) for n, side in zip(shape, sides, strict=True)]
+    return [(slice(y, y + sides[0]), slice(x, x + sides[1])) for y in starts[0] for x in starts[1]]
+
+
+def candidate_lattices(found: ShiftMap, options: LatticeOptions = OPTIONS) -> list[tuple[Array, float, float]]:
     """Refined bases with the mean correlation of their translations and its standard error, best first."""
     position, height = _peaks(found)
     if len(position) < 2:
         return []
-    # the nearest among the highest: there the lattice vectors stand out from similarities within the motif
+    # the nearest among the highest, where a lattice's own vectors stand out from the texture's likenesses
     top = np.median(height[: max(3, len(height) // 50)])
     nearest = np.argsort((position**2).sum(-1), kind="stable")
-    chosen = [nearest[height[nearest] >= part * top][:most] for part, most in _CANDIDATE_VECTORS]
+    chosen = [nearest[height[nearest] >= part * top][:most] for part, most in options.vectors]
     vectors = position[np.unique(np.concatenate((*chosen, np.arange(min(10, len(position))))))]
     i, j = np.triu_indices(len(vectors), 1)
     bases = np.stack((vectors[i], vectors[j]), -1)
@@ -115,7 +194,7 @@ def candidate_lattices(found: ShiftMap) -> list[tuple[Array, float, float]]:
         if not kept or not _same(np.array(inverses), bases[k], 0.08).any():
             kept.append(reduce_basis(bases[k]))
             inverses.append(np.linalg.inv(kept[-1]))
-        if len(kept) == _CANDIDATE_LATTICES:
+        if len(kept) == options.lattices:
             break
     refined = list(refine_lattices(found, kept)[0])
     mean, error = found.means(refined)
@@ -175,19 +254,23 @@ def refine_lattices(found: ShiftMap, bases: Sequence[Array]) -> tuple[Array, Arr
     return basis, error
 
 
-def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float, float]]) -> Array:
+def choose_lattice(
+    found: ShiftMap, candidates: list[tuple[Array, float, float]], options: LatticeOptions = OPTIONS
+) -> Array:
     """The smallest cell whose translations all hold as well as those of its sublattices."""
-    # few translations may hold well by chance, so count two standard errors less
-    best = max(score - 2 * error for _, score, error in candidates)
-    good = [basis for basis, score, _ in candidates if score >= 0.9 * best]
+    # few translations may hold better than the rest by chance: at least that much, each is held to have
+    best = max(score - error for _, score, error in candidates)
+    good = [basis for basis, score, _ in candidates if score >= options.near_best * best]
     basis = min(good, key=lambda b: abs(np.linalg.det(b)))
-    slack = PSEUDO + 0.15 * (1 - min(max(best, 0.0), 1.0))  # what defects and noise may cost single shifts
+    slack = options.pseudo + options.allowance * (
+        1 - min(max(best, 0.0), 1.0)
+    )  # what defects and noise may take from single shifts
     for _ in range(4):
         (own,) = found.values([basis])
         for matrix in _SUBLATTICES:  # drop translations that hold clearly less well than the rest
             coarser = reduce_basis(basis @ matrix)
             deficit, error = own.deficit(coarser)
-            if deficit > max(slack, 3.5 * error):
+            if deficit > max(slack, options.errors * error):
                 basis = coarser
                 break
         else:
@@ -199,7 +282,7 @@ def choose_lattice(found: ShiftMap, candidates: list[tuple[Array, float, float]]
             break
         for finer, values in zip(every, found.values(every), strict=True):  # add translations that hold as well
             deficit, error = values.deficit(basis)
-            if deficit < max(slack, min(3.5 * error, 0.35)):
+            if deficit < max(slack, min(options.errors * error, options.doubt * slack)):
                 basis = finer
                 break
         else:
@@ -222,7 +305,7 @@ def _peaks(found: ShiftMap) -> tuple[Array, Array]:
 
 
 def _same(inverses: NDArray[np.floating], basis: Array, tolerance: float) -> NDArray[np.bool_]:
-    """Which of several lattices, given by the inverses (n, 2, 2) of their bases, equal the lattice of another basis."""
+    """Which of several lattices, given the inverses (n, 2, 2) of their bases, are the lattice of another basis."""
     k = inverses @ basis
     whole = np.rint(k)
     det = whole[:, 0, 0] * whole[:, 1, 1] - whole[:, 0, 1] * whole[:, 1, 0]

@@ -135,7 +135,7 @@ class _Pairs:
         cross, pair = products(s, which), pair_weight(weight, which)
         self.maps = over_translations(cross * pair, size)[0]
         self.cross, self.weight = cross[0][:, keep], pair[0][:, keep]
-        own = (s.half[0, 0] * s.half[0, 1].conj()).real.flatten()[keep]
+        own = (s.half[0, 0] * s.half[0, 1].conj()).real.sum(0).flatten()[keep]
         self.power = (own * weight.flatten()[keep]).sum()
 
     def measure(self, setting: Setting, chosen: Tensor, origin: Tensor, strain: float, polish: int) -> Fit:

@@ -12,7 +12,8 @@ from torch import Tensor
 from equisym.crystal.cell_average import SIZE, CellAverage, average_cell
 from equisym.crystal.correlation import SHELLS, Spectrum, spectrum
 from equisym.crystal.drift_correction import correct_drift, is_straight, merit
-from equisym.crystal.lattice_search import Lattice, estimate_lattice
+from equisym.crystal.lattice_choice import find_lattice
+from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
@@ -167,37 +168,42 @@ def measure(
 ) -> Measurement | None:
     """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found.
 
-    Only the pixels of a mask (H, W) count, all if it is not given. Where a part of the image is empty up to the border,
-    that part is left out as well if more of the rest repeats without it.
+    Of an image with channels (C, H, W), the lattice and the groups are those that hold in every channel, each weighed
+    by its power. Only the pixels of a mask (H, W) count, all if it is not given. Where a part of the image is empty up
+    to the border, that part is left out as well if more of the rest repeats without it.
     """
     if lattice is None:
         lattice, mask = _lattice_in_mask(image, mask)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]
-    average = average_cell(image[None], basis, size=size, mask=mask)
-    s = spectrum(average)
+    channels = image if image.dim() == 3 else image[None]
+    average = average_cell(channels, basis.expand(len(channels), 2, 2), size=size, mask=mask)
+    s = spectrum(average, joint=True)
     return Measurement(lattice, average, s, fit_groups(s, basis)[0], mask)
 
 
 def _lattice_in_mask(image: Tensor, known: Tensor | None) -> tuple[Lattice | None, Tensor | None]:
-    whole, mask = estimate_lattice(image, mask=known), field_mask(image)
+    whole, mask = find_lattice(image, known), field_mask(image if image.dim() == 2 else image[0])
     if mask is None:
         return whole, known
     mask = mask if known is None else mask & known
-    part = estimate_lattice(image, mask=mask)
+    part = find_lattice(image, mask)
     if part is None or (whole is not None and part.score < whole.score + _BETTER):
         return whole, known
     return part, mask
 
 
 def measure_scan(image: Tensor, *, mask: Tensor | None = None) -> Scan:
-    """:func:`measure` an image (H, W), without the drift of its lines if more of it then repeats.
+    """:func:`measure` an image, (H, W) or (C, H, W), without the drift of its lines if more of it then repeats.
 
     In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
-    Where but few pixels are missing from a mask, what stands in their place is taken along when lines are shifted.
+    Where but few pixels are missing from a mask, what stands in their place is taken along when lines are shifted. Of
+    several channels no drift is taken off.
     """
     m = measure(image, mask=mask)
+    if image.dim() == 3:
+        return Scan(image, 0.0, m)
     if m is not None and (m.mask is not mask or _looks_straight(image, m)):
         return Scan(image, 0.0, m)
     if mask is not None and mask.double().mean() < _NEARLY_ALL:

@@ -9,22 +9,23 @@ if TYPE_CHECKING:
     from equisym.data.corruptions import CORRUPTIONS, Corruption
     from equisym.data.dataset import WallpaperDataset
     from equisym.data.degradation import Degradation
-    from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern, render
+    from equisym.data.labelled import LabelledImages, fingerprint, open_labelled
+    from equisym.data.pattern import FAMILIES, VERSION_OF_DRAWS, Pattern, PatternOptions, draw_pattern, render
     from equisym.data.photographs import Photographs
     from equisym.data.published import PublishedDataset
     from equisym.data.transforms import TRANSFORMS, Inputs
 
 
-VERSION_OF_DRAWS = 2  # changes whenever the same seed would give other images
-
 __all__ = [
     "CORRUPTIONS",
     "FAMILIES",
     "TRANSFORMS",
+    "VERSION_OF_DRAWS",
     "Cell",
     "Corruption",
     "Degradation",
     "Inputs",
+    "LabelledImages",
     "Pattern",
     "PatternOptions",
     "Photographs",
@@ -32,7 +33,9 @@ __all__ = [
     "WallpaperDataset",
     "draw_cell",
     "draw_pattern",
+    "fingerprint",
     "images",
+    "open_labelled",
     "render",
 ]
 
@@ -43,15 +46,19 @@ _HOMES = {
     "Degradation": "degradation",
     "FAMILIES": "pattern",
     "Inputs": "transforms",
+    "LabelledImages": "labelled",
     "Pattern": "pattern",
     "PatternOptions": "pattern",
     "Photographs": "photographs",
     "PublishedDataset": "published",
     "TRANSFORMS": "transforms",
+    "VERSION_OF_DRAWS": "pattern",
     "WallpaperDataset": "dataset",
     "draw_cell": "bravais",
     "draw_pattern": "pattern",
+    "fingerprint": "labelled",
     "images": "batch",
+    "open_labelled": "labelled",
     "render": "pattern",
 }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
-from equisym.data.pattern import FAMILIES, Pattern, PatternOptions, draw_pattern
+from equisym.data.pattern import FAMILIES, VERSION_OF_DRAWS, Pattern, PatternOptions, draw_pattern
+from equisym.data.photographs import photographs
 from equisym.groups import WALLPAPER_GROUPS
 
 _SPLIT_SEEDS = {"train": 0, "valid": 1, "test": 2}
@@ -85,11 +88,67 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
             image = self.corrupt(image, seed=(self.seed, _SPLIT_SEEDS[self.split], index))
         return image, index % 17
 
+    def provenance(self) -> dict[str, Any]:
+        """What the images are drawn from, so that equal ones mean equal images wherever the photographs lie."""
+        options = asdict(self.options)
+        photos = options.pop("photos")
+        if "photo" in self.families and photos is not None:
+            options["photographs"] = photographs(photos, self.split).fingerprint
+        return {
+            "generator": f"equisym draws {VERSION_OF_DRAWS}",
+            "families": list(self.families),
+            "count": self.length,
+            "size": self.size,
+            "seed": self.seed,
+            "split": self.split,
+            "options": json.loads(json.dumps(options)),
+        }
+
     def in_memory(self, *, workers: int = 0, progress: bool = True) -> TensorDataset:
         """Draw every image once and keep them: (images, labels) as one :class:`TensorDataset`."""
-        from tqdm.auto import tqdm
+        title = f"drawing {self.length} {'+'.join(self.families)} ({self.split})"
+        return in_memory(self, title, workers=workers, progress=progress)
 
-        loader = DataLoader(self, batch_size=17, num_workers=workers)
-        bar = tqdm(loader, desc=f"drawing {self.length} {'+'.join(self.families)} ({self.split})", disable=not progress)
-        images, labels = zip(*bar, strict=True)
-        return TensorDataset(torch.cat(images), torch.cat(labels))
+
+def in_memory(dataset: Dataset, title: str, *, workers: int = 0, progress: bool = True) -> TensorDataset:
+    """Read every image of a map-style dataset once and keep them: (images, labels) as one :class:`TensorDataset`.
+
+    Args:
+        dataset: of images of one shape, with integer labels.
+        title: of the bar.
+        workers: processes that read.
+        progress: whether to show a bar.
+    """
+    from tqdm.auto import tqdm
+
+    loader = DataLoader(_Errors(dataset), batch_size=17, num_workers=workers, collate_fn=_collate)
+    images, labels = [], []
+    for batch in tqdm(loader, desc=title, disable=not progress):
+        if isinstance(batch, Exception):
+            raise batch
+        images.append(batch[0])
+        labels.append(batch[1])
+    return TensorDataset(torch.cat(images), torch.cat(labels))
+
+
+class _Errors(Dataset):
+    """A dataset whose errors are values: a loader would bury them under a worker's traceback."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # pyright: ignore[reportArgumentType]
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.dataset[index]
+        except (ValueError, OSError) as error:
+            return error
+
+
+def _collate(items: list[Any]) -> Any:
+    for item in items:
+        if isinstance(item, Exception):
+            return item
+    return default_collate(items)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from torch.utils.data import DataLoader
 
 from equisym.data.dataset import WallpaperDataset
 from equisym.data.image_blocks import Blocks, blocks_of, remove_partial, write_atomically
-from equisym.data.photographs import photographs
 from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, open_hdf5
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -105,22 +103,9 @@ def generate(
 
 
 def _provenance(datasets: dict[str, WallpaperDataset]) -> dict:
-    from equisym.data import VERSION_OF_DRAWS
-
     first = next(iter(datasets.values()))
-    options = asdict(first.options)
-    photos = options.pop("photos")
-    if "photo" in datasets and photos is not None:  # the same photographs may lie elsewhere on another machine
-        options["photographs"] = photographs(photos, first.split).fingerprint
-    return {
-        "generator": f"equisym draws {VERSION_OF_DRAWS}",
-        "families": list(datasets),
-        "count": len(first),
-        "size": first.size,
-        "seed": first.seed,
-        "split": first.split,
-        "options": json.loads(json.dumps(options)),
-    }
+    photo = datasets.get("photo", first)  # its options name the photographs
+    return photo.provenance() | {"families": list(datasets)}
 
 
 def _require_same(found: dict, wanted: dict, out: Path) -> None:

@@ -96,6 +96,98 @@ def open_hdf5(path: str | Path) -> h5py.File:
     return h5py.File(path)
 
 
+def plain_dataset(group: h5py.Group | h5py.File, name: str) -> h5py.Dataset:
+    """A dataset that lies in the file itself.
+
+    Raises:
+        ValueError: if there is none, or if it is a link, virtual, or stored in another file: a file from elsewhere
+            could read any file of this machine through these.
+    """
+    import h5py
+
+    place = f"{group.file.filename}: {group.name.rstrip('/')}/{name}"  # pyright: ignore[reportOptionalMemberAccess]
+    link = group.get(name, getlink=True)
+    if link is None:
+        raise ValueError(f"{place} does not exist")
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{place} is a link to another place: refused; copy what it points to")
+    item = group[name]
+    if not isinstance(item, h5py.Dataset):
+        raise ValueError(f"{place} is no array")
+    if item.is_virtual or item.external:
+        raise ValueError(f"{place} is stored in other files: refused; copy it into one file")
+    return item
+
+
+class PublishedImages:
+    """One group of an HDF5 file as it is stored: ``data`` (N, H, W) or (N, H, W, C) and ``labels`` (N,).
+
+    Args:
+        path: the HDF5 file.
+        group: name of the group.
+
+    Raises:
+        ValueError: if the group holds no such arrays, or an image is larger than 64 million values.
+    """
+
+    LARGEST = 2**26  # values of an image
+    MOST = 2**30  # bytes of all labels
+
+    def __init__(self, path: str | Path, group: str) -> None:
+        self.path, self.group = Path(path), group
+        with open_hdf5(self.path) as file:
+            data, labels = (plain_dataset(file[group], name) for name in ("data", "labels"))  # pyright: ignore
+            place = f"{self.path}: {group}"
+            if data.ndim not in (3, 4) or labels.shape != data.shape[:1]:
+                raise ValueError(f"{place} must hold N images and N labels (got {data.shape} and {labels.shape})")
+            if np.prod(data.shape[1:]) > self.LARGEST or data.dtype.kind not in "biuf":
+                raise ValueError(f"{place} holds images of {data.shape[1:]} {data.dtype}: numbers, 64 million at most")
+            if labels.size * labels.dtype.itemsize > self.MOST or labels.dtype.kind not in "iu":
+                raise ValueError(f"{place} holds labels of type {labels.dtype}, {labels.size}: integers, 1 GiB at most")
+            self.labels = np.asarray(labels)
+            names = file[group].attrs.get("label_names")
+            self.names = None if names is None else tuple(map(str, np.ravel(names)))
+        self._data: Any = None
+
+    @classmethod
+    def all_in(cls, path: str | Path) -> list[PublishedImages]:
+        """All groups of a file that hold data and labels."""
+        with open_hdf5(path) as file:
+            groups = [str(name) for name in file if cls._is_one(file, str(name))]
+        return [PublishedImages(path, name) for name in groups]
+
+    @staticmethod
+    def _is_one(file: h5py.File, name: str) -> bool:
+        import h5py
+
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            return False
+        group = file[name]
+        return isinstance(group, h5py.Group) and {"data", "labels"} <= set(group)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def label_names(self) -> list[str]:
+        """The label of each image by name: that of the file, that of the group, or the number."""
+        names = self.names or WALLPAPER_GROUPS.names
+        if self.labels.size and int(self.labels.max()) < len(names) and int(self.labels.min()) >= 0:
+            return [names[k] for k in self.labels.tolist()]
+        return [str(k) for k in self.labels.tolist()]
+
+    def read(self, index: int) -> NDArray[Any]:
+        """The pixels of an image."""
+        if self._data is None:  # opened in the worker that reads
+            self._data = open_hdf5(self.path)[self.group]["data"]  # pyright: ignore[reportIndexIssue]
+        try:
+            return np.asarray(self._data[index])
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"{self.path}: image {index} of {self.group} is damaged ({error})") from None
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_data": None}
+
+
 class PublishedDataset(Dataset[tuple[Tensor, int]]):
     """Images of a version 4 or version 5 file, ours or the published ones; (3, H, W) float32 in 0..1 with labels.
 
@@ -112,22 +204,15 @@ class PublishedDataset(Dataset[tuple[Tensor, int]]):
         with open_hdf5(self.path) as file:
             if self.family not in file:
                 raise ValueError(f"family must be one of {', '.join(file)} in {path} (got {family!r})")
-            self.labels = np.asarray(file[f"{self.family}/labels"])
-        self._data = None
+        self._images = PublishedImages(self.path, self.family)
+        self.labels = self._images.labels
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        import h5py
-
-        if self._data is None:  # opened in the worker that reads
-            self._data = h5py.File(self.path)[f"{self.family}/data"]
-        pixels = np.asarray(self._data[index])  # pyright: ignore[reportIndexIssue]
+        pixels = self._images.read(index)
         return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, int(self.labels[index])
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_data": None}
 
 
 @dataclass
@@ -193,6 +278,7 @@ def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
                 raise ValueError(
                     f"{path} must hold groups with data and labels ({family} is not one): give a v4 or v5 file"
                 )
+            PublishedImages(path, family)  # refuses arrays that lie elsewhere or are too large
             images = group["labels"].shape[0]  # pyright: ignore[reportAttributeAccessIssue]
             bar = tqdm(total=images, desc=f"checking {family}", unit=" images", disable=not progress)
             with bar:

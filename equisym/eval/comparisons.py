@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equisym.eval.document import Block, Bullets, Heading, Table, Text
+from equisym.document import Block, Bullets, Heading, Table, Text
 from equisym.eval.results import READABLE, Results, Row, folded, percent, values_of
 from equisym.eval.statistics import holm, mcnemar, mean_interval, paired_interval
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from equisym.document import Block, Bullets, Figure, Heading, Table, Text
 from equisym.eval.comparisons import findings, pairs, techniques
-from equisym.eval.document import Block, Bullets, Figure, Heading, Table, Text
 from equisym.eval.figures import (
     accuracy_against_images,
     accuracy_by_network,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.eval.document import Block, Figure, Table, Text
+from equisym.document import Block, Figure, Table, Text
 from equisym.eval.figures import confusion_on_subgroup_graph, error_bars
 from equisym.eval.metrics import error_shares
 from equisym.eval.results import Results, Row, by_network, folded, is_number, percent, values_of

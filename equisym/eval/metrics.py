@@ -44,11 +44,14 @@ class Scores:
     labels: NDArray[np.int64] = field(repr=False)
 
 
-def score(logits: Tensor, labels: Tensor) -> Scores:
-    """Score logits (N, 17) against labels (N,).
+def score(logits: Tensor, labels: Tensor, *, groups: bool = True) -> Scores:
+    """Score logits (N, classes) against labels (N,).
 
-    For another number of classes, such as the three of the hierarchy's first level, the figures that are about groups
-    are nan.
+    Args:
+        logits: shape (N, classes).
+        labels: shape (N,).
+        groups: whether 17 classes are the wallpaper groups. The figures that are about groups are nan for other
+            classes, such as the three rotation families.
 
     >>> import torch
     >>> score(10 * torch.eye(17), torch.arange(17)).accuracy
@@ -62,7 +65,7 @@ def score(logits: Tensor, labels: Tensor) -> Scores:
         return float(confusion[allowed].sum() / confusion.sum())
 
     levels = dict.fromkeys(("level_rotation", "level_class", "supergroup_errors"), float("nan"))
-    if classes == len(WALLPAPER_GROUPS):
+    if groups and classes == len(WALLPAPER_GROUPS):
         rotation = np.array([g.rotation_order for g in WALLPAPER_GROUPS])
         crystal_class = np.array([g.crystal_class for g in WALLPAPER_GROUPS])
         levels["level_rotation"] = share(rotation[:, None] == rotation)

@@ -11,6 +11,29 @@ from torch import Tensor, nn
 from equisym.models.registry import register, register_library
 from equisym.nn import to_plain
 
+TIMM_OPTIONS = (
+    "act_layer",
+    "attn_drop_rate",
+    "block_size",
+    "channels",
+    "depths",
+    "drop_block_rate",
+    "drop_path_rate",
+    "drop_rate",
+    "dropout",
+    "embed_dim",
+    "global_pool",
+    "img_size",
+    "norm_layer",
+    "num_heads",
+    "output_stride",
+    "patch_size",
+    "pos_drop_rate",
+    "proj_drop_rate",
+    "window_size",
+)
+"""What may be passed on to timm. Others, such as ``checkpoint_path``, read files or ask the network."""
+
 
 class Baseline(nn.Sequential):
     """A timm model behind the input standardisation of the equivariant networks.
@@ -19,18 +42,19 @@ class Baseline(nn.Sequential):
         name: of the timm model, without ``timm/``.
         num_classes: size of the answer.
         in_channels: channels of the image.
-        options: passed on to timm; ``dropout`` is called ``drop_rate`` there.
+        options: passed on to timm, of :data:`TIMM_OPTIONS` alone; ``dropout`` is what timm calls ``drop_rate``.
 
     Raises:
-        ValueError: if timm has no such model.
+        ValueError: if timm has no such model or the option is not among those.
     """
 
     def __init__(self, name: str, *, num_classes: int, in_channels: int, **options: Any) -> None:
         import timm
 
-        if name not in timm.list_models():
-            close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
-            raise ValueError(f"timm has no model {name!r}: close to it are {close}")
+        _require_timm_model(name)
+        for option in options:
+            if option not in TIMM_OPTIONS:
+                raise ValueError(f"timm/{name} takes no option {option!r} here: it may be {', '.join(TIMM_OPTIONS)}")
         if "dropout" in options:
             options["drop_rate"] = options.pop("dropout")
         network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
@@ -54,8 +78,7 @@ class PyramidClassifier(nn.Module):
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
 
-    Source: Lin et al., Feature Pyramid Networks for Object Detection (2017), with the classification head of the
-    published benchmark.
+    Source: Lin et al., Feature Pyramid Networks for Object Detection (2017), with the poster's classification head.
     """
 
     def __init__(self, backbone: str, *, channels: int, dropout: float, num_classes: int, in_channels: int) -> None:
@@ -63,6 +86,7 @@ class PyramidClassifier(nn.Module):
         from torchvision.ops import FeaturePyramidNetwork
 
         super().__init__()
+        _require_timm_model(backbone)
         self.standardise = nn.InstanceNorm2d(in_channels)
         self.backbone = timm.create_model(
             backbone, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=in_channels
@@ -82,6 +106,15 @@ class PyramidClassifier(nn.Module):
         return to_plain(self)
 
 
+def _require_timm_model(name: str) -> None:
+    """A name such as hf-hub:... or local-dir:... would fetch code or weights from elsewhere."""
+    import timm
+
+    if name not in timm.list_models():
+        close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+        raise ValueError(f"timm has no model {name!r}: close to it are {close}")
+
+
 @register
 def fpn_resnet50(
     *,
@@ -91,7 +124,7 @@ def fpn_resnet50(
     channels: int = 256,
     dropout: float = 0.5,
 ) -> PyramidClassifier:
-    """The published FPN_ResNet50: levels P2 to P5 of 256 channels, mean over pixels, dropout, one linear layer."""
+    """The poster's FPN_ResNet50: levels P2 to P5 of 256 channels, mean over pixels, dropout, one linear layer."""
     return PyramidClassifier(
         backbone, channels=channels, dropout=dropout, num_classes=num_classes, in_channels=in_channels
     )

@@ -43,18 +43,19 @@ class Classifier(nn.Module):
         step = self.size_step
         return max(1, round((size - self.rest) / step)) * step + self.rest
 
+    def _last(self) -> tuple[nn.Module, str]:
+        """Where the last layer is: the module that holds it, and its name there."""
+        return self, "head"
+
     def get_classifier(self) -> nn.Linear:
         """The last linear layer."""
-        return self.readout.linear if getattr(self, "readout", None) is not None else self.head
+        return getattr(*self._last())
 
     def reset_classifier(self, num_classes: int) -> None:
         """Put a fresh last layer in place, for other classes."""
         old = self.get_classifier()
         new = nn.Linear(old.in_features, num_classes, device=old.weight.device, dtype=old.weight.dtype)
-        if getattr(self, "readout", None) is not None:
-            self.readout.linear = new
-        else:
-            self.head = new
+        setattr(*self._last(), new)
 
     def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts alone; it runs and unpickles without equisym."""
@@ -112,6 +113,9 @@ class FieldClassifier(Classifier):
         self.pool = sharing.pool()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.head = nn.Linear(2 * sharing.pooled(fields[-1]), num_classes)
+
+    def _last(self) -> tuple[nn.Module, str]:
+        return (self, "head") if self.readout is None else (self.readout, "linear")
 
     def forward_intermediates(self, x: Tensor) -> list[Tensor]:
         """The fields after each stage: ``(B, fields * order, H', W')`` each, as detectors and segmenters take them."""

@@ -49,6 +49,9 @@ class FilterNet(Classifier):
             dropout=dropout,
         )
 
+    def _last(self) -> tuple[nn.Module, str]:
+        return self.network._last()
+
     def forward(self, x: Tensor) -> Tensor:
         x = self.standardise(x)
         return self.network(torch.cat([x, *(symmetry(x) for symmetry in self.filters)], 1))

@@ -1,14 +1,17 @@
-"""Architectures by name."""
+"""Architectures by name: those of the package, those of other packages, and all of timm."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from torch import nn
 
 from equisym.models.tree import TreeClassifier, TreeSoftmax
+from equisym.models.weights_registry import WEIGHTS
 
 _ARCHS: dict[str, Callable[..., nn.Module]] = {}
 _LIBRARIES: dict[str, Callable[..., nn.Module]] = {}
@@ -18,11 +21,24 @@ _ALIASES = {
     "xcit_small_12_p8_224": "timm/xcit_small_12_p8_224",
 }
 HEADS = ("flat", "tree")
+ENTRY_POINTS = "equisym.archs"
 
 
 def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Add a builder under its own name; it takes ``num_classes``, ``in_channels`` and keyword options."""
-    _ARCHS[function.__name__] = function
+    """Add a builder under its own name; it takes ``num_classes``, ``in_channels`` and keyword options.
+
+    A package of one's own makes its architectures known by using this in a module that ``--import`` names, or, once
+    installed, by an entry point of the group ``equisym.archs`` whose name is the architecture's and whose value is the
+    builder.
+
+    Raises:
+        ValueError: if another builder has the name.
+    """
+    name = function.__name__
+    known = _ARCHS.get(name)
+    if name in _ALIASES or (known is not None and known.__module__ != function.__module__):
+        raise ValueError(f"there is an architecture {name!r} already: give yours another name")
+    _ARCHS[name] = function
     return function
 
 
@@ -38,11 +54,54 @@ def architectures() -> list[str]:
 
 def list_archs() -> list[str]:
     """Names that :func:`build` knows, sorted; besides these, ``timm/NAME`` builds any timm model."""
-    return sorted({*_ARCHS, *_ALIASES})
+    return sorted({*_ARCHS, *_ALIASES, *_provided()})
 
 
-def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str = "flat", **options: Any) -> nn.Module:
-    """Build an architecture with fresh weights.
+def import_archs(package: str) -> None:
+    """Import a package whose modules :func:`register` their architectures.
+
+    Raises:
+        ValueError: if it cannot be imported.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise ValueError(f"cannot import {package!r} ({error}): install it, or put its folder on PYTHONPATH") from None
+
+
+def provider_of(name: str) -> str | None:
+    """The package beside equisym that an architecture comes from, if it does."""
+    builder = _ARCHS.get(name)
+    package = "equisym" if builder is None else builder.__module__.partition(".")[0]
+    return None if package == "equisym" else package
+
+
+def _provided() -> dict[str, EntryPoint]:
+    """Entry points of installed packages; nothing of theirs is imported before it is asked for."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _builder(name: str) -> Callable[..., nn.Module]:
+    if name not in _ARCHS and (point := _provided().get(name)) is not None:
+        try:
+            _ARCHS[name] = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"the architecture {name!r} of {point.value} cannot be loaded: {error}") from None
+    if name not in _ARCHS:
+        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
+    return _ARCHS[name]
+
+
+def build(
+    name: str,
+    *,
+    num_classes: int = 17,
+    in_channels: int = 1,
+    head: str = "flat",
+    pretrained: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """Build an architecture, with fresh weights or those that come with the package.
 
     Args:
         name: one of :func:`list_archs`, or ``timm/NAME`` for any model of timm.
@@ -50,16 +109,20 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
         in_channels: channels of the image.
         head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
             hierarchy (:class:`equisym.models.TreeSoftmax`).
+        pretrained: take the weights that come with the package, with the options they were trained with; in eval mode.
         options: options of the architecture, such as ``group="D4"`` and ``width=22``.
 
     Raises:
-        ValueError: for an unknown name or option.
+        ValueError: for an unknown name or option, or where no weights fit what is asked for.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
     30465
     """
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")
+    if pretrained:
+        usual = (num_classes, in_channels, head) == (17, 1, "flat")
+        return _pretrained(name, options if usual else None)
     if head == "tree":
         if num_classes != 17:
             raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
@@ -68,10 +131,26 @@ def build(name: str, *, num_classes: int = 17, in_channels: int = 1, head: str =
     prefix, _, rest = name.partition("/")
     if rest and prefix in _LIBRARIES:
         return _LIBRARIES[prefix](rest, num_classes=num_classes, in_channels=in_channels, **options)
-    if name not in _ARCHS:
-        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
-    known = [p for p in inspect.signature(_ARCHS[name]).parameters if p not in ("num_classes", "in_channels")]
-    for option in options:
-        if option not in known:
-            raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
-    return _ARCHS[name](num_classes=num_classes, in_channels=in_channels, **options)
+    builder = _builder(name)
+    parameters = inspect.signature(builder).parameters
+    known = [p for p in parameters if p not in ("num_classes", "in_channels")]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for option in options:
+            if option not in known:
+                raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
+    return builder(num_classes=num_classes, in_channels=in_channels, **options)
+
+
+def _pretrained(name: str, options: dict[str, Any] | None) -> nn.Module:
+    """The network that the weights of this name are of; no options are known where another answer is asked for."""
+    if name not in WEIGHTS:
+        raise ValueError(f"pretrained weights are of {', '.join(sorted(WEIGHTS))} (got {name!r}): leave out pretrained")
+    weights = WEIGHTS[name]
+    if options is None or any(weights.options.get(key) != value for key, value in options.items()):
+        made = ", ".join(f"{key}={value!r}" for key, value in weights.options.items()) or "the default options"
+        raise ValueError(
+            f"the weights of {name} are for grey images, the 17 groups and {made}: leave out other options"
+        )
+    model = build(name, **weights.options)
+    weights.load_into(model)
+    return model.eval()

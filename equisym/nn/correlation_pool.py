@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -89,6 +90,8 @@ class CorrelationPool2d(ConstantModule):
         return h if h >= self.group.n else min(h, self.group.inverse(h))
 
     def forward(self, x: Tensor) -> Tensor:
+        if not isinstance(x, Tensor):  # a symbolic trace has neither shape nor device yet
+            return self._pool(x)
         self._check(x)
         with torch.autocast(
             x.device.type, enabled=False
@@ -122,8 +125,8 @@ class CorrelationPool2d(ConstantModule):
         """The greatest value of each class."""
         found = []
         for start, end in pairwise(self._starts):
-            members = c[..., start:end]
-            found.append(members if end == start + 1 else members.max(-1, keepdim=True).values)
+            members = [c[..., index : index + 1] for index in range(start, end)]
+            found.append(reduce(torch.maximum, members))  # of few, and no indices to keep
         return torch.cat(found, -1)
 
     def to_plain(self) -> fx.GraphModule:

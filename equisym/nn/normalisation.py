@@ -101,17 +101,8 @@ class _BatchNormOfView(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        running_mean: Tensor,
-        running_var: Tensor,
-        momentum: float,
-        eps: float,
-        order: int,
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, *rest: Any) -> Tensor:
+        running_mean, running_var, momentum, eps, order = rest
         x = _dense(x, is_channels_last(x))
         rows = _rows(x, order)
         y, mean, invstd = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
@@ -153,17 +144,8 @@ class _PooledBatchNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        running_mean: Tensor,
-        running_var: Tensor,
-        momentum: float,
-        eps: float,
-        order: int,
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, *rest: Any) -> Tensor:
+        running_mean, running_var, momentum, eps, order = rest
         x = _dense(x, is_channels_last(x))
         count = x.numel() // x.shape[1]
         each = (v.view(-1, order).T.contiguous() for v in torch.batch_norm_stats(x, eps))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equisym.predict.phases import phase_residuals
     from equisym.predict.prediction import OperationResidual, Prediction
     from equisym.predict.rectification import rectify
+    from equisym.predict.refusal import Refusal, RefusalCode
     from equisym.predict.region import Region
 
 _ELEMENTS = "equisym.groups.symmetry_elements"
@@ -26,6 +27,8 @@ _HOMES = {
     "OperationResidual": "equisym.predict.prediction",
     "Prediction": "equisym.predict.prediction",
     "ReflectionLine": _ELEMENTS,
+    "Refusal": "equisym.predict.refusal",
+    "RefusalCode": "equisym.predict.refusal",
     "Region": "equisym.predict.region",
     "RotationCentre": _ELEMENTS,
     "SymmetryClassifier": "equisym.predict.classifier",
@@ -49,6 +52,8 @@ __all__ = [
     "OperationResidual",
     "Prediction",
     "ReflectionLine",
+    "Refusal",
+    "RefusalCode",
     "Region",
     "RotationCentre",
     "SymmetryClassifier",

@@ -12,19 +12,46 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from equisym.crystal import Measurement, SymmetryFeatures, correlate, features_of, operation_scores, symmetrise
-from equisym.crystal.shell_correlation import class_sizes, whitening_filters
+from equisym.crystal import (
+    Measurement,
+    SymmetryFeatures,
+    exact_group,
+    features_of,
+    group_energies,
+    group_probabilities,
+    group_residuals,
+    operation_scores,
+    refine_to_waves,
+    symmetrise,
+)
+from equisym.crystal.posterior import OPTIONS, PosteriorOptions, distortion_of
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
-from equisym.predict.map import SymmetryMap, needed_window, placed, starts, suitable_window
+from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
+from equisym.predict.phases import phase_residuals
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
-from equisym.predict.pretrained import bundled, load_classifier
+from equisym.predict.pretrained import load_classifier
+from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.square_pixels import PixelSize
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
-_LEAST = 0.25  # with a lower probability for the best group, the answer is refused
+_LEAST = 0.25  # an answer less likely than this is none
+_WEIGHT, _FIRMEST = 0.1, -7.0  # of a network's log-probabilities, and the least of them that counts
+_UNSTRAINED = 0.004  # a smaller strain is not worth a word
+_WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
+_HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
+_SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
+_AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
+
+
+def _options(tolerance: float, distortion: str | float) -> PosteriorOptions:
+    if not 0 < tolerance <= 0.5:
+        raise ValueError(
+            f"tolerance must be above 0 and at most 0.5 (got {tolerance}): 0.05 is 5 % of the cell's power"
+        )
+    return replace(OPTIONS, tolerance=tolerance, distortion=distortion_of(distortion))
 
 
 class SymmetryClassifier:
@@ -33,7 +60,8 @@ class SymmetryClassifier:
     The same image gives the same answer every time, alone or in a batch.
 
     Args:
-        model: a network that reads symmetry features, such as :class:`equisym.models.SymNet`.
+        model: a network that reads symmetry features, such as :class:`equisym.models.SymNet`, to be heard beside the
+            posterior of :func:`equisym.crystal.group_energies`; the posterior alone if not given.
 
     >>> from equisym.data import render
     >>> result = SymmetryClassifier.from_pretrained("crystal").predict(render("p4m", "noise", seed=1, size=96))
@@ -41,7 +69,7 @@ class SymmetryClassifier:
     ('p4m', 4, 'square', None)
     """
 
-    def __init__(self, model: FeatureClassifier) -> None:
+    def __init__(self, model: FeatureClassifier | None = None) -> None:
         self.model = model
 
     @classmethod
@@ -49,14 +77,23 @@ class SymmetryClassifier:
         """Load a bundled model by name, or a file written by training; works offline.
 
         Args:
-            name: ``"symnet"``, ``"crystal"`` or a ``.safetensors`` file; the best bundled model if not given.
+            name: ``"posterior"`` for the measurements alone, the default; ``"symnet"``, ``"crystal"`` or a
+                ``.safetensors`` file for a network beside them.
 
         Raises:
             ValueError: if there is no such model.
         """
-        return cls(load_classifier(bundled()[0] if name is None else name))
+        return cls(None if name in (None, "posterior") else load_classifier(name))
 
-    def predict(self, image: Image, *, pixel_size: PixelSize = None, mask: Any = None) -> Prediction:
+    def predict(
+        self,
+        image: Image,
+        *,
+        pixel_size: PixelSize = None,
+        mask: Any = None,
+        tolerance: float = OPTIONS.tolerance,
+        distortion: str | float = "typical",
+    ) -> Prediction:
         """Answer for one image.
 
         Args:
@@ -65,37 +102,58 @@ class SymmetryClassifier:
                 masked (:class:`numpy.ma.MaskedArray`) are left out.
             pixel_size: in nanometres, if known, one number or height and width; that of the file by default.
             mask: array (H, W), true where pixels count; all if not given.
+            tolerance: share of the averaged cell's power that a group may leave unexplained and still be named.
+            distortion: how far the instrument may distort the lattice: "none", "typical" (1 % rms), "strong" (3 %), or
+                the root mean square strain as a number.
 
         Raises:
-            ValueError: if it is not an image, or the file is damaged.
+            ValueError: if it is no image, the file is broken, or an option is out of range.
             FileNotFoundError: if there is no such file.
         """
+        return self._predict(image, pixel_size, mask, _options(tolerance, distortion))
+
+    def _predict(
+        self, image: Image, pixel_size: PixelSize, mask: Any, options: PosteriorOptions, *, vote: bool = True
+    ) -> Prediction:
+        """The answer for one image; with a vote of its windows where its lattice may hold in parts only."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the same sums on every machine, alone or in a batch
         try:
-            return self._answered(image, pixel_size, mask)
+            found = inspect(image, pixel_size, mask)
+            answer = self._answered(found, options)
+            if vote and _incoherent(found, answer):
+                voted = self._voted(answer, *read_pixels(image, pixel_size, mask), options)
+                return (
+                    voted if voted is answer or not found.fault else replace(voted, notes=(found.fault, *voted.notes))
+                )
+            return answer
         finally:
             torch.set_num_threads(threads)
 
     def predict_batch(
-        self, images: Sequence[Image] | Tensor, *, pixel_size: PixelSize = None, workers: int | None = None
+        self,
+        images: Sequence[Image] | Tensor,
+        *,
+        pixel_size: PixelSize = None,
+        tolerance: float = OPTIONS.tolerance,
+        distortion: str | float = "typical",
+        workers: int | None = None,
     ) -> list[Prediction]:
         """Answers for several images of any sizes, by several processes.
 
         Args:
             images: a list, or an array or tensor whose first axis counts them.
             pixel_size: in nanometres, if known, one number or height and width; that of each file by default.
+            tolerance: as for :meth:`predict`.
+            distortion: as for :meth:`predict`.
             workers: processes; by default one for each of torch's threads, and none for fewer than eight images.
 
         Raises:
-            ValueError, FileNotFoundError: as :meth:`predict`, for the first invalid image.
+            ValueError, FileNotFoundError: as :meth:`predict`, for the first image that is invalid.
         """
         if workers is None:
             workers = torch.get_num_threads() if len(images) >= _WORTH_WORKERS else 0
-        jobs = _Jobs(self, images, pixel_size)
-        if workers < 2:
-            return [_raised(jobs[i]) for i in range(len(jobs))]
-        return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
+        return _all_answers(_Jobs(self, images, pixel_size, _options(tolerance, distortion)), workers)
 
     def map(
         self,
@@ -105,6 +163,8 @@ class SymmetryClassifier:
         *,
         pixel_size: PixelSize = None,
         mask: Any = None,
+        tolerance: float = OPTIONS.tolerance,
+        distortion: str | float = "typical",
         workers: int | None = None,
     ) -> SymmetryMap:
         """Answers on a sliding window, and their vote.
@@ -116,6 +176,8 @@ class SymmetryClassifier:
             step: from one window to the next; half a window if not given.
             pixel_size: as in :meth:`predict`.
             mask: as in :meth:`predict`.
+            tolerance: as in :meth:`predict`.
+            distortion: as in :meth:`predict`.
             workers: as in :meth:`predict_batch`.
 
         Raises:
@@ -140,56 +202,83 @@ class SymmetryClassifier:
         rows, columns = (starts(length, window, step) for length in pixels.shape)
         places = [(x, y) for y in rows for x in columns]
         parts = [pixels.cut(slice(y, y + window), slice(x, x + window)).array() for x, y in places]
-        found = self.predict_batch(parts, pixel_size=side, workers=workers)
+        if workers is None:
+            workers = torch.get_num_threads() if len(parts) >= _WORTH_WORKERS else 0
+        options = _options(tolerance, distortion)
+        found = _all_answers(_Jobs(self, parts, side, options, vote=False), workers)
         answers = iter([placed(w, x, y, pixels.shape) for w, (x, y) in zip(found, places, strict=True)])
         windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
         result = SymmetryMap(window, rows, columns, windows, pixels.shape, side)
         if result.vote.answered * 2 >= len(places):
             return result
-        whole = self.predict(pixels.array(), pixel_size=side)
+        whole = self._predict(pixels.array(), side, None, options, vote=False)
         needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
         return replace(result, needed=needed) if needed > window else result
+
+    def _voted(self, answer: Prediction, pixels: Pixels, side: float | None, options: PosteriorOptions) -> Prediction:
+        """The vote of windows on an image whose lattice does not hold from end to end, if they agree."""
+        window = self._window_for(pixels)
+        if 2 * window > max(pixels.shape):
+            return answer
+        tolerance, distortion = options.tolerance, options.distortion
+        found = self.map(pixels.array(), window, pixel_size=side, tolerance=tolerance, distortion=distortion, workers=0)
+        vote = found.vote
+        agreed = vote.agreed >= _AGREED * vote.windows
+        return found.answer() if found.group is not None and agreed else answer
 
     def _window_for(self, pixels: Pixels) -> int:
         """A window that suits the lattice of the image, or of the first of its parts that shows one."""
         for part in (pixels, *halves(pixels), *halves(pixels, 4)):
             found = inspect(part.array(), None)
-            if found.refused is None:
-                return suitable_window(found.about["lattice"], pixels.shape)
+            if found.refusal is None and found.measurement is not None and found.view is not None:
+                return suitable_window(found.measurement.lattice.basis * found.view.scale, pixels.shape)
         return min(256, *pixels.shape)
 
     @torch.no_grad()
-    def _answered(self, image: Image, pixel_size: PixelSize, mask: Any = None) -> Prediction:
-        found = inspect(image, pixel_size, mask)
-        if found.refused is not None:
-            return Prediction(found.refused, **found.about)
+    def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
+        if found.measurement is None:
+            return Prediction(found.refusal, shape=found.shape, pixel_size=found.pixel_size, notes=found.notes)
         e = features_of(found.measurement)
-        probabilities = self.model.classify(e)[0].double().softmax(-1)
-        if probabilities.max() < _LEAST:
-            likely = [
-                f"{WALLPAPER_GROUPS[int(k)].name} {100 * probabilities[k]:.0f} %" for k in probabilities.topk(3)[1]
-            ]
-            refused = f"cannot tell: no group reaches {100 * _LEAST:.0f} %; the likeliest are {', '.join(likely)}"
-            return Prediction(refused, **found.about, residuals=_residuals(e))
-        return _answer(found, e, probabilities.tolist())
+        opinion = None
+        if self.model is not None:
+            opinion = _WEIGHT * self.model.classify(e).log_softmax(-1).clamp(min=_FIRMEST)
+        return _answer(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
+
+
+def _incoherent(found: Found, answer: Prediction) -> bool:
+    """Whether the lattice of an image may hold in its parts only: windows are worth looking at."""
+    m = found.measurement
+    if m is None or min(found.shape) < 2 * SMALLEST or m.lattice.repeats < _MANY:
+        return False
+    if answer.refusal is not None:
+        return answer.refusal.code in _WORTH_WINDOWS and m.lattice.steadiness > _SOMEWHAT_STEADY
+    return bool(found.fault) or (found.explained is not None and found.explained < _HARDLY)
 
 
 @dataclass(frozen=True)
 class _Jobs(Dataset[Prediction | Exception]):
-    """The answer about each image; invalid images are returned as exceptions, to be raised outside of the worker."""
+    """Images as answers. Invalid images are returned as exceptions, which no worker can raise in one piece."""
 
     classifier: SymmetryClassifier
     images: Sequence[Image] | Tensor
     pixel_size: PixelSize
+    options: PosteriorOptions
+    vote: bool = True
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Prediction | Exception:
         try:
-            return self.classifier.predict(self.images[index], pixel_size=self.pixel_size)
+            return self.classifier._predict(self.images[index], self.pixel_size, None, self.options, vote=self.vote)
         except (ValueError, OSError) as error:
             return error
+
+
+def _all_answers(jobs: _Jobs, workers: int) -> list[Prediction]:
+    if workers < 2:
+        return [_raised(jobs[i]) for i in range(len(jobs))]
+    return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
 
 
 def _raised(result: Prediction | Exception) -> Prediction:
@@ -198,56 +287,81 @@ def _raised(result: Prediction | Exception) -> Prediction:
     return result
 
 
-def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float]) -> Prediction:
+def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], options: PosteriorOptions) -> Prediction:
     view, m = found.view, found.measurement
     assert view is not None
     assert m is not None
     order = sorted(range(17), key=lambda label: -probabilities[label])
-    fits = m.fits
-    answer = next(label for label in order if fits[label] is not None)
-    if answer != order[0]:  # a group that the lattice rules out is never the answer
+    answer = next(label for label in order if m.fits[label] is not None)
+    if answer != order[0]:  # no model should name a group that the lattice rules out
         order.remove(answer)
         order.insert(0, answer)
-    fit = fits[answer]
+    refusal = found.refusal
+    if refusal is None and probabilities[answer] < _LEAST:
+        likely = ", ".join(f"{WALLPAPER_GROUPS[k].name} {100 * probabilities[k]:.0f} %" for k in order[:3])
+        detail = f"no group reaches {100 * _LEAST:.0f} %; the likeliest are {likely}"
+        refusal = Refusal(RefusalCode.CANNOT_TELL, detail)
+    fit = m.fits[answer]
     assert fit is not None
-    group = WALLPAPER_GROUPS[answer]
-    standard = np.array(fit.setting.transform) @ np.linalg.inv(group.primitive_basis)
+    standard = np.array(fit.setting.transform) @ np.linalg.inv(WALLPAPER_GROUPS[answer].primitive_basis)
     basis = m.lattice.basis
-    notes = list(found.about.get("notes", ()))
-    if fit.strain > 0.02:
-        notes.append(f"the lattice is strained by {100 * fit.strain:.1f} % from {group.bravais}")
+    pulled = refine_to_waves(view.grey, m.lattice, m.mask).basis - basis  # what the borders do is part of the error
+    residuals = {g.name: float(r) for g, r in zip(WALLPAPER_GROUPS, group_residuals(e)[0], strict=True) if r.isfinite()}
+    exact = exact_group(e, _lattice_noise(m))
+    notes = [*found.notes, *_doubts(m, order, probabilities)]
+    if refusal is None:
+        notes += _strained(m, answer, e, options)
+    return Prediction(
+        refusal,
+        shape=found.shape,
+        pixel_size=found.pixel_size,
+        probabilities={WALLPAPER_GROUPS[k].name: probabilities[k] for k in order},
+        lattice=basis * view.scale,
+        lattice_error=np.hypot(m.lattice.uncertainty, pulled) * view.scale,
+        repeats=m.lattice.repeats,
+        explained=found.explained,
+        average=m.average.cell[0].numpy() * view.spread + view.mean,
+        corner=np.array(view.corner),
+        cell=basis @ standard * view.scale,
+        origin=basis @ fit.origin.double().numpy() * view.scale + np.array(view.corner),
+        strain=fit.strain,
+        strains={g.name: f.strain for g, f in zip(WALLPAPER_GROUPS, m.fits, strict=True) if f is not None},
+        residuals=residuals,
+        phase_residuals=phase_residuals(m),
+        exact=WALLPAPER_GROUPS[exact].name,
+        tolerance=options.tolerance,
+        operations=_operations(m, answer),
+        symmetrised=symmetrise(m.average.cell[0], fit.setting, fit.origin).numpy() * view.spread + view.mean,
+        notes=tuple(notes),
+    )
+
+
+def _doubts(m: Measurement, order: list[int], probabilities: list[float]) -> list[str]:
+    notes = []
     if m.lattice.repeats < 9:
         notes.append(f"few repeats: {m.lattice.repeats:.1f} cells")
     if probabilities[order[0]] < 0.8:
         names = " or ".join(f"{WALLPAPER_GROUPS[k].name} ({100 * probabilities[k]:.0f} %)" for k in order[:2])
         notes.append(f"uncertain: {names}")
-    return Prediction(
-        None,
-        **found.about
-        | {
-            "probabilities": {WALLPAPER_GROUPS[k].name: probabilities[k] for k in order},
-            "cell": basis @ standard * view.scale,
-            "origin": basis @ fit.origin.double().numpy() * view.scale + np.array(view.corner),
-            "strain": fit.strain,
-            "residuals": _residuals(e),
-            "operations": _operations(m, answer),
-            "symmetrised": symmetrise(m.average.cell[0], fit.setting, fit.origin).numpy() * view.spread + view.mean,
-            "notes": tuple(notes),
-        },
-    )
+    return notes
 
 
-def _residuals(e: SymmetryFeatures) -> dict[str, float]:
-    """Residual of each group: the fraction of the cell's signal that is lost when it is projected onto the group."""
-    values = correlate(e, whitening_filters(e, (0.0,))).value[0, :, 0].tolist()
-    out, start = {}, 0
-    for group in WALLPAPER_GROUPS:
-        sizes = class_sizes(group.name)
-        if bool(e.admitted[0, group.label]):
-            shared = 1 + sum(n * values[start + i] for i, n in enumerate(sizes))
-            out[group.name] = max(0.0, 1 - shared / len(group.primitive_operations))
-        start += len(sizes)
-    return out
+def _lattice_noise(m: Measurement) -> float:
+    """The strain that the errors of the lattice alone may show."""
+    error = m.lattice.uncertainty / np.linalg.norm(m.lattice.basis, axis=0)
+    return float(np.nan_to_num(error, nan=0.01).max())
+
+
+def _strained(m: Measurement, answer: int, e: SymmetryFeatures, options: PosteriorOptions) -> list[str]:
+    """What is to be said where the answer takes a strain of the lattice for distortion."""
+    fit, group = m.fits[answer], WALLPAPER_GROUPS[answer]
+    assert fit is not None
+    if fit.strain <= max(_UNSTRAINED, 3 * _lattice_noise(m)):
+        return []
+    rigid = replace(options, distortion=_UNSTRAINED / 2, wide=_UNSTRAINED / 2)
+    other = WALLPAPER_GROUPS[int(group_energies(e, rigid)[0].argmax())]
+    text = f"the lattice is strained by {100 * fit.strain:.1f} % from {group.bravais}"
+    return [text if other == group else f"{text}; {other.name} if the image is not distorted"]
 
 
 def _operations(m: Measurement, answer: int) -> tuple[OperationResidual, ...]:

@@ -45,7 +45,7 @@ class FolderReport:
             compared: comparison with an expectation.
         """
         cells = [(f'<img src="{data_uri(thumbnail(image, result))}" alt="" loading="lazy">', ""), (escape(file), file)]
-        notes = [*(map(str, compared)), *_pseudosymmetry(result), *result.notes]
+        notes = [*(map(str, compared)), *result.remarks, *result.notes]
         if result.group is None:
             cells += [("refused", "~"), *[("", "")] * 7, (escape("; ".join([result.refused or "", *notes])), "")]
         else:
@@ -73,10 +73,6 @@ class FolderReport:
 
 def _unsure(result: Prediction) -> bool:
     return result.group is not None and result.probabilities[result.group] < 0.8
-
-
-def _pseudosymmetry(result: Prediction) -> list[str]:
-    return [f"{name} within {100 * left:.2g} %" for name, left in list(result.pseudosymmetry.items())[:1]]
 
 
 _HEAD = """<!doctype html>

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from equisym.crystal import tile
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.prediction import Prediction
+from equisym.predict.refusal import Refusal, RefusalCode
 
 Array = NDArray[np.float64]
 SMALLEST, CELLS = 64, 10.0  # pixels and cells along a side of a window that suits a lattice
@@ -31,7 +32,7 @@ class Vote:
     """The joint answer of several windows of one image.
 
     Attributes:
-        refused: why they name no group, or ``None``.
+        refusal: why they name no group, or ``None``.
         probabilities: of the 17 groups by name, the likeliest first; see :func:`vote`.
         share: of the windows on the common lattice, those that name the likeliest group.
         windows: how many there are.
@@ -42,7 +43,7 @@ class Vote:
         best: place, in the order given, of the window that shows the likeliest group best.
     """
 
-    refused: str | None
+    refusal: Refusal | None
     probabilities: dict[str, float]
     share: float
     windows: int
@@ -51,6 +52,11 @@ class Vote:
     lattice: Array | None
     likeness: float | None
     best: int | None
+
+    @property
+    def refused(self) -> str | None:
+        """Why they name no group, in a sentence, or ``None``."""
+        return None if self.refusal is None else str(self.refusal)
 
     @property
     def group(self) -> str | None:
@@ -72,10 +78,11 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
 
     .. math:: p(G) \propto \prod_w \left( (1 - \epsilon)\, p_w(G) + \epsilon / 17 \right)^{1 / c}
 
-    with the probability :math:`\epsilon` of 2 % that a window is entirely wrong, and the number c of windows that see
-    the same pixel, so that overlapping windows do not count what they share twice. An error that all windows
-    share multiplies as well, so the likeliest group gets at most (k + 1) / (n + 2) where k of n = windows / c name it,
-    and the others share the rest.
+    with the chance :math:`\epsilon` of 2 % that a window is wrong altogether, and the number c of windows that see
+    the same pixel, so that overlapping windows do not count what they share twice. What all windows have wrong alike
+    multiplies as well, such as what one instrument does to every window: so the likeliest group gets at most the mean
+    of what the windows give it, and at most (k + 1) / (n + 2) where k of n = windows / c name it; the others share
+    the rest.
 
     Args:
         windows: their answers.
@@ -83,7 +90,7 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
 
     >>> one = Prediction(None, {"p4": 0.7, "p4m": 0.3}, lattice=np.eye(2) * 20)
     >>> other = Prediction(None, {"p4m": 0.6, "p4": 0.4}, lattice=np.array([[0.0, -20.3], [20.1, 0.0]]))
-    >>> found = vote([one, one, other, Prediction("not periodic")])
+    >>> found = vote([one, one, other, Prediction(Refusal(RefusalCode.NOT_PERIODIC, "noise"))])
     >>> found.group, round(found.probabilities["p4"], 2), round(found.share, 2), found.agreed
     ('p4', 0.6, 0.67, 3)
     """
@@ -97,15 +104,14 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     aligned = [aligned_to(reference, _of(windows[i])) for i in agreed]
     mean = np.mean([basis for basis in aligned if basis is not None], 0) if agreed else None
 
-    def result(refused: str | None, p: dict[str, float], share: float, best: int | None) -> Vote:
-        return Vote(refused, p, share, len(windows), len(answered), len(agreed), mean, likeness, best)
+    def result(refusal: Refusal | None, p: dict[str, float], share: float, best: int | None) -> Vote:
+        return Vote(refusal, p, share, len(windows), len(answered), len(agreed), mean, likeness, best)
 
     if len(answered) < min(_FEWEST, len(windows)):
         return result(_commonest_refusal(windows), {}, 0.0, None)
     if len(agreed) < _MOST * len(answered):
-        return result(
-            f"several patterns: only {len(agreed)} of {len(answered)} windows share one lattice", {}, 0.0, None
-        )
+        detail = f"only {len(agreed)} of {len(answered)} windows share one pattern"
+        return result(Refusal(RefusalCode.SEVERAL_LATTICES, detail), {}, 0.0, None)
     table = np.array([[windows[i].probabilities.get(g.name, 0.0) for g in WALLPAPER_GROUPS] for i in agreed])
     log = np.log((1 - _LAPSE) * table + _LAPSE / 17).sum(0) / cover
     named = np.array([sum(windows[i].group == g.name for i in agreed) for g in WALLPAPER_GROUPS])
@@ -113,7 +119,8 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     winner = int(pooled.argmax())
     share = named[winner] / len(agreed)
     count = len(agreed) / cover
-    pooled = _capped(pooled / pooled.sum(), winner, (share * count + 1) / (count + 2), table.mean(0))
+    most = min(float(table.mean(0)[winner]), (share * count + 1) / (count + 2))
+    pooled = _capped(pooled / pooled.sum(), winner, most, table.mean(0))
     order = sorted(WALLPAPER_GROUPS, key=lambda g: (g.label != winner, -pooled[g.label]))
     best = max(
         (i for i in agreed if windows[i].group == order[0].name), key=lambda i: max(windows[i].probabilities.values())
@@ -183,10 +190,10 @@ def _cell_on(window: Prediction, reference: Array, size: int = 48) -> Array | No
     return tile(window.average, _of(window), u[..., 0], u[..., 1]).astype(np.float64)
 
 
-def _commonest_refusal(windows: Sequence[Prediction]) -> str:
-    reasons = Counter(w.refused.partition(":")[0] for w in windows if w.refused)
-    (reason, count), *_ = reasons.most_common(1) or [("no window answers", len(windows))]
-    return f"{reason} (in {count} of {len(windows)} windows)"
+def _commonest_refusal(windows: Sequence[Prediction]) -> Refusal:
+    reasons = Counter(w.refusal.code for w in windows if w.refusal)
+    (code, count), *_ = reasons.most_common(1) or [(RefusalCode.CANNOT_TELL, len(windows))]
+    return Refusal(code, f"in {count} of {len(windows)} windows")
 
 
 @dataclass(frozen=True)
@@ -220,12 +227,18 @@ class SymmetryMap:
         return vote([w for row in self.windows for w in row], cover=max(1.0, cover))
 
     @property
-    def refused(self) -> str | None:
+    def refusal(self) -> Refusal | None:
         """Why the windows name no group together, or ``None``."""
         if self.needed is not None:
             side = f"windows of {self.window} pixels are too small for this lattice"
-            return f"{side}: take at least {self.needed}, {REPEATS:g} repeats of its longest vector"
-        return self.vote.refused
+            detail = f"{side}: take at least {self.needed}, {REPEATS:g} repeats of its longest vector"
+            return Refusal(RefusalCode.FEW_REPEATS, detail)
+        return self.vote.refusal
+
+    @property
+    def refused(self) -> str | None:
+        """The same in a sentence."""
+        return None if self.refusal is None else str(self.refusal)
 
     @property
     def group(self) -> str | None:
@@ -293,8 +306,8 @@ class SymmetryMap:
     def answer(self) -> Prediction:
         """The vote as an answer for the image: that of the best window, with the probabilities of all."""
         found = self.vote
-        if self.refused or found.best is None:
-            return Prediction(self.refused, shape=self.shape, pixel_size=self.pixel_size)
+        if self.refusal or found.best is None:
+            return Prediction(self.refusal, shape=self.shape, pixel_size=self.pixel_size)
         best = [w for row in self.windows for w in row][found.best]
         said = (
             f"by vote of {found.windows} windows of {self.window} pixels: {found.answered} answer, {found.agreed} on "

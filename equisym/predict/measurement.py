@@ -12,11 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, measure_scan, refine_to_waves
+from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.hyperspy_signal import image_of, is_signal
-from equisym.predict.phases import phase_residuals
 from equisym.predict.preprocessing import (
     LARGEST,
     Pixels,
@@ -29,7 +28,8 @@ from equisym.predict.preprocessing import (
     squared,
     whole,
 )
-from equisym.predict.rejection import Background, refuse_lattice, take_apart
+from equisym.predict.refusal import Refusal
+from equisym.predict.rejection import Background, Review, review_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 
 Image = NDArray[Any] | Tensor | str | Path
@@ -40,19 +40,27 @@ _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 @dataclass(frozen=True)
 class Found:
-    """Everything measured in one image before it is classified.
+    """What was measured in one image.
 
     Attributes:
-        refused: why the image is not classified, or ``None``.
-        about: parts of the answer that are known already: fields of :class:`equisym.predict.Prediction`.
-        view: the part of the image that was used.
-        measurement: its lattice, cell and fits.
+        refusal: why no group should be named, or ``None``.
+        shape: of the image, (H, W).
+        pixel_size: side of a pixel in nanometres, if known.
+        notes: what should be known of the way it was looked at.
+        view: the part of the image that was looked at.
+        measurement: its lattice, cell and fits; ``None`` if no lattice was found.
+        explained: share of the view's variance that the averaged cell explains.
+        fault: what parts the pattern, so that the average is smeared; empty if nothing does.
     """
 
-    refused: str | None
-    about: dict[str, Any]
+    refusal: Refusal | None
+    shape: tuple[int, int]
+    pixel_size: float | None
+    notes: tuple[str, ...] = ()
     view: View | None = None
     measurement: Measurement | None = None
+    explained: float | None = None
+    fault: str = ""
 
 
 def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
@@ -67,26 +75,25 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
         ValueError, FileNotFoundError: if it is not an image.
     """
     pixels, side, note = _read(image, pixel_size, mask)
-    about: dict[str, Any] = {"shape": pixels.shape, "pixel_size": side}
     part = known_part(pixels)
-    refused = refuse_pixels(part)
-    if refused:
-        return Found(refused, about)
+    refusal = refuse_pixels(part)
+    if refusal:
+        return Found(refusal, pixels.shape, side)
     look = _look(part)
-    refused = look.refused
+    refusal = look.refusal
     picture = picture_within(part)
     if picture is not None and refuse_pixels(picture) is None:
         closer = _look(picture)
         if closer.outdoes(look):
             width, height = picture.shape[::-1]
-            look = closer.noting(f"only the picture of {width} x {height} pixels was analysed, not what surrounds it")
-            refused = look.refused
-        elif refused:
-            refused += "; there seem to be margins, axes or bars around the picture: cut it out"
-    about["notes"] = look.notes if note is None else (note, *look.notes)
-    if look.measurement is not None:
-        about |= _about_lattice(look.view, look.measurement, look.rest)
-    return Found(refused, about, look.view, look.measurement)
+            look = closer.noting(f"only the picture of {width} x {height} pixels was looked at, not what is around it")
+            refusal = look.refusal
+        elif refusal:
+            refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
+    notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
+    explained = None if look.rest is None else look.rest.explained
+    fault = look.review.notes[0] if look.review.parted else ""
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, fault)
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:
@@ -117,14 +124,18 @@ class _Look:
         return None if self.measurement is None else take_apart(self.view.grey, self.measurement)
 
     @cached_property
-    def refused(self) -> str | None:
-        return refuse_lattice(self.view.grey, self.measurement, self.rest)
+    def review(self) -> Review:
+        return review_lattice(self.view.grey, self.measurement, self.rest)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        return self.review.refusal
 
     def outdoes(self, other: _Look) -> bool:
-        """Whether it leads to an answer where the other does not, or clearly more of it repeats."""
-        if self.measurement is None or self.refused is not None:
+        """Whether it gives an answer where the other gives none, or clearly more of it repeats."""
+        if self.measurement is None or self.refusal is not None:
             return False
-        if other.measurement is None or other.refused is not None:
+        if other.measurement is None or other.refusal is not None:
             return True
         return self.measurement.lattice.score > other.measurement.lattice.score + _BETTER
 
@@ -165,7 +176,7 @@ def _measured(view: View) -> _Look:
 
 
 def _drift_corrected(view: View) -> _Look:
-    scan = measure_scan(view.grey, mask=view.mask)
+    scan = measure_scan(view.grey if len(view.channels) == 1 else view.channels, mask=view.mask)
     m, notes = scan.measurement, []
     if scan.shift:
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
@@ -173,18 +184,5 @@ def _drift_corrected(view: View) -> _Look:
         notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
-        notes.append(f"only the {100 * m.mask.double().mean():.0f} % of the image that are not {what} were analysed")
+        notes.append(f"{100 * (1 - m.mask.double().mean()):.2g} % of the image are {what} and were left out")
     return _Look(view, m, tuple(notes))
-
-
-def _about_lattice(view: View, m: Measurement, rest: Background | None) -> dict[str, Any]:
-    fine = refine_to_waves(view.grey, m.lattice, m.mask)  # what the borders pull at the lattice is part of its error
-    return {
-        "lattice": m.lattice.basis * view.scale,
-        "lattice_error": np.hypot(m.lattice.uncertainty, fine.basis - m.lattice.basis) * view.scale,
-        "repeats": m.lattice.repeats,
-        "explained": None if rest is None else rest.explained,
-        "average": m.average.cell[0].numpy() * view.spread + view.mean,
-        "corner": np.array(view.corner),
-        "phase_residuals": phase_residuals(m),
-    }

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from equisym.crystal import tile
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
+from equisym.predict.refusal import Refusal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FAR = 0.06  # a supergroup that needs less strain is named before one that needs more
 NEAR = 0.1  # a supergroup with a smaller residual is reported as pseudo-symmetry
 
 
@@ -46,17 +48,21 @@ class Prediction:
     All positions are in pixels of the image, x right and y down, the centre of the first pixel at (0, 0).
 
     Attributes:
-        refused: why no group is named, or ``None``.
-        probabilities: of the 17 groups by name, the likeliest first; empty if refused.
+        refusal: why no group is named, a code and a sentence; ``None`` if one is. What was measured stays.
+        probabilities: of the 17 groups by name, the likeliest first; empty if no lattice was found.
         lattice: shortest primitive vectors, columns a and b, (2, 2).
-        lattice_error: their standard errors, (2, 2); NaN if there are too few repeats to tell.
+        lattice_error: standard errors of the fit, (2, 2); NaN if there are too few repeats to tell. Calibration and
+            distortion of the instrument come on top.
         cell: conventional cell of the group in the standard setting, columns a and b, (2, 2).
         origin: of the group, (2,).
         strain: of the lattice against the nearest one that has the group.
-        repeats: primitive cells in the part of the image that was used.
-        explained: fraction of the image's variance that the averaged cell explains.
-        residuals: for each group that the lattice allows, the fraction of the averaged cell that projection removes.
+        strains: the same for each group that the lattice admits.
+        repeats: primitive cells in the part of the image that was looked at.
+        explained: share of the image's variance that the averaged cell explains.
+        residuals: for each group that the lattice admits, the share of the averaged cell that projecting takes away.
         phase_residuals: the same as :func:`equisym.predict.phase_residuals` states it, in degrees.
+        exact: the largest group that holds within the noise; the group answered holds within the tolerance.
+        tolerance: share of the averaged cell that a group may leave and still be named.
         operations: every operation of the lattice with its residual, the best first.
         average: the unit cell averaged over the image, row along lattice vector b and column along a, (N, N).
         symmetrised: the same projected onto the group.
@@ -67,17 +73,20 @@ class Prediction:
         notes: further remarks, in sentences.
     """
 
-    refused: str | None
+    refusal: Refusal | None
     probabilities: dict[str, float] = field(default_factory=dict)
     lattice: NDArray[np.float64] | None = None
     lattice_error: NDArray[np.float64] | None = None
     cell: NDArray[np.float64] | None = None
     origin: NDArray[np.float64] | None = None
     strain: float | None = None
+    strains: dict[str, float] = field(default_factory=dict)
     repeats: float | None = None
     explained: float | None = None
     residuals: dict[str, float] = field(default_factory=dict)
     phase_residuals: dict[str, float] = field(default_factory=dict)
+    exact: str | None = None
+    tolerance: float = 0.05
     operations: tuple[OperationResidual, ...] = ()
     average: NDArray[np.float32] | None = field(default=None, repr=False)
     symmetrised: NDArray[np.float32] | None = field(default=None, repr=False)
@@ -90,7 +99,12 @@ class Prediction:
     @property
     def wallpaper_group(self) -> WallpaperGroup | None:
         """The group answered, with its operations; ``None`` if refused."""
-        return WALLPAPER_GROUPS[next(iter(self.probabilities))] if self.probabilities else None
+        return WALLPAPER_GROUPS[next(iter(self.probabilities))] if self.refusal is None else None
+
+    @property
+    def refused(self) -> str | None:
+        """Why no group is named, in a sentence; ``None`` if one is."""
+        return None if self.refusal is None else str(self.refusal)
 
     @property
     def group(self) -> str | None:
@@ -148,7 +162,7 @@ class Prediction:
 
     @property
     def constants(self) -> dict[str, float]:
-        """Lengths a and b of the conventional cell and its angle gamma in degrees, with standard errors.
+        """Lengths a and b of the conventional cell and its angle gamma in degrees, with standard errors of the fit.
 
         ``a`` and ``b`` are in pixels, ``a_nm`` and ``b_nm`` in nanometres where the pixel size is known; each has its
         standard error under the name with ``_error``, in nanometres with the calibration's.
@@ -179,7 +193,7 @@ class Prediction:
         Raises:
             ValueError: if no group was answered.
         """
-        if self.symmetrised is None or self.lattice is None:
+        if self.refusal is not None or self.symmetrised is None or self.lattice is None:
             raise ValueError(f"there is no symmetrised image: refused ({self.refused})")
         y, x = np.indices(self.shape)
         return tile(self.symmetrised, self.lattice, x - self.corner[0], y - self.corner[1])
@@ -208,10 +222,20 @@ class Prediction:
     def __str__(self) -> str:
         if self.refused:
             return f"refused: {self.refused}"
-        text = f"{self.group}"
-        for name, left in list(self.pseudosymmetry.items())[:1]:
-            text += f" ({name} within {100 * left:.2g} %)"
-        return text
+        return "; ".join([f"{self.group}", *self.remarks])
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """The largest group that the cell nearly has, with the strain it needs, and the group that holds exactly."""
+        found = []
+        near = sorted(self.pseudosymmetry.items(), key=lambda item: self.strains.get(item[0], 0.0) > _FAR)
+        for name, left in near[:1]:
+            extra = self.strains.get(name, 0.0) - (self.strain or 0.0)
+            stretch = f" if the image is stretched by {100 * self.strains[name]:.1f} %" if extra > 0.004 else ""
+            found.append(f"{name} within {100 * left:.2g} %{stretch}")
+        if self.exact not in (None, self.group):
+            found.append(f"exact within the noise: {self.exact}")
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields except arrays of pixels, in plain types."""
@@ -223,6 +247,9 @@ class Prediction:
         return {
             "group": self.group,
             "refused": self.refused,
+            "refusal": None if self.refusal is None else self.refusal.code.name.lower(),
+            "exact": self.exact,
+            "tolerance": self.tolerance,
             "summary": str(self),
             "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
             "rotation_order": self.rotation_order,
@@ -236,6 +263,7 @@ class Prediction:
             "constants": {name: _number(v) for name, v in self.constants.items()},
             "origin": None if self.origin is None else plain(self.origin)[0],
             "strain": _number(self.strain),
+            "strains": {name: _number(v) for name, v in self.strains.items()},
             "repeats": _number(self.repeats),
             "explained": _number(self.explained),
             "residuals": {name: _number(v) for name, v in self.residuals.items()},

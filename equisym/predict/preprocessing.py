@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.square_pixels import PixelSize, square_pixels
 
 LARGEST = 1024  # pixels along a side; larger images are reduced or cropped
@@ -211,21 +212,22 @@ def known_part(pixels: Pixels) -> Pixels:
     return pixels.cut(slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
 
 
-def refuse_pixels(pixels: Pixels) -> str | None:
-    """Why these pixels cannot hold a lattice, or ``None``."""
+def refuse_pixels(pixels: Pixels) -> Refusal | None:
+    """Why no lattice need be looked for in these pixels, or ``None``."""
     height, width = pixels.shape
     count = height * width if pixels.known is None else int(pixels.known.sum())
     if not count:
-        return "not finite: no pixel is known; all are NaN, infinite or masked"
+        return Refusal(RefusalCode.NOT_FINITE, "no pixel is known; all are NaN, infinite or masked")
     if min(height, width) < 16 or count < 256:
         known = "" if count == height * width else f", {count} of them known"
-        return f"too small: {width} x {height} pixels{known}, where two repeats of a cell of 8 take 16"
+        detail = f"{width} x {height} pixels{known}, where two repeats of a cell of 8 take 16"
+        return Refusal(RefusalCode.TOO_SMALL, detail)
     flat = pixels.channels.reshape(len(pixels.channels), -1)
     values = flat if pixels.known is None else flat[:, pixels.known.ravel()]
     low, high = (v.astype(np.float64) for v in (values.min(1), values.max(1)))
     step = np.finfo(values.dtype).eps if values.dtype.kind == "f" else 0.0
     if (high - low <= _LEVELS * step * np.maximum(abs(low), abs(high))).all():
-        return f"constant: all pixels are {', '.join(f'{v:.6g}' for v in low)}"
+        return Refusal(RefusalCode.CONSTANT, f"all pixels are {', '.join(f'{v:.6g}' for v in low)}")
     return None
 
 
@@ -297,11 +299,14 @@ def _components(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Principal components of the channels (C, H, W), strongest first, without negligible ones; and their means.
 
-    A pattern in colours of equal brightness has no contrast in luminance, so principal components are used.
+    A pattern in colours of equal brightness has no contrast in luminance, so principal components are used. Weak
+    ones are raised to the root of their power: an operation that only weak colours break is broken.
     """
     flat = values.reshape(len(values), -1)
     power, mixtures = np.linalg.eigh(flat @ flat.T)
-    kept = mixtures.T[::-1][: max(1, int((power > _WEAK * power.sum()).sum()))]
+    count = max(1, int((power > _WEAK * power.sum()).sum()))
+    kept, power = mixtures.T[::-1][:count], power[::-1][:count]
     signs = np.where(kept @ _LUMINANCE < 0, -1.0, 1.0)
-    kept = kept * (signs / np.abs(kept).sum(1))[:, None]  # equal channels give their mean
+    kept = kept * (signs / np.abs(kept[0]).sum())[:, None]  # of equal channels their mean
+    kept = kept * (power / power[0])[:, None] ** -0.25
     return (kept @ flat).reshape(-1, *values.shape[1:]), kept @ mean

@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
-from equisym.crystal.lattice_search import SHORTEST, Lattice, shift_map
+from equisym.crystal.domains import find_domains
+from equisym.crystal.faults import find_fault
+from equisym.crystal.grating import find_grating
+from equisym.crystal.lattice_search import SHORTEST, Lattice
+from equisym.crystal.unindexed_peaks import unindexed_peaks
+from equisym.predict.refusal import Refusal, RefusalCode
 
 SURE = 0.7  # score above which an image is accepted without further tests
 FEWEST = 4.0  # cells: two repeats along a side
-_REPEATS = 0.6  # score below which a single similarity between two places is taken for chance
-_FEW, _FLOOR = 4, 0.03  # fewest translations, and least mean correlation, that count as evidence
-_ALIKE, _WORST = 4.0, 0.6  # of a pattern: least ratio of mean to spread, and of the worst tenth to the mean
+_REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
+_ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
+_COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what is left is not looked at
+_ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,58 @@ def take_apart(image: Tensor, m: Measurement) -> Background:
     return Background(left, share((slice(None), slice(None))), quarters)
 
 
-def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> str | None:
-    """Why the lattice, or its absence, does not support an answer; ``None`` if it does.
+@dataclass(frozen=True)
+class Review:
+    """What is to be said of a lattice.
+
+    Attributes:
+        refusal: why it is no ground for an answer; ``None`` if it is.
+        notes: what else should be known, in sentences.
+        parted: whether the pattern is shifted across a line, so that an average over the image is smeared.
+    """
+
+    refusal: Refusal | None
+    notes: tuple[str, ...] = ()
+    parted: bool = False
+
+
+def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Review:
+    """Whether a lattice that was found, or not found, is a ground for an answer, and what its cell leaves unexplained.
+
+    Arguments as :func:`refuse_lattice`.
+    """
+    refusal = refuse_lattice(image, m, rest)
+    if refusal is not None or m is None or rest is None:
+        return Review(refusal)
+    if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
+        return Review(None)
+    fault = find_fault(image, m.lattice) if m.mask is None else None
+    if fault is not None and "shift" in fault.kind:
+        return Review(None, (str(fault),), parted=True)
+    found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
+    share = f"{100 * found.strength:.1f} %"
+    if found.kind == "second lattice":
+        sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(basis, axis=0)) for basis in found.bases]
+        detail = f"cells of {' and of '.join(sizes)} pixels, one laid over the other"
+        return Review(Refusal(RefusalCode.SEVERAL_LATTICES, detail))
+    if found.kind == "not periodic":
+        detail = f"sharp waves with {share} of the power fit no lattice, as in a quasicrystal or a moire"
+        return Review(Refusal(RefusalCode.NOT_PERIODIC, detail))
+    if found.kind == "superstructure":
+        return Review(None, (f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",))
+    if found.kind == "single wave":
+        return Review(None, (f"waves along one line, with {share} of the power, do not belong to the lattice",))
+    parts = find_domains(image, m.lattice, mask=m.mask)
+    if parts.kind != "one":
+        related = ", related by an operation of the lattice: twins" if parts.kind == "twin" else ""
+        shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
+        detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
+        return Review(Refusal(RefusalCode.DOMAINS, detail))
+    return Review(None, (str(fault),) if fault is not None and fault.kind != "none" else ())
+
+
+def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Refusal | None:
+    """Why a lattice that was found, or not found, is no ground for an answer; ``None`` if it is.
 
     Args:
         image: the grey image, (H, W).
@@ -62,66 +118,51 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         rest: the image without its averaged cell.
     """
     if m is None or rest is None:
-        return _several_grains(image) or "not periodic: no two directions in which the image repeats"
+        nothing = Refusal(RefusalCode.NOT_PERIODIC, "no two directions in which the image repeats")
+        return _several_grains(image) or nothing
     lattice = m.lattice
     if lattice.repeats < FEWEST and lattice.score > _REPEATS:
-        return (
-            f"fewer than two repeats along a side: {lattice.repeats:.1f} cells in the image; show more of the pattern"
-        )
+        detail = f"{lattice.repeats:.1f} cells in the image; show more of the pattern"
+        return _several_grains(image) or Refusal(RefusalCode.FEW_REPEATS, detail)
     if lattice.repeats < FEWEST:
-        return _several_grains(image) or "not periodic: nothing in the image repeats as often as twice along a side"
+        chance = Refusal(RefusalCode.NOT_PERIODIC, "nothing in the image repeats as often as twice along a side")
+        return _several_grains(image) or chance
     if _too_fine(m):
-        return f"below Nyquist: the pattern repeats in less than {SHORTEST:g} pixels; magnify it"
-    if _stripes(m):
-        return "not periodic in two directions: stripes, the same all along their length"
-    if not (lattice.score > SURE or steady(image, lattice, m.mask)):
-        grains = _several_grains(image)
-        return grains or (
-            f"not periodic: with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
-        )
+        return Refusal(RefusalCode.TOO_FINE, f"the pattern repeats in less than {SHORTEST:g} pixels; magnify it")
+    across = _second_direction(m)
+    if across < _ACROSS or (across < _WEAK and find_grating(image, m.mask) is not None):
+        return Refusal(RefusalCode.STRIPES, "stripes, the same all along their length")
+    if not (lattice.score > SURE or lattice.steadiness > _ALIKE):
+        share = f"with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
+        return _several_grains(image) or Refusal(RefusalCode.NOT_PERIODIC, share)
     return _second_lattice(image, lattice, rest)
-
-
-def steady(image: Tensor, lattice: Lattice, mask: Tensor | None = None) -> bool:
-    """Whether all translations of a lattice hold equally well.
-
-    Those of a pattern do, even under noise; those of a lattice fitted to chance peaks do not.
-    """
-    found = shift_map(image, mask)
-    _, t = found.translations(lattice.basis)
-    if len(t) < _FEW:
-        return False
-    value, weight = found.at(t), found.overlap(t)
-    mean = np.average(value, weights=weight)
-    spread = np.sqrt(np.average((value - mean) ** 2, weights=weight) * len(t) / (len(t) - 1))
-    return bool(mean > _FLOOR and mean > _ALIKE * spread and np.quantile(value, 0.1) > _WORST * mean)
 
 
 def _too_fine(m: Measurement) -> bool:
     """Whether the cell's structure lies wholly at frequencies whose period is below the shortest lattice."""
     q = m.average.frequency()[0]
-    power = m.spectrum.full[0].abs().square()
+    power = m.spectrum.full[0].abs().square().sum(0)
     power = torch.where(q > 0, power, torch.zeros_like(power))
     return bool(power[q >= 1 / SHORTEST].sum() > 0.98 * power.sum())
 
 
-def _stripes(m: Measurement) -> bool:
-    """Whether the image varies in one direction alone: all waves that stand out of the noise run along one line."""
+def _second_direction(m: Measurement) -> float:
+    """How much the image varies along its weaker direction: of the waves that stand out of the noise; 0 to 1."""
     s = m.spectrum
     half, size = s.half[0], s.half.shape[-1]
     k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
     ky, kx = torch.meshgrid(k, k, indexing="ij")
     q = torch.stack((kx, ky), -1).reshape(-1, 2) @ torch.from_numpy(np.linalg.inv(m.lattice.basis))
-    power = (half[0] * half[1].conj()).real.double().flatten()
+    power = (half[0] * half[1].conj()).real.double().sum(0).flatten()
     noise = ((s.total - s.signal).clamp(min=0) / s.count.clamp(min=1))[0].double()
     least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.shell[0].flatten()]
     power = torch.where((power > least) & (power > 1e-3 * power.max()), power, 0)
     small, large = torch.linalg.eigvalsh((q * power[:, None]).T @ q).tolist()
-    return small < 2e-3 * large
+    return small / max(large, 1e-30)
 
 
-def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | None:
-    """A second lattice in another part of the image, or superposed on the first."""
+def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> Refusal | None:
+    """A second lattice in another part of the image, or laid over the first."""
     worst, best = int(np.argmin(rest.quarters)), max(rest.quarters)
     if rest.quarters[worst] < 0.35 * best and lattice.repeats > 24:
         h, w = (n // 2 for n in image.shape)
@@ -136,7 +177,7 @@ def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> str | 
     return None
 
 
-def _several_grains(image: Tensor) -> str | None:
+def _several_grains(image: Tensor) -> Refusal | None:
     """Two quarters of an image with different lattices."""
     h, w = (n // 2 for n in image.shape)
     if min(h, w) < 32:
@@ -166,6 +207,7 @@ def _differ(first: NDArray[np.float64], second: NDArray[np.float64], tolerance: 
     return True
 
 
-def _several(first: Lattice, second: Lattice) -> str:
+def _several(first: Lattice, second: Lattice) -> Refusal:
     sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0)) for found in (first, second)]
-    return f"several lattices: cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"
+    detail = f"cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"
+    return Refusal(RefusalCode.SEVERAL_LATTICES, detail)

@@ -53,8 +53,8 @@ def table_row(result: Answer, file: str) -> str:
     a, b, angle = constants_text(result).values()
     row = f"{result.group:6} {result.probabilities[result.group]:5.3f} {result.crystal_class:5} {a:>13}"
     row += f" {b:>13} {angle:>10} {100 * (result.strain or 0):5.1f}%  {file}"
-    remarks = [f"{name} within {100 * left:.2g} %" for name, left in result.pseudosymmetry.items()]
-    return "; ".join([row, *remarks[:1], *result.notes])
+    remarks = list(result.remarks)
+    return "; ".join([row, *remarks, *result.notes])
 
 
 def csv_row(result: Answer, file: str, expected: str = "") -> dict[str, Any]:

@@ -1,5 +1,18 @@
 """Training: configuration, Lightning module, run folders. Heavy packages load on first use."""
 
+from typing import TYPE_CHECKING, Any
+
 from equisym.train.config import TrainConfig
 
-__all__ = ["TrainConfig"]
+if TYPE_CHECKING:
+    from equisym.train.run import train
+
+__all__ = ["TrainConfig", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "train":
+        from equisym.train.run import train
+
+        return train
+    raise AttributeError(f"module 'equisym.train' has no attribute {name!r}")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from equisym.data import Inputs
-from equisym.models import build
+from equisym.models import build, find_model_file, import_archs, read_model_file, save_model
 from equisym.models.feature_classifier import FeatureClassifier
+from equisym.models.model_file import build_from_file
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -79,46 +78,42 @@ def make_network(
     return nn.Sequential(OrderedDict(inputs=stack, network=network))
 
 
-def save_model(model: nn.Module, path: Path, description: dict[str, Any]) -> None:
-    """Save weights as safetensors with what is needed to build the network again, atomically."""
-    partial = path.with_name(path.name + ".part")
-    save_file(
-        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
-        partial,
-        metadata={"equisym": json.dumps(description)},
-    )
-    partial.replace(path)
-
-
-def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Read a network saved by :func:`save_model`.
+def load_model(path: str | Path, *, imports: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    """Read a network that equisym-train or :func:`equisym.train.publish.save_pretrained` wrote.
 
     Args:
-        path: a ``.safetensors`` file, or a run folder that holds ``model.safetensors``.
+        path: a ``.safetensors`` file, a folder that holds ``model.safetensors``, or ``hf-hub:OWNER/NAME``.
+        imports: package that registers the network's architecture, where it is no installed one. A package that the
+            file names is never imported on the file's word alone.
 
     Returns:
         The network in eval mode, and its description (arch, options, num_classes, in_channels, size, ...).
 
     Raises:
-        ValueError: if there is no such file or it was not written by equisym.
+        ValueError: if there is no such file, it was not written by equisym, is damaged, holds weights that are NaN, or
+            its architecture is not known here.
     """
-    from safetensors import safe_open
+    if imports:
+        import_archs(imports)
+    file = find_model_file(path)
+    state, description = read_model_file(file)
 
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
-    if not file.is_file():
-        raise ValueError(f"no trained model at {path}: give a folder written by equisym-train, or a .safetensors file")
-    with safe_open(file, "pt") as handle:
-        metadata = handle.metadata() or {}
-    if "equisym" not in metadata:
-        raise ValueError(f"{file} was not written by equisym-train: its architecture is unknown")
-    description = json.loads(metadata["equisym"])
-    model = make_network(
-        description["arch"],
-        description["arch_options"],
-        num_classes=description["num_classes"],
-        in_channels=description["in_channels"],
-        inputs=description.get("inputs", "image"),
-    )
-    model.load_state_dict(load_file(file))
-    return model.eval(), description
+    def make() -> nn.Module:
+        return make_network(
+            description["arch"],
+            description["arch_options"],
+            num_classes=description["num_classes"],
+            in_channels=description["in_channels"],
+            inputs=description.get("inputs", "image"),
+        )
+
+    package = description.get("package")
+    try:
+        return build_from_file(file, state, description, make), description
+    except ValueError as error:
+        if package and "arch must be one of" in str(error):
+            raise ValueError(f"{file} needs the package {package}: install it, or add --import {package}") from None
+        raise
+
+
+__all__ = ["MetricsTable", "load_model", "make_network", "save_model", "write_whole"]

@@ -15,6 +15,7 @@ from equisym.crystal import SymmetryFeatures
 from equisym.crystal.symmetry_features import CLASS_GROUP
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models import Crystal, SymNet
+from equisym.train.config import OptimiserOptions
 from equisym.train.module import ClassifierModule
 
 
@@ -90,7 +91,8 @@ def fit_symnet(
     """
     torch.manual_seed(seed)
     network = SymNet(**options)
-    module = SymmetryModule(network, num_classes=17, lr=lr, weight_decay=1e-3, seed=seed)
+    settings = OptimiserOptions(lr=lr, weight_decay=1e-3)
+    module = SymmetryModule(network, num_classes=17, options=settings, seed=seed)
     order = torch.Generator().manual_seed(seed)
     batches = DataLoader(TensorDataset(rows, labels), batch_size, shuffle=True, drop_last=True, generator=order)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from equisym.models.tree import LEVELS, labels_at, log_sums
 
-LOSSES = ("flat", "hierarchical", "rotation_family")
-
 
 class HierarchicalLoss(nn.Module):
     r"""Mean of the cross-entropies of rotation order, crystal class and group, coarse levels first.
@@ -37,7 +35,7 @@ class HierarchicalLoss(nn.Module):
         self.classes = [labels_at(level) for level in LEVELS]
 
     def weights(self) -> tuple[float, float, float]:
-        """Weights of rotation order, crystal class and group at the current progress."""
+        """Weights of rotation order, crystal class and group at the present progress."""
         ramp = 2 * self.progress / self.curriculum if self.curriculum else 2.0
         return 1.0, min(1.0, ramp), min(1.0, max(0.0, ramp - 1))
 

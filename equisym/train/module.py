@@ -12,13 +12,12 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from equisym.models.tree import labels_at
-from equisym.train.augment import turn_and_flip
+from equisym.train.augment import turn_and_flip, vary_appearance
+from equisym.train.config import OptimiserOptions
 from equisym.train.losses import HierarchicalLoss
 from equisym.train.samplers import rank_and_world
 
 Batch = tuple[Tensor, Tensor]
-OPTIMISERS = ("adamw", "adam")
-SCHEDULES = ("onecycle", "cosine", "constant")
 
 
 class NotFiniteError(ValueError):
@@ -38,18 +37,13 @@ class NotFiniteError(ValueError):
 class ClassifierModule(L.LightningModule):
     """Trains a network that maps images (B, C, H, W) to logits (B, classes).
 
-    Random numbers in a step depend on seed, epoch, step and process only, so that a resumed run repeats them.
+    Whatever is random in a step depends on seed, epoch, step and process alone, so that a resumed run repeats it.
 
     Args:
         model: the network.
         num_classes: size of its answer.
-        lr: peak of the schedule.
-        weight_decay: of the optimiser; not applied to norms, biases and other vectors.
-        optimiser: ``"adamw"`` or ``"adam"``.
-        schedule: ``"onecycle"``, ``"cosine"`` (after a warm-up of a twentieth), or ``"constant"``.
-        loss: ``"flat"``, ``"hierarchical"`` or ``"rotation_family"`` (three classes).
-        curriculum: share of the training in which a hierarchical loss goes from coarse to fine.
-        augment: whether to rotate and flip the images.
+        options: loss, optimiser and schedule; with the loss ``"rotation_family"`` labels become its three classes.
+        augment: whether to turn and flip the images.
         seed: of dropout and augmentation.
     """
 
@@ -58,20 +52,17 @@ class ClassifierModule(L.LightningModule):
         model: nn.Module,
         *,
         num_classes: int,
-        lr: float,
-        weight_decay: float,
-        optimiser: str = "adamw",
-        schedule: str = "onecycle",
-        loss: str = "flat",
-        curriculum: float = 0.0,
+        options: OptimiserOptions,
         augment: bool = False,
+        appearance: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.lr, self.weight_decay = model, lr, weight_decay
-        self.optimiser, self.schedule, self.augment, self.seed = optimiser, schedule, augment, seed
-        self.loss = HierarchicalLoss(curriculum=curriculum) if loss == "hierarchical" else nn.CrossEntropyLoss()
-        self.rotation_family = labels_at("rotation_family") if loss == "rotation_family" else None
+        self.model, self.options, self.seed = model, options, seed
+        self.augment, self.appearance = augment, appearance
+        hierarchical = options.loss == "hierarchical"
+        self.loss = HierarchicalLoss(curriculum=options.curriculum) if hierarchical else nn.CrossEntropyLoss()
+        self.rotation_family = labels_at("rotation_family") if options.loss == "rotation_family" else None
         for part in ("train", "valid"):
             self.add_module(f"{part}_accuracy", MulticlassAccuracy(num_classes, average="micro"))
             self.add_module(f"{part}_loss", MeanMetric())
@@ -97,6 +88,8 @@ class ClassifierModule(L.LightningModule):
         images, labels = self.prepare(batch)
         if self.augment:
             images = turn_and_flip(images)
+        if self.appearance:
+            images = vary_appearance(images)
         logits = self(images)
         loss = self.loss(logits.float(), labels)
         if not torch.isfinite(loss):
@@ -111,20 +104,9 @@ class ClassifierModule(L.LightningModule):
         self._log("valid", nn.functional.cross_entropy(logits.float(), labels), logits, labels)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimiser = make_optimiser(self.optimiser, self.model, self.lr, self.weight_decay)
+        optimiser = make_optimiser(self.model, self.options)
         steps = int(self.trainer.estimated_stepping_batches)
-        if self.schedule == "onecycle":
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=steps)
-        else:
-            warm = max(1, steps // 20)
-
-            def share(step: int) -> float:
-                if self.schedule == "constant":
-                    return 1.0
-                rest = max(0, step - warm) / max(1, steps - warm)
-                return min((step + 1) / warm, 1.0) * 0.5 * (1 + math.cos(math.pi * rest))
-
-            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+        schedule = make_schedule(optimiser, self.options, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def prepare(self, batch: Batch) -> Batch:
@@ -139,9 +121,28 @@ class ClassifierModule(L.LightningModule):
             self.log(f"{part}_{name}", metric, on_step=False, on_epoch=True, prog_bar=name == "accuracy")  # pyright: ignore[reportArgumentType]
 
 
-def make_optimiser(kind: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW or Adam; vectors (norms, biases) are not decayed."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    spared = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    return (torch.optim.AdamW if kind == "adamw" else torch.optim.Adam)(groups, lr=lr)
+def make_optimiser(model: nn.Module, options: OptimiserOptions) -> torch.optim.Optimizer:
+    """Timm's optimiser of that name; norms, biases and other vectors are not decayed."""
+    from timm.optim import create_optimizer_v2, param_groups_weight_decay  # pyright: ignore[reportPrivateImportUsage]
+
+    groups = param_groups_weight_decay(model, options.weight_decay)
+    if options.optimiser == "sgd":
+        return create_optimizer_v2(groups, "sgd", lr=options.lr, weight_decay=0.0, momentum=options.momentum)
+    return create_optimizer_v2(groups, options.optimiser, lr=options.lr, weight_decay=0.0)
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, options: OptimiserOptions, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """How the learning rate moves over a number of steps."""
+    if options.schedule == "onecycle":
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, options.lr, total_steps=steps)
+    warm = max(1, steps // 20)
+
+    def share(step: int) -> float:
+        if options.schedule == "constant":
+            return 1.0
+        rest = max(0, step - warm) / max(1, steps - warm)
+        return min((step + 1) / warm, 1.0) * 0.5 * (1 + math.cos(math.pi * rest))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,38 +30,48 @@ def plot_curves(rows: list[dict[str, float]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def plot_confusion(matrices: dict[str, NDArray[np.integer]], path: Path) -> None:
+def plot_confusion(
+    matrices: Mapping[str, NDArray[np.integer]], path: Path, names: Sequence[str] = WALLPAPER_GROUPS.names
+) -> None:
     """Confusion matrices side by side, rows true and columns answered, as shares of each row.
 
     Args:
-        matrices: title to counts, shape (17, 17), or (3, 3) for the first level.
+        matrices: title to counts, shape (classes, classes).
         path: picture file.
+        names: of the classes; between the 17 groups, answers in a supergroup of the truth are framed.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * len(matrices), 5), layout="constrained")
+    side = max(5.0, 0.18 * len(names))
+    figure = Figure(figsize=(side * len(matrices), side), layout="constrained")
     for axes, (title, counts) in zip(np.ravel(figure.subplots(1, len(matrices))), matrices.items(), strict=True):
-        draw_confusion(axes, counts, title)
+        draw_confusion(axes, counts, title, names)
     figure.savefig(path, dpi=120)
 
 
-def draw_confusion(axes: Axes, counts: NDArray[np.integer], title: str) -> None:
+def draw_confusion(
+    axes: Axes, counts: NDArray[np.integer], title: str, names: Sequence[str] = WALLPAPER_GROUPS.names
+) -> None:
     """One confusion matrix on given axes; answers in a supergroup of the truth are framed."""
-    if len(counts) == len(WALLPAPER_GROUPS):
-        names, related = WALLPAPER_GROUPS.names, [(g.label, s.label) for g in WALLPAPER_GROUPS for s in g.supergroups]
-    else:
-        names, related = ("no rotation", "2-, 4-fold", "3-, 6-fold"), []
     from matplotlib.patches import Rectangle
 
+    groups = tuple(names) == tuple(WALLPAPER_GROUPS.names)
+    related = [(g.label, s.label) for g in WALLPAPER_GROUPS for s in g.supergroups] if groups else []
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for truth, answer in related:
         axes.add_patch(Rectangle((answer - 0.5, truth - 0.5), 1, 1, fill=False, edgecolor="0.75", linewidth=0.6))
-    for row, column in np.argwhere(shares >= 0.05).tolist():
+    for row, column in np.argwhere(shares >= 0.05).tolist() if len(names) <= 40 else ():
         share = shares[row, column]
         colour = "white" if share > 0.5 else "black"
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=colour)
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
-    axes.set(xlabel="answer", ylabel="truth", title=f"{title}: {100 * accuracy:.1f} %")
+    labels = [plain_text(name) for name in names]
+    axes.set_xticks(range(len(names)), labels, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(names)), labels, fontsize=7)
+    axes.set(xlabel="answer", ylabel="truth", title=f"{plain_text(title)}: {100 * accuracy:.1f} %")
+
+
+def plain_text(text: str) -> str:
+    """A name from outside as matplotlib shows it letter by letter, without reading it as mathematics."""
+    return text.replace("$", r"\$")

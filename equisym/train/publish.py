@@ -1,15 +1,17 @@
-"""Share a model: a folder with weights, description, and a card with the run's results."""
+"""A trained network as a folder to give away: weights, description, and a card made of the run's own figures."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from torch import nn
 
+from equisym.document import Block, Code, Table, Text, render_markdown
 from equisym.train.artifacts import load_model, write_whole
 
 
@@ -28,11 +30,11 @@ def save_pretrained(run: str | Path, folder: str | Path) -> Path:
     """
     run, folder = Path(run), Path(folder)
     if not (run / "summary.json").is_file():
-        raise ValueError(f"{run} holds no finished run (summary.json is missing): train it, or continue with --resume")
+        raise ValueError(f"{run} holds no finished run, there is no summary.json: train it, or continue with --resume")
     model, about = load_model(run)
     del model
-    summary = json.loads((run / "summary.json").read_text())
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    summary = _record(run, "summary.json", json.loads)
+    config = _record(run, "config.yaml", yaml.safe_load)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "model.safetensors", folder / "model.safetensors")
     write_whole(folder / "config.json", json.dumps(about, indent=2) + "\n")
@@ -40,16 +42,21 @@ def save_pretrained(run: str | Path, folder: str | Path) -> Path:
     return folder
 
 
-def from_pretrained(folder: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Read a folder written by :func:`save_pretrained`; it works offline and unpickles nothing.
+def from_pretrained(folder: str | Path, *, imports: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    """Read a folder written by :func:`save_pretrained`, or a model of the Hugging Face Hub; nothing is unpickled.
+
+    Args:
+        folder: the folder, which needs no network, or ``hf-hub:OWNER/NAME``, which is fetched from the Hub.
+        imports: package that registers the network's architecture, where it is no installed one.
 
     Returns:
         The network in eval mode, and its description.
 
     Raises:
-        ValueError: if the folder does not hold a model of this package.
+        ValueError: if there is no model of ours, or its architecture is not known here.
+        ImportError: for a name of the Hub without the package huggingface_hub.
     """
-    return load_model(folder)
+    return load_model(folder, imports=imports)
 
 
 def push_to_hub(folder: str | Path, repository: str) -> str:
@@ -82,40 +89,46 @@ def model_card(about: dict[str, Any], summary: dict[str, Any], config: dict[str,
         summary: what ``summary.json`` holds.
         config: what ``config.yaml`` holds.
     """
-    classes = "the 17 wallpaper groups" if about["num_classes"] == 17 else f"{about['num_classes']} classes"
-    defaults = {"out", "resume", "workers", "logger"}
-    options = "\n".join(f"{key}: {json.dumps(value)}" for key, value in config.items() if key not in defaults)
-    lines = [
-        "---",
-        "license: mit",
-        "library_name: equisym",
-        "tags: [wallpaper-groups, symmetry, equivariance, image-classification]",
-        "---",
-        "",
-        f"# {about['arch']}, trained on {summary['train_images']:,} {summary['train_family']} images",
-        "",
-        f"Answers with {classes} for a grey image of about {about['size']} pixels; {summary['params']:,} parameters.",
-        "",
-        "| images | accuracy in % |",
-        "|---|---|",
-        f"| {summary['train_family']}, validation | {100 * summary['valid_accuracy']:.1f} |",
-        *(f"| {family}, test | {100 * accuracy:.1f} |" for family, accuracy in summary["test"].items()),
-        "",
-        "Test images are newly generated; families other than the training family show how it generalises.",
-        "It was trained on generated periodic images; for images without a lattice its answer means nothing.",
-        "",
-        "```python",
-        "from equisym.train.publish import from_pretrained",
-        "",
-        'model, about = from_pretrained("FOLDER")',
-        "logits = model(images)  # (B, 1, H, W) in 0..1",
-        "```",
-        "",
-        "Trained by `equisym-train --config FILE` with",
-        "",
-        "```yaml",
-        options,
-        "```",
-        "",
+    own = about.get("classes")
+    classes = f"{len(own)} classes" if own else "the 17 wallpaper groups"
+    classes = "the three rotation families" if not own and about["num_classes"] == 3 else classes
+    local = {"out", "resume", "workers", "logger", "data", "valid_data", "test_data", "photos", "sweep", "jobs"}
+    options = "\n".join(f"{key}: {json.dumps(value)}" for key, value in config.items() if key not in local)
+    colour = "grey" if about["in_channels"] == 1 else "colour"
+    rows = [[f"{summary['train_family']}, validation", f"{100 * summary['valid_accuracy']:.1f}"]]
+    rows += [[f"{name}, test", f"{100 * accuracy:.1f}"] for name, accuracy in summary["test"].items()]
+    blocks: list[Block] = [
+        Text(
+            f"Answers with {classes} for a {colour} image of about {about['size']} pixels; "
+            f"{summary['params']:,} parameters."
+        ),
+        *([Text("Classes: " + ", ".join(own) + ".")] if own else []),
+        Table(["images", "accuracy in %"], rows),
+        Text(
+            "It has an answer for every image, whether or not one of its classes is in it."
+            if own
+            else "Generated test images are drawn anew; families other than the one trained on show how far the "
+            "network generalises. For images without a lattice its answer means nothing."
+        ),
+        Code(
+            "from equisym.train.publish import from_pretrained\n\n"
+            'model, about = from_pretrained("FOLDER")\n'
+            f"logits = model(images)  # (B, {about['in_channels']}, H, W) in 0..1",
+            "python",
+        ),
+        Text("Trained by `equisym-train --config FILE` with"),
+        Code(options, "yaml"),
     ]
-    return "\n".join(lines)
+    head = "---\nlicense: mit\nlibrary_name: equisym\ntags: [symmetry, equivariance, image-classification]\n---\n\n"
+    title = f"{about['arch']}, trained on {summary['train_images']:,} {summary['train_family']} images"
+    return head + render_markdown(title, blocks, Path())
+
+
+def _record(run: Path, name: str, read: Callable[[str], Any]) -> dict[str, Any]:
+    try:
+        found = read((run / name).read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{run / name} is damaged ({' '.join(str(error).split())[:120]})") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{run / name} is damaged: it holds no table")
+    return found

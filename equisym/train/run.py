@@ -2,232 +2,182 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import json
+import re
 import time
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from typing import Any
 
 import lightning as L
 import numpy as np
-import torch
-import yaml
-from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
 from torchmetrics.functional.classification import multiclass_confusion_matrix
-from tqdm.auto import tqdm
 
-from equisym.data import FAMILIES, Degradation, PatternOptions, WallpaperDataset
-from equisym.data.dataset import worker_count
-from equisym.models import Crystal, SymNet
+from equisym.data import fingerprint
+from equisym.models import Crystal, SymNet, import_archs
 from equisym.models.feature_classifier import FeatureClassifier
-from equisym.models.tree import labels_at
+from equisym.models.registry import provider_of
 from equisym.train.artifacts import MetricsTable, load_model, make_network, save_model, write_whole
-from equisym.train.checkpoints import Checkpoints, ExponentialAverage, Preempted, model_weights
+from equisym.train.checkpoints import Preempted, model_weights
 from equisym.train.config import TrainConfig
 from equisym.train.determinism import repeatable
 from equisym.train.feature_training import SymmetryModule
+from equisym.train.image_sets import ImageSets, answers_of, coarse_labels, length_of
+from equisym.train.loaders import Loaders, classify, is_first_process
 from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
 from equisym.train.plots import plot_confusion, plot_curves
-from equisym.train.samplers import EpochBatches, ResumableLoader, ShardedSequence
+from equisym.train.run_folder import check_checkpoint, check_folder, owned, record
 from equisym.train.synchronise import synchronise_norms
+from equisym.train.trainer import make_trainer, require_logger
 
-_KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn again in every epoch
 
+def train(
+    config: TrainConfig,
+    *,
+    train: Dataset | None = None,
+    valid: Dataset | None = None,
+    test: Mapping[str, Dataset] | None = None,
+) -> dict[str, Any]:
+    """Train, test, and write the run's folder.
 
-def train(config: TrainConfig) -> dict[str, Any]:
-    """Train, test on every family, and write the run folder.
+    Args:
+        config: what to train, on which images, and how.
+        train: images to train on instead of those that the configuration names: any map-style dataset of pairs, a
+            float image (C, H, W) and a label counted from 0. Attributes ``classes`` (names of the labels), ``targets``
+            (all labels) and ``name`` are used where a dataset has them.
+        valid: images to validate on; an eighth of the training images if not given.
+        test: images to test on, by name.
 
     Returns:
         What ``summary.json`` holds: arch, train_family, train_images, params, seconds, valid_accuracy, test.
-        Empty in all but the first process of a run on several devices.
+        Empty in the further processes of a run on several devices.
 
     Raises:
-        ValueError: if the folder already holds another run, or holds none to resume; if the loss becomes infinite or no
-            number.
+        ValueError: if the folder already holds another run, or holds none to resume, or is in use; if options or images
+            are not those that the run began with; if the loss becomes NaN or infinite.
         Preempted: after SIGTERM, with the run saved.
     """
     start = time.perf_counter()
-    out = Path(config.out or f"runs/{config.arch.replace('/', '-')}-{config.train_family}-{config.seed}")
-    last = out / "last.ckpt"
-    if config.resume and not last.is_file():
-        raise ValueError(f"nothing to resume: {last} does not exist; leave out --resume to start there")
-    if last.exists() and not config.resume and _is_first_process():
-        raise ValueError(f"{out} already holds a run: add --resume to continue it, or give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    if _is_first_process():
-        recorded = dataclasses.asdict(dataclasses.replace(config, out=str(out), resume=False))
-        write_whole(out / "config.yaml", yaml.safe_dump(recorded, sort_keys=False))
+    require_logger(config.logger)
+    if config.import_:
+        import_archs(config.import_)
+    if config.resume and not (config.folder / "last.ckpt").is_file():
+        check_folder(config, {})  # says that there is nothing to resume
+    with owned(config.folder) if is_first_process() else contextlib.nullcontext():
+        sets = ImageSets.of(config, train, valid, test)
+        if is_first_process():
+            digests = {"train": fingerprint(sets.train), "valid": fingerprint(sets.valid)}
+            check_folder(config, digests)
+            record(config, digests)
+        return _train(config, sets, start)
 
+
+def _train(config: TrainConfig, sets: ImageSets, start: float) -> dict[str, Any]:
+    out = config.folder
     L.seed_everything(config.seed, verbose=False)
-    model = make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
-    several = config.devices * config.nodes > 1
-    if several:
+    model = _network(config, sets)
+    if config.devices * config.nodes > 1:
         synchronise_norms(model)
-    measured = model if isinstance(model, FeatureClassifier) else None
-    train_loader, valid_loader = _train_loader(config, measured), _valid_loader(config, measured)
-    fitted = isinstance(model, Crystal)
-    if fitted:  # fitted in one go by scikit-learn; an epoch at rate 0 then measures it
-        model.fit(*train_loader.dataset.tensors)  # pyright: ignore[reportAttributeAccessIssue]
-    module = (SymmetryModule if isinstance(model, SymNet) else ClassifierModule)(
-        model,
-        num_classes=config.num_classes,
-        lr=0.0 if fitted else _chosen_lr(config, model, train_loader, out),
-        weight_decay=config.weight_decay,
-        optimiser=config.optimiser,
-        schedule=config.schedule,
-        loss=config.loss,
-        curriculum=config.curriculum,
-        augment=config.augment,
-        seed=config.seed,
-    )
-    table = MetricsTable(out / "metrics.csv")
-    callbacks: list[L.Callback] = [table, TQDMProgressBar(leave=True)]
-    if config.ema:
-        callbacks.append(ExponentialAverage(config.ema))
-    if config.patience:
-        callbacks.append(EarlyStopping("valid_accuracy", mode="max", patience=config.patience))
-    callbacks.append(Checkpoints(out, every=config.checkpoint_steps))
-    trainer = L.Trainer(
-        accelerator="auto",
-        devices=config.devices,
-        num_nodes=config.nodes,
-        max_epochs=1 if fitted else config.epochs,
-        precision=_precision("32" if measured else config.precision),  # pyright: ignore[reportArgumentType]
-        accumulate_grad_batches=config.accumulate,
-        gradient_clip_val=config.clip or None,
-        logger=_logger(config.logger, out),
-        callbacks=callbacks,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=out,
-    )
-    with warnings.catch_warnings(), repeatable():
-        # the images are in memory, so worker processes would only cost time
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        # It is: Checkpoints puts the loader back in its place.
-        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-        try:
-            trainer.fit(
-                module, train_loader, valid_loader, ckpt_path=last if config.resume else None, weights_only=True
-            )
-        except NotFiniteError as error:
-            file = out / "bad_batch.safetensors"
-            save_file({"images": error.images.float().cpu().contiguous(), "labels": error.labels.cpu()}, file)
-            advice = "lower --lr, add --clip 1, or use --precision 32"
-            raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
-    if not trainer.is_global_zero:
+    rows = _fit(config, sets, model)
+    if not is_first_process():
         return {}
-    model = make_network(config.arch, config.model_options, num_classes=config.num_classes, inputs=config.inputs)
+    if not (out / "best.ckpt").is_file():
+        raise ValueError(f"{out}: training was stopped before its first epoch was validated, there is nothing to test")
+    check_checkpoint(out / "best.ckpt")
+    model = _network(config, sets)
     model.load_state_dict(model_weights(out / "best.ckpt"))
-    save_model(
-        model,
-        out / "model.safetensors",
-        {
-            "arch": config.arch,
-            "arch_options": config.model_options,
-            "num_classes": config.num_classes,
-            "in_channels": 1,
-            "inputs": config.inputs,
-            "size": config.size,
-            "train_family": config.train_family,
-            "train_images": config.train_images,
-        },
-    )
-    plot_curves(table.rows, out / "curves.png")
+    save_model(model, out / "model.safetensors", _description(config, sets))
+    plot_curves(rows, out / "curves.png")
+    answers = answers_of(config, sets.classes)
     confusion = {}
-    for family in FAMILIES if config.test_images else ():
-        logits, labels = classify(load_model(out)[0], _dataset(config, family, config.test_images, "test"))
-        if config.loss == "rotation_family":
-            labels = labels.new_tensor(labels_at("rotation_family"))[labels]
-        confusion[family] = multiclass_confusion_matrix(logits, labels, config.num_classes).numpy()
+    for name, dataset in sets.test.items():
+        logits, labels = classify(load_model(out)[0], dataset)
+        confusion[name] = multiclass_confusion_matrix(logits, coarse_labels(labels, config), len(answers)).numpy()
     if confusion:
-        plot_confusion(confusion, out / "confusion.png")
+        plot_confusion(confusion, out / "confusion.png", answers)
     summary = {
         "arch": config.arch,
-        "train_family": config.train_family,
-        "train_images": config.train_images,
+        "train_family": sets.name,
+        "train_images": length_of(sets.train),
         "params": sum(p.numel() for p in model.parameters()),
         "seconds": round(time.perf_counter() - start, 1),
-        "valid_accuracy": max(row["valid_accuracy"] for row in table.rows),
-        "test": {family: float(np.trace(m) / m.sum()) for family, m in confusion.items()},
+        "valid_accuracy": max(row["valid_accuracy"] for row in rows),
+        "test": {name: float(np.trace(m) / m.sum()) for name, m in confusion.items()},
     }
     write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
 
 
-def _is_first_process() -> bool:
-    return getattr(rank_zero_only, "rank", 0) == 0
+def _network(config: TrainConfig, sets: ImageSets) -> nn.Module:
+    return make_network(
+        config.arch,
+        config.model_options,
+        num_classes=len(answers_of(config, sets.classes)),
+        in_channels=sets.channels,
+        inputs=config.inputs,
+    )
 
 
-@torch.inference_mode()
-def classify(model: nn.Module, dataset: WallpaperDataset, *, batch_size: int = 64) -> tuple[Tensor, Tensor]:
-    """Logits and labels of a whole dataset, drawn by one process per core; (N, classes) and (N,)."""
-    images, labels = dataset.in_memory(workers=worker_count(-1)).tensors
-    model.eval()
-    return torch.cat([model(batch) for batch in images.split(batch_size)]).float(), labels
+def _fit(config: TrainConfig, sets: ImageSets, model: nn.Module) -> list[dict[str, float]]:
+    """Train; the rows of ``metrics.csv``."""
+    out, loaders = config.folder, Loaders(config, sets, model)
+    batches = loaders.train()
+    classes = len(answers_of(config, sets.classes))
+    fitted = isinstance(model, Crystal)
+    if fitted:  # at once, by scikit-learn; an epoch at rate 0 then measures it
+        model.fit(*batches.dataset.tensors)  # pyright: ignore[reportAttributeAccessIssue]
+    lr = 0.0 if fitted else _chosen_lr(config, model, classes, batches)
+    module = (SymmetryModule if isinstance(model, SymNet) else ClassifierModule)(
+        model,
+        num_classes=classes,
+        options=config.optimiser_options(lr),
+        augment=config.augment,
+        appearance=config.appearance and sets.of_groups and not isinstance(model, FeatureClassifier),
+        seed=config.seed,
+    )
+    table = MetricsTable(out / "metrics.csv")
+    precision = "32" if isinstance(model, FeatureClassifier) else config.precision
+    trainer = make_trainer(config, out, table, epochs=1 if fitted else config.epochs, precision=precision)
+    with warnings.catch_warnings(), repeatable():
+        # The images are in memory, where worker processes would only cost time.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # It is: Checkpoints puts the loader back in its place.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+        last = out / "last.ckpt" if config.resume else None
+        try:
+            trainer.fit(module, batches, loaders.valid(), ckpt_path=last, weights_only=True)
+        except NotFiniteError as error:
+            file = out / "bad_batch.safetensors"
+            save_file({"images": error.images.float().cpu().contiguous(), "labels": error.labels.cpu()}, file)
+            advice = "lower --lr, add --clip 1, or use --precision 32"
+            raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
+    return table.rows
 
 
-def _dataset(config: TrainConfig, families: str | tuple[str, ...], length: int, split: str) -> WallpaperDataset:
-    options = PatternOptions(photos=config.photos)
-    return WallpaperDataset(families, length, size=config.size, seed=config.seed, split=split, options=options)
-
-
-def _kept(config: TrainConfig, split: str, measured: FeatureClassifier | None) -> tuple[Dataset, int]:
-    """Images of a split, in memory if they fit, and the number of worker processes that draw them.
-
-    For a network that reads symmetry features, the features are stored.
-    """
-    length = config.train_images if split == "train" else config.valid_images
-    dataset, workers = _dataset(config, config.families, length, split), worker_count(config.workers)
-    if config.degrade:
-        dataset.corrupt = Degradation()
-    if measured is not None:
-        images, labels = dataset.in_memory(workers=workers, progress=_is_first_process()).tensors
-        bar = tqdm(images.split(17), desc="measuring", disable=not _is_first_process())
-        return TensorDataset(torch.cat([measured.extract(batch) for batch in bar]), labels), 0
-    if 4 * length * config.size**2 * config.devices <= _KEEP_IN_MEMORY:
-        return dataset.in_memory(workers=workers, progress=_is_first_process()), 0
-    return dataset, workers
-
-
-def _train_loader(config: TrainConfig, measured: FeatureClassifier | None) -> ResumableLoader:
-    dataset, workers = _kept(config, "train", measured)
-    order = EpochBatches(config.train_images, config.batch_size, seed=config.seed)
-    return ResumableLoader(dataset, order, num_workers=workers, persistent_workers=workers > 0)
-
-
-def _valid_loader(config: TrainConfig, measured: FeatureClassifier | None) -> DataLoader:
-    dataset, workers = _kept(config, "valid", measured)
-    share = ShardedSequence(config.valid_images)
-    return DataLoader(dataset, config.batch_size, sampler=share, num_workers=workers, persistent_workers=workers > 0)
-
-
-def _chosen_lr(config: TrainConfig, model: nn.Module, loader: DataLoader, out: Path) -> float:
-    """Learning rate from a range test, if requested; a resumed run reads the one it started with."""
-    file = out / "lr_finder.csv"
+def _chosen_lr(config: TrainConfig, model: nn.Module, classes: int, loader: DataLoader) -> float:
+    """The rate of a range test where one is asked for; a resumed run reads the one that it began with."""
+    file = config.folder / "lr_finder.csv"
     if not config.find_lr:
         return config.lr
     if config.resume and file.is_file():
-        return float(file.read_text().splitlines()[0].removeprefix("# chosen: "))
-    module = ClassifierModule(model, num_classes=config.num_classes, lr=1, weight_decay=0, loss=config.loss)
+        head = file.read_text(errors="replace").partition("\n")[0].removeprefix("# chosen: ")
+        if not re.fullmatch(r"[\d.]+(e-?\d+)?", head):
+            raise ValueError(f"{file} is damaged: it does not begin with the learning rate that the run had")
+        return float(head)
+    module = ClassifierModule(model, num_classes=classes, options=config)
     lr, history = find_lr(
         model,
         (module.prepare(batch) for batch in _repeat(loader)),
         module.loss,
-        lambda m, rate: make_optimiser(config.optimiser, m, rate, config.weight_decay),
+        lambda m, rate: make_optimiser(m, config.optimiser_options(rate)),
     )
-    if _is_first_process():
+    if is_first_process():
         lines = [f"# chosen: {lr!r}", "lr,loss", *(f"{rate:.6g},{value:.6g}" for rate, value in history)]
         write_whole(file, "\n".join(lines) + "\n")
         print(f"learning rate {lr:.2g}, from {file}")
@@ -239,23 +189,25 @@ def _repeat(loader: DataLoader) -> Iterator[Any]:
         yield from loader
 
 
-def _logger(kind: str, out: Path) -> Logger | bool:
-    if kind == "tensorboard":
-        return TensorBoardLogger(out, name="tensorboard", version="")
-    if kind == "wandb":
-        return WandbLogger(name=out.name, save_dir=out, project="equisym")
-    if kind == "mlflow":
-        return MLFlowLogger("equisym", run_name=out.name, tracking_uri=f"file:{out.resolve()}/mlruns")
-    return False
-
-
-def _precision(wanted: str) -> str:
-    if wanted != "auto":
-        return "32-true" if wanted == "32" else wanted
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return "bf16-mixed" if native else "32-true"
+def _description(config: TrainConfig, sets: ImageSets) -> dict[str, Any]:
+    """What it takes to build the network again, and what it was trained on."""
+    answers = answers_of(config, sets.classes)
+    description = {
+        "arch": config.arch,
+        "arch_options": config.model_options,
+        "num_classes": len(answers),
+        "in_channels": sets.channels,
+        "inputs": config.inputs,
+        "size": sets.size,
+        "train_family": sets.name,
+        "train_images": length_of(sets.train),
+        "equisym": version("equisym"),
+    }
+    if not sets.of_groups:
+        description["classes"] = list(sets.classes)
+    if package := provider_of(config.arch):
+        description["package"] = package
+    return description
 
 
 __all__ = ["Preempted", "classify", "train"]

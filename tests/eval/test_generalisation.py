@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equisym.eval.document import Bullets, Figure, Heading, Table, Text, render_html
+from equisym.document import Bullets, Figure, Heading, Table, Text, render_html
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table

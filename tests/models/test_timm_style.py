@@ -13,6 +13,7 @@ SMALL = [
     ("e2vit", {"width": 6, "depth": 1}, 64),
     ("e2convnext", {"width": (2, 4), "depths": (1, 1)}, 64),
 ]
+OTHERS = [("e2resnet", {"width": 2}, 33), ("filternet", {"filters": 1, "kernel_size": 5, "width": 2}, 33)]
 
 
 @pytest.mark.parametrize(("name", "options", "size"), SMALL, ids=str)
@@ -26,6 +27,14 @@ def test_features_then_head_is_the_network(name, options, size):
     torch.testing.assert_close(model.get_classifier()(pooled), model(x))
     model.reset_classifier(3)
     assert model(x).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("name", "options", "size"), OTHERS, ids=str)
+def test_the_last_layer_is_replaced_wherever_it_is(name, options, size):
+    model = build(name, **options).eval()
+    model.reset_classifier(3)
+    assert model.get_classifier().out_features == 3
+    assert model(torch.rand(2, 1, size, size)).shape == (2, 3)
 
 
 def test_fields_of_every_stage_rotate_with_the_image():

@@ -62,17 +62,25 @@ def test_unknown_models_are_errors():
         CLASSIFIER.from_pretrained("resnet")
 
 
-def test_an_undecided_judge_is_a_refusal_with_its_residuals():
-    class Undecided(FeatureClassifier):
+def test_a_network_is_heard_beside_the_measurements_and_does_not_outvote_them():
+    class Stubborn(FeatureClassifier):
+        def __init__(self, label):
+            super().__init__()
+            self.label = label
+
         def classify(self, e):
-            return torch.zeros(len(e), 17)
+            logits = torch.zeros(len(e), 17)
+            if self.label is not None:
+                logits[:, self.label] = 100.0
+            return logits
 
     image = draw_pattern("p4", "noise", 5, 96, OPTIONS).image(96)
-    result = equisym.SymmetryClassifier(Undecided()).predict(image)
-    assert result.group is None
-    assert result.refused.startswith("cannot tell: no group reaches 25 %")
-    assert result.residuals["p4"] < 0.05
-    assert result.lattice is not None
+    alone = equisym.SymmetryClassifier().predict(image)
+    undecided = equisym.SymmetryClassifier(Stubborn(None)).predict(image)
+    against = equisym.SymmetryClassifier(Stubborn(0)).predict(image)
+    assert alone.group == undecided.group == against.group == "p4"
+    assert undecided.probabilities == pytest.approx(alone.probabilities)
+    assert against.probabilities["p4"] < alone.probabilities["p4"]
 
 
 def test_stripes_are_refused_and_noise_makes_no_stripes():
@@ -98,3 +106,13 @@ def test_a_bent_scan_is_straightened_and_says_so():
     result = CLASSIFIER.predict(warp(image, u + 0.04 * v.square(), v - 0.04 * v.square()))
     assert result.group == "p4g"
     assert any("drift" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("group", ["p2", "p31m", "p4g"])
+def test_a_network_of_pixels_answers_with_lattice_and_residuals(group):
+    image = draw_pattern(group, "atom", 4, 180, PatternOptions()).image(180)
+    result = equisym.SymmetryClassifier.from_pretrained("e2resnet").predict(image)
+    assert result.group == group
+    assert result.lattice is not None
+    assert result.operations
+    assert result.residuals[group] < 0.1

@@ -17,6 +17,7 @@ from equisym.models import build
 from equisym.train import TrainConfig
 from equisym.train.augment import turn_and_flip
 from equisym.train.checkpoints import ExponentialAverage
+from equisym.train.config import OptimiserOptions
 from equisym.train.losses import HierarchicalLoss
 from equisym.train.lr_finder import find_lr
 from equisym.train.module import make_optimiser
@@ -232,8 +233,21 @@ def test_range_test_finds_the_stable_rates():
     assert model.weight.item() == 3.0
 
 
-def test_optimiser_spares_vectors():
-    decayed, spared = make_optimiser("adam", build("e2resnet", width=2), 1e-3, 0.1).param_groups
-    assert decayed["weight_decay"] == 0.1
-    assert spared["weight_decay"] == 0
-    assert all(p.ndim == 1 for p in spared["params"])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)]
+)
+def test_optimiser_spares_vectors(name, kind):
+    model = build("e2resnet", width=2)
+    options = OptimiserOptions(optimiser=name, lr=1e-3, weight_decay=0.1, momentum=0.8)
+    optimiser = make_optimiser(model, options)
+    assert type(optimiser) is kind
+    assert sorted(group["weight_decay"] for group in optimiser.param_groups) == [0.0, 0.1]
+    assert {group["lr"] for group in optimiser.param_groups} == {1e-3}
+    vectors = {id(p) for p in model.parameters() if p.ndim <= 1}
+    assert vectors
+    for group in optimiser.param_groups:
+        spared = {id(p) for p in group["params"]}
+        assert spared == vectors if group["weight_decay"] == 0 else not spared & vectors
+    assert sum(len(group["params"]) for group in optimiser.param_groups) == len(list(model.parameters()))
+    if name == "sgd":
+        assert all(group["momentum"] == 0.8 and group["nesterov"] for group in optimiser.param_groups)

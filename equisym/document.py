@@ -1,11 +1,16 @@
-"""A page of headings, text, tables and figures, written once and rendered as HTML and as Markdown."""
+"""A page of headings, text, tables and figures, written once and rendered as HTML and as Markdown.
+
+What comes from outside, such as names of runs and files, is text wherever it stands: neither HTML nor Markdown.
+"""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -63,6 +68,32 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Code:
+    """Lines of a program or a file, shown as they are.
+
+    Attributes:
+        text: the lines.
+        language: for colours, such as ``yaml``.
+    """
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in a file beside the page.
+
+    Attributes:
+        name: of the file.
+        caption: what it shows.
+    """
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Figure:
     """A picture as SVG text.
 
@@ -77,7 +108,7 @@ class Figure:
     caption: str
 
 
-Block = Heading | Text | Bullets | Table | Figure
+Block = Heading | Text | Bullets | Table | Code | Picture | Figure
 
 
 def render_html(title: str, blocks: Sequence[Block]) -> str:
@@ -94,24 +125,40 @@ def render_html(title: str, blocks: Sequence[Block]) -> str:
 
 def render_markdown(title: str, blocks: Sequence[Block], folder: Path) -> str:
     """The same page as Markdown; the figures are written into ``folder``."""
-    lines = [f"# {title}", ""]
-    for block in blocks:
-        match block:
-            case Heading(text):
-                lines += [f"## {text}"]
-            case Text(text):
-                lines += [text]
-            case Bullets(items):
-                lines += [f"- {item}" for item in items]
-            case Table(heads, rows, _):
-                lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-                lines += ["| " + " | ".join(row) + " |" for row in rows]
-            case Figure(name, svg, caption):
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"{name}.svg").write_text(svg)
-                lines += [f"![{caption}]({folder.name}/{name}.svg)", "", caption]
-        lines.append("")
-    return "\n".join(lines)
+    return f"# {_escaped(title)}\n\n" + "\n\n".join(_markdown(block, folder) for block in blocks) + "\n"
+
+
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""A table alone, as Markdown.
+
+    >>> print(markdown_table(["run", "accuracy"], [["a|b", "87.5"]]))
+    | run | accuracy |
+    |---|---|
+    | a\|b | 87.5 |
+    """
+    lines = ["| " + " | ".join(map(_escaped, line)) + " |" for line in (heads, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(heads), *lines[1:]])
+
+
+def _markdown(block: Block, folder: Path) -> str:
+    match block:
+        case Heading(text):
+            return f"## {_escaped(text)}"
+        case Text(text):
+            return _escaped(text)
+        case Bullets(items):
+            return "\n".join(f"- {_escaped(item)}" for item in items)
+        case Table(heads, rows, _):
+            return markdown_table(heads, rows)
+        case Code(text, language):
+            fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+            return f"{fence}{language}\n{text}\n{fence}"
+        case Picture(name, caption):
+            return f"![{_escaped(caption)}](<{quote(name)}>)\n\n{_escaped(caption)}"
+        case Figure(name, svg, caption):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.svg").write_text(svg)
+            return f"![{_escaped(caption)}]({folder.name}/{name}.svg)\n\n{_escaped(caption)}"
 
 
 def _html(block: Block) -> str:
@@ -130,6 +177,11 @@ def _html(block: Block) -> str:
                 body += f"<tr{kind}>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n"
             table = f'<div class="table"><table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table></div>'
             return f"<details><summary>{_inline(folded)}</summary>{table}</details>" if folded else table
+        case Code(text, _):
+            return f"<pre><code>{html.escape(text)}</code></pre>"
+        case Picture(name, caption):
+            picture = f'<img src="{html.escape(quote(name))}" alt="{html.escape(caption)}">'
+            return f"<figure>{picture}<figcaption>{_inline(caption)}</figcaption></figure>"
         case Figure(_, svg, caption):
             inline = svg[svg.index("<svg") :]
             return f"<figure>{inline}<figcaption>{_inline(caption)}</figcaption></figure>"
@@ -139,6 +191,16 @@ def _inline(text: str) -> str:
     """Escape the text and set parts between back-quotes as code."""
     parts = html.escape(text).split("`")
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows letter by letter; what stands between back-quotes is code and left alone."""
+    parts = " ".join(text.split("\n")).split("`")
+    shown = []
+    for i, part in enumerate(parts):
+        code = i % 2 and len(parts) % 2
+        shown.append(part.replace("|", "\\|") if code else re.sub(r"([\\|<>\[\]*]|(?<!\w)_|_(?!\w))", r"\\\1", part))
+    return ("`" if len(parts) % 2 else "\\`").join(shown)
 
 
 def _anchor(text: str) -> str:

@@ -1,0 +1,201 @@
+"""Which lattice an image has: one look at the whole image, and further looks where that one leaves doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equisym.crystal.autocorrelate import detrend, normalise_contrast
+from equisym.crystal.lattice_search import OPTIONS, Lattice, LatticeOptions, is_flat, lattice_of, shift_map
+from equisym.crystal.shifts import Array, ShiftMap
+
+
+@dataclass(frozen=True)
+class ChoiceOptions:
+    """When one look is enough, and which of several counts; set on images of our families and on micrographs.
+
+    Attributes:
+        many: cells, from which a fair score is enough.
+        score: of the image repeats, with many cells.
+        few_score: the same, with few.
+        fine: pixels: side of a cell below which the blur may hide it, so that the sharp image is looked at.
+        steady: mean over spread of the translations, from which many cells are enough at any score.
+        steadier: so many times as steady, a further look counts more than the first.
+        smallest_part: pixels along the side of a part.
+        rows: share of the power along one line of frequencies, from which the image is looked at without it.
+        nearly_all: pixels known, with which the image is cut into parts like a whole one.
+    """
+
+    many: float = 12.0
+    score: float = 0.7
+    few_score: float = 0.95
+    fine: float = 12.0
+    steady: float = 6.0
+    steadier: float = 1.5
+    smallest_part: int = 48
+    rows: float = 0.6
+    nearly_all: float = 0.9
+
+
+CHOICE = ChoiceOptions()
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at an image.
+
+    Attributes:
+        lattice: what it shows.
+        found: the autocorrelation.
+    """
+
+    lattice: Lattice
+    found: ShiftMap
+
+    @property
+    def steadiness(self) -> float:
+        """How much alike the lattice's translations hold."""
+        return self.lattice.steadiness
+
+
+def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOptions = CHOICE) -> Lattice | None:
+    """The lattice of an image (H, W), or of all channels of one (C, H, W), with two repeats seen along each vector.
+
+    The whole image is looked at first. If less of it repeats than a pattern's should, or if it holds few cells, further
+    looks follow: sharper, with its contrast evened out, in halves and quarters whose autocorrelations are averaged, and
+    without the rows that drown a weak second direction. Of them all the steadiest counts: the one whose translations
+    hold most alike.
+
+    Args:
+        image: grey image.
+        mask: which pixels to look at, (H, W); all if not given.
+        options: constants of the choice.
+
+    Returns:
+        The lattice, or ``None`` if no two independent translations stand out.
+    """
+    if is_flat(image, mask):
+        return None
+    first = look_at(image, mask)
+    if first is not None and _fine(first.lattice, options):
+        first = _sharper(image, mask, first)
+    if first is not None and enough(first, options):
+        return first.lattice if not _along_rows(first) else _among_rows(image, mask, first, options)
+    best = first if first is not None and twice(first.lattice.basis, image.shape[-2:]) else None
+    for other in _further_looks(image, mask, options):
+        if best is None or other.steadiness > options.steadier * best.steadiness:
+            best = other
+    if best is None:
+        return first and first.lattice
+    return best.lattice
+
+
+def enough(look: Look, options: ChoiceOptions = CHOICE) -> bool:
+    """Whether one look leaves no doubt."""
+    lattice = look.lattice
+    if not twice(lattice.basis, (look.found.height, look.found.width)):
+        return False
+    if lattice.repeats < options.many:
+        return lattice.score >= options.few_score
+    return lattice.score >= options.score or look.steadiness >= options.steady
+
+
+def twice(basis: Array, shape: tuple[int, int] | torch.Size) -> bool:
+    """Whether an image of shape (H, W) shows two repeats along each vector of a lattice.
+
+    >>> twice(np.array([[40.0, 0.0], [0.0, 10.0]]), (34, 90)), twice(np.array([[46.0, 0.0], [0.0, 10.0]]), (34, 90))
+    (True, False)
+    """
+    height, width = shape
+    x, y = np.abs(basis)
+    return bool((x <= width / 2).all() and (y <= height / 2).all())
+
+
+def look_at(
+    image: Tensor,
+    mask: Tensor | None = None,
+    *,
+    parts: int = 1,
+    search: LatticeOptions = OPTIONS,
+) -> Look | None:
+    """One look at an image (H, W) or at its parts; ``None`` if it shows no lattice."""
+    found = shift_map(image, mask, parts=parts, options=search)
+    lattice = lattice_of(found, image.shape[-2] * image.shape[-1] if mask is None else int(mask.sum()), search)
+    return None if lattice is None else Look(lattice, found)
+
+
+def _fine(lattice: Lattice, options: ChoiceOptions) -> bool:
+    return bool(abs(np.linalg.det(lattice.basis)) < options.fine**2)
+
+
+def _sharper(image: Tensor, mask: Tensor | None, first: Look) -> Look:
+    """Of a fine lattice and what the sharp image shows, the one of which more repeats."""
+    sharp = look_at(image, mask, search=replace(OPTIONS, blur=0.0))
+    return sharp if sharp is not None and sharp.lattice.score > first.lattice.score - 0.1 else first
+
+
+def _further_looks(image: Tensor, mask: Tensor | None, options: ChoiceOptions) -> Iterator[Look]:
+    if mask is not None and mask.double().mean() > options.nearly_all:
+        image, mask = torch.where(mask, image, image[..., mask].mean(-1)[..., None, None]), None
+    even = _even(image, mask)
+    for source in (image, even):
+        for parts in (1, 2, 4):
+            if parts > 1 and (mask is not None or min(image.shape[-2:]) < parts * options.smallest_part):
+                continue
+            for blur in (OPTIONS.blur, 0.0):
+                if source is image and parts == 1 and blur:
+                    continue  # the first look
+                look = look_at(source, mask, parts=parts, search=replace(OPTIONS, blur=blur))
+                if look is None or not twice(look.lattice.basis, (look.found.height, look.found.width)):
+                    continue
+                if look.steadiness > 0:
+                    yield look
+
+
+def _even(image: Tensor, mask: Tensor | None) -> Tensor:
+    """The image with its contrast evened out; channels keep their weight."""
+    flat = detrend(image, 1, mask)
+    if image.dim() == 2:
+        return normalise_contrast(flat, mask)
+    return torch.stack([normalise_contrast(channel, mask) * channel.std() for channel in flat])
+
+
+def _along_rows(look: Look) -> bool:
+    """Whether a lattice's vector may lie along rows: its fractions correlate as well as nearly whole translations."""
+    a, b = look.lattice.basis.T
+    steps = np.linspace(0.15, 0.85, 15)[:, None]
+    least = [look.found.at(steps * vector).min() for vector in (a, b, a + b, a - b)]
+    return max(least) > 0.6 * look.lattice.score
+
+
+def _among_rows(image: Tensor, mask: Tensor | None, first: Look, options: ChoiceOptions) -> Lattice:
+    """The lattice that is seen without the rows, if the rows repeat with it as well; that of the first look if not."""
+    calm = without_rows(image, options) if mask is None and image.dim() == 2 else None
+    other = None if calm is None else look_at(calm)
+    if other is None or not enough(other, options):
+        return first.lattice
+    score = float(first.found.means([other.lattice.basis])[0][0])
+    return replace(other.lattice, score=score) if score >= options.score else first.lattice
+
+
+def without_rows(image: Tensor, options: ChoiceOptions = CHOICE) -> Tensor | None:
+    """An image (H, W) without the waves along its strongest direction; ``None`` if no direction is that strong."""
+    height, width = image.shape
+    window = torch.outer(torch.hann_window(height, False), torch.hann_window(width, False)).to(image)
+    flat = detrend(image, 1)
+    power = torch.fft.rfft2(flat * window).abs().square()
+    y = torch.fft.fftfreq(height, dtype=image.dtype)[:, None].expand_as(power)
+    x = torch.fft.rfftfreq(width, dtype=image.dtype).expand_as(power)
+    power = torch.where(torch.hypot(x, y) > 3 / min(height, width), power, 0)
+    at = int(power.argmax())
+    angle = torch.atan2(y.flatten()[at], x.flatten()[at])
+    off = (x * torch.sin(angle) - y * torch.cos(angle)).abs()
+    along = off < 2.5 / min(height, width)
+    if power[along].sum() < options.rows * power.sum():
+        return None
+    coefficients = torch.fft.rfft2(flat)
+    return torch.fft.irfft2(torch.where(along, 0, coefficients), s=(height, width))

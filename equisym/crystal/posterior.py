@@ -1,0 +1,200 @@
+"""Probabilities of the 17 groups from what each group leaves of the cell and from the metric of the lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from equisym.crystal.shell_correlation import class_sizes, correlate, whitening_filters
+from equisym.crystal.symmetry_features import SymmetryFeatures
+from equisym.groups import WALLPAPER_GROUPS
+
+DISTORTIONS = {"none": 0.002, "typical": 0.01, "strong": 0.03}
+_CONSTRAINTS = {"oblique": 0, "rectangular": 1, "centred rectangular": 1, "square": 2, "hexagonal": 2}
+
+
+@dataclass(frozen=True)
+class PosteriorOptions:
+    """Constants of the posterior, set on clean and degraded images of our families and on 27 micrographs.
+
+    Attributes:
+        tolerance: share of the cell's power that instruments may take from a symmetry: groups that leave more are
+            unlikely whatever else holds.
+        distortion: standard deviation of the strain that instruments put on a lattice.
+        surprise: nats by which a group gains on its subgroup of half the order where both hold alike: how unlikely
+            it is that a pattern without the further operations has them within the tolerance.
+        steepness: power of the residual over the tolerance with which the gain is lost.
+        marks: residuals between which the least broken group of an image must lie to show that its instrument deviates.
+        leeway: times the tolerance that counts in such an image. Where an instrument deviates it breaks every group a
+            little; where one group holds exactly, what the others leave is the pattern's own.
+        wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
+        imperfect: of the image does not repeat: from there on the whole distortion counts.
+        rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
+            an instrument.
+        special: nats by which a metric gains for each constraint that it meets and need not.
+        wild: chance of a distortion beyond the usual, in an imperfect image.
+        wide: standard deviation of its strain.
+        bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
+            more.
+        badly: standard deviation of the strain then.
+        largest: strain beyond which a lattice is another, not a distorted one.
+    """
+
+    tolerance: float = 0.05
+    distortion: float = DISTORTIONS["typical"]
+    surprise: float = 6.0
+    steepness: float = 2.0
+    marks: tuple[float, float] = (0.004, 0.03)
+    leeway: float = 1.3
+    wall: float = 0.1
+    imperfect: float = 0.2
+    rigid: float = 0.15
+    special: float = 2.0
+    wild: float = 0.01
+    wide: float = 0.04
+    bad: float = 0.3
+    badly: float = 0.06
+    largest: float = 0.12
+
+
+OPTIONS = PosteriorOptions()
+_ORDER = torch.tensor([float(len(g.primitive_operations)) for g in WALLPAPER_GROUPS])
+_FREE = torch.tensor([float(_CONSTRAINTS[g.bravais]) for g in WALLPAPER_GROUPS])
+
+
+def group_residuals(e: SymmetryFeatures, *, whitening: float = 0.0) -> Tensor:
+    r"""Share of each cell's signal that projecting it onto each group takes away, free of noise bias; (B, 17).
+
+    .. math:: r_G = 1 - \frac{1}{|G|} \sum_{g \in G} \rho_g
+
+    with the correlation of the cell and its image under each operation at the group's best origin. Infinite where the
+    lattice does not admit the group. What a group leaves, its subgroups leave at most: its origin serves them too.
+    """
+    value = correlate(e, whitening_filters(e, (whitening,))).value[..., 0]
+    out, start = torch.full((len(e), 17), torch.inf), 0
+    for group in WALLPAPER_GROUPS:
+        sizes = class_sizes(group.name)
+        shared = 1 + (value[:, start : start + len(sizes)] * torch.tensor(sizes, dtype=value.dtype)).sum(1)
+        out[:, group.label] = (1 - shared / len(group.primitive_operations)).clamp(min=0)
+        start += len(sizes)
+    out = torch.where(e.admitted, out, torch.inf)
+    return torch.stack([out[:, [group.label, *_above(group.label)]].amin(1) for group in WALLPAPER_GROUPS], 1)
+
+
+def metric_evidence(strain: Tensor, imperfection: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
+    r"""Logarithm of how much likelier a lattice's metric is under each group than under none, (B, 17).
+
+    .. math:: M_G(\epsilon) = d_G\, s + \log\Bigl( e^{-\epsilon^2 / 2 \sigma^2}
+              + w \lambda^2 (\sigma / \sigma')^{d_G} e^{-\epsilon^2 / 2 \sigma'^2} \Bigr)
+
+    for the :math:`d_G` constraints of the group's metric: 0 oblique, 1 rectangular, 2 square or hexagonal.
+
+    Args:
+        strain: of the lattice against each group's, (B, 17).
+        imperfection: of the image, 0 to 1, (B,).
+        options: constants.
+    """
+    sigma = options.distortion * (1.5 * imperfection).clamp(options.rigid, 1)[:, None]
+    usual = torch.exp(-0.5 * (strain / sigma).square())
+    wide = max(options.wide, options.distortion)
+    rare = options.wild * imperfection.square()[:, None] * (sigma / wide) ** _FREE
+    rare = rare * torch.exp(-0.5 * (strain / wide).square())
+    return torch.where(_FREE > 0, _FREE * options.special + torch.log(usual + rare + 1e-12), 0.0)
+
+
+def imperfection(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Tensor:
+    """How far images are from the perfect ones of a computer, 0 to 1, by the share of them that repeats; (B,)."""
+    return ((1 - e.score) / options.imperfect).clamp(0, 1)
+
+
+def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Tensor:
+    r"""Unnormalised log-probabilities of the groups, (B, 17).
+
+    .. math:: E(G) = \beta \bigl( \log_2 |G| - x^{\gamma} - \max(0, x - 1) / u \bigr) + M_G(\epsilon_G), \qquad
+              x = r_G / a
+
+    A group gains on a subgroup of half its order while it leaves hardly more of the cell, and loses where what it
+    leaves grows beyond the tolerance: between a group that leaves 3 % and one that leaves 22 %, the first; between two
+    that leave 1.0 and 1.1 %, the larger. Nothing here depends on the number of cells, so that more of the same pattern
+    never makes an answer less sure.
+
+    Args:
+        e: symmetry features.
+        options: constants.
+    """
+    residual = group_residuals(e)
+    x = residual / allowed(residual, e.strain, options)[:, None]
+    lost = x**options.steepness + (x - 1).clamp(min=0) / options.wall
+    energy = options.surprise * (_ORDER.log2() - lost) + metric_evidence(e.strain, imperfection(e, options), options)
+    possible = e.admitted & (e.strain <= options.largest)
+    possible[:, WALLPAPER_GROUPS["p1"].label] = True
+    return torch.where(possible, energy.nan_to_num(neginf=-1e4), -1e4)
+
+
+def group_probabilities(
+    e: SymmetryFeatures, options: PosteriorOptions = OPTIONS, opinion: Tensor | None = None
+) -> Tensor:
+    r"""Probabilities of the groups, (B, 17).
+
+    .. math:: p = (1 - b \lambda)\, \mathrm{softmax}\, E + b \lambda\, \mathrm{softmax}\, E'
+
+    with the chance b that an instrument distorts badly, in which case the metric says little (E'). An answer that a
+    distorted lattice would change is therefore never quite sure, unless the image is as clean as a computer's.
+
+    Args:
+        e: symmetry features.
+        options: constants.
+        opinion: log-probabilities of a network, (B, 17), to be added.
+    """
+    said = 0.0 if opinion is None else opinion
+    usual = (group_energies(e, options) + said).double().softmax(-1)
+    bad = replace(options, distortion=max(options.distortion, options.badly), wild=0.0, rigid=1.0)
+    chance = options.bad * imperfection(e, options).double()[:, None]
+    return (1 - chance) * usual + chance * (group_energies(e, bad) + said).double().softmax(-1)
+
+
+def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: float = 0.002) -> int:
+    """Label of the largest group that one image has within its noise: of the cell, of the lattice, and of pixels.
+
+    Args:
+        e: features of one image.
+        lattice_noise: strain that the errors of the lattice alone may show.
+        pixels: share of the cell's power that sampling on pixels may take.
+    """
+    noise = float(correlate(e, whitening_filters(e, (0.0,))).error.max())
+    holds = (group_residuals(e)[0] <= 2 * noise + pixels) & (e.strain[0] <= 3 * lattice_noise + pixels)
+    holds[WALLPAPER_GROUPS["p1"].label] = True
+    return int(torch.where(holds, _ORDER - e.strain[0], -1.0).argmax())
+
+
+def allowed(residual: Tensor, strain: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
+    """What a group may leave: the tolerance, and more where the image shows that its instrument deviates; (B,)."""
+    other = (strain <= 0.02) & (_ORDER > 1)
+    least = torch.where(other, residual, torch.inf).amin(1)
+    low, high = options.marks
+    deviates = ((least - low / 2) / (low / 2)).clamp(0, 1) * (least < high)
+    return options.tolerance * (1 + (options.leeway - 1) * deviates)
+
+
+def distortion_of(value: str | float) -> float:
+    """A distortion by name or as a number.
+
+    >>> distortion_of("typical"), distortion_of(0.02)
+    (0.01, 0.02)
+
+    Raises:
+        ValueError: for another name, or a number that is no strain.
+    """
+    if isinstance(value, str):
+        if value not in DISTORTIONS:
+            raise ValueError(f"distortion must be {', '.join(DISTORTIONS)} or a number (got {value!r})")
+        return DISTORTIONS[value]
+    if not 0 < value <= 0.2:
+        raise ValueError(f"distortion must be a strain above 0 and up to 0.2 (got {value}): 0.01 is one per cent")
+    return float(value)
+
+
+def _above(label: int) -> list[int]:
+    return [g.label for g in WALLPAPER_GROUPS[label].supergroups]

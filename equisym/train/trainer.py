@@ -1,0 +1,96 @@
+"""The Lightning trainer of a run: devices, precision, callbacks, logs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from equisym.train.checkpoints import Checkpoints, ExponentialAverage
+from equisym.train.config import TrainConfig
+
+
+def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs: int, precision: str) -> L.Trainer:
+    """A trainer that keeps its state in the run's folder.
+
+    Args:
+        config: of the run.
+        out: its folder.
+        callbacks: besides those that the configuration asks for.
+        epochs: passes over the images.
+        precision: as the configuration's ``precision``.
+    """
+    chosen = [*callbacks, TQDMProgressBar(leave=True)]
+    if config.ema:
+        chosen.append(ExponentialAverage(config.ema))
+    if config.patience:
+        chosen.append(EarlyStopping("valid_accuracy", mode="max", patience=config.patience))
+    chosen += [_callback(entry) for entry in config.callbacks]
+    chosen.append(Checkpoints(out, every=config.checkpoint_steps))
+    return L.Trainer(
+        accelerator="auto",
+        devices=config.devices,
+        num_nodes=config.nodes,
+        max_epochs=epochs,
+        precision=_precision(precision),  # pyright: ignore[reportArgumentType]
+        accumulate_grad_batches=config.accumulate,
+        gradient_clip_val=config.clip or None,
+        logger=_logger(config.logger, out),
+        callbacks=chosen,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=out,
+    )
+
+
+def require_logger(kind: str) -> None:
+    """Say early that the package of a logger is missing.
+
+    Raises:
+        ValueError: if it is.
+    """
+    if kind in ("wandb", "mlflow") and importlib.util.find_spec(kind) is None:
+        raise ValueError(f"--logger {kind} needs the package {kind}: pip install 'equisym[{kind}]'")
+
+
+def _callback(entry: dict[str, Any]) -> L.Callback:
+    """A callback from ``class_path`` and ``init_args``, as Lightning's own command line reads them."""
+    unknown = set(entry) - {"class_path", "init_args"}
+    module, _, name = str(entry.get("class_path", "")).rpartition(".")
+    if unknown or not module:
+        raise ValueError(f"a callback is {{class_path: MODULE.CLASS, init_args: {{...}}}} (got {entry})")
+    try:
+        made = getattr(importlib.import_module(module), name)(**entry.get("init_args", {}))
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ValueError(f"the callback {entry['class_path']} cannot be made: {error}") from None
+    if not isinstance(made, L.Callback):
+        raise ValueError(f"{entry['class_path']} is no lightning.pytorch.Callback")
+    return made
+
+
+def _logger(kind: str, out: Path) -> Logger | bool:
+    if kind == "tensorboard":
+        return TensorBoardLogger(out, name="tensorboard", version="")
+    if kind == "wandb":
+        return WandbLogger(name=out.name, save_dir=out, project="equisym")
+    if kind == "mlflow":
+        return MLFlowLogger("equisym", run_name=out.name, tracking_uri=f"file:{out.resolve()}/mlruns")
+    return False
+
+
+def _precision(wanted: str) -> str:
+    if wanted != "auto":
+        return "32-true" if wanted == "32" else wanted
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return "bf16-mixed" if native else "32-true"

@@ -1,0 +1,369 @@
+"""Networks that see pixels, trained on one family and tested on all three: what equivariance and correlation bring.
+
+    python eval/pixels.py [--minutes 4]     # one GPU, 16 cores; writes eval/results/pixels/
+    python eval/pixels.py --report          # the table again, from the runs that are there
+
+Images are drawn by all cores and lie on the GPU; every network is trained with the same loop, looks varied at random,
+plain ones turned and flipped besides. A run that is done is not repeated. Two processes share the GPU: while the
+equivariant network is compiled, the plain ones are trained. Without --minutes everything planned is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import multiprocessing
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "pixels"
+FAMILIES = ("noise", "photo", "atom")
+SIZE, TEST, MANY, FEW, BATCH, PEAK = 65, 1700, 34000, 3400, 128, 4e-3
+EPOCHS = {MANY: 8, FEW: 30}
+CORRELATION = {"group": "D12", "width": 6, "stem_kernel": 7}
+NETWORKS = {
+    "correlation": CORRELATION,
+    "same parameters": {"group": "C1", "width": 26, "stem_kernel": 7},
+    "same computation": {"group": "C1", "width": 142, "stem_kernel": 7},
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: which network, on which images, and how."""
+
+    network: str
+    options: dict
+    family: str
+    images: int
+    epochs: int
+    seed: int = 0
+    batch: int = BATCH
+    peak: float = PEAK
+    appearance: bool = True
+    turn: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name among the results."""
+        words = "".join(c if c.isalnum() else " " for c in self.network).split()
+        return "-".join([*words, self.family, str(self.images), str(self.seed)])
+
+
+def plan() -> list[tuple[str, bool, list[list[Job]]]]:
+    """What each process trains: its name, whether networks are compiled, and groups of jobs that run at once."""
+
+    def job(network: str, family: str, images: int, seed: int) -> Job:
+        options = NETWORKS[network]
+        return Job(network, options, family, images, EPOCHS[images], seed, turn=options["group"] == "C1")
+
+    ours = [(MANY, 0), (FEW, 0), (MANY, 1), (FEW, 1), (FEW, 2), (MANY, 2)]
+    equivariant = [[job("correlation", family, *of)] for of in ours for family in FAMILIES]
+    narrow = [[job("same parameters", family, MANY, seed) for seed in range(3)] for family in FAMILIES]
+    wide = [[job("same computation", family, MANY, 0)] for family in FAMILIES]
+    plain = [narrow[0], wide[0], narrow[1], narrow[2], wide[1], wide[2]]
+    plain += [[job("same parameters", family, FEW, seed) for seed in range(3)] for family in FAMILIES]
+    return [("equivariant", True, equivariant), ("plain", False, plain)]
+
+
+class Store:
+    """Images in files that all processes read, drawn in the background; and the results."""
+
+    def __init__(self, folder: Path, out: Path, start: float) -> None:
+        self.folder, self.out, self.start = folder, out, start
+
+    def say(self, *what: object) -> None:
+        """Print with the seconds since the start."""
+        print(f"[{time.time() - self.start:6.1f}]", *what, flush=True)
+
+    def file(self, family: str, split: str) -> Path:
+        """Where a set lies."""
+        return self.folder / f"{split}-{family}.npy"
+
+    def draw(self, cores: int, count: int, test: int) -> None:
+        """Draw all sets; the one trained on first comes first."""
+        sets = [("noise", "train", count), *((f, "test", test) for f in FAMILIES)]
+        sets += [(f, "train", count) for f in FAMILIES[1:]]
+        tasks, left = [], {}
+        for family, split, total in sets:
+            shape = (total, SIZE, SIZE)
+            np.lib.format.open_memmap(self.file(family, split), "w+", np.float16, shape)
+            step = max(17, min(340, total // cores + 1))
+            parts = [(family, split, total, a, min(a + step, total)) for a in range(0, total, step)]
+            tasks += parts
+            left[family, split] = len(parts)
+        with multiprocessing.get_context("fork").Pool(cores) as pool:
+            for family, split in pool.imap_unordered(self.draw_part, tasks):
+                left[family, split] -= 1
+                if not left[family, split]:
+                    self.file(family, split).with_suffix(".done").touch()
+                    self.say("drawn", family, split)
+
+    def draw_part(self, task: tuple[str, str, int, int, int]) -> tuple[str, str]:
+        """Some images of a set, written in their places."""
+        from equisym.data import WallpaperDataset
+
+        torch.set_num_threads(1)
+        family, split, total, first, last = task
+        data = WallpaperDataset(family, total, size=SIZE, seed=0 if split == "train" else 1000, split=split)
+        array = np.lib.format.open_memmap(self.file(family, split), "r+")
+        for index in range(first, last):
+            array[index] = data[index][0][0].numpy()
+        return family, split
+
+    def read(self, family: str, split: str, count: int | None = None) -> tuple[Tensor, Tensor]:
+        """The first images of a set and their labels, as soon as they are drawn."""
+        while not self.file(family, split).with_suffix(".done").exists():
+            time.sleep(0.05)
+        images = np.array(np.load(self.file(family, split), mmap_mode="r")[:count])
+        return torch.from_numpy(images).float()[:, None], torch.arange(len(images)) % 17
+
+    def result(self, job: Job) -> Path:
+        """Where a job's result is written."""
+        return self.out / f"{job.name}.json"
+
+
+def train(store: Store, compiled: bool, groups: list[list[Job]], until: float, stop: float, device: str) -> None:
+    """Train groups of jobs in turn; none is begun after ``until`` seconds, and all are cut short after ``stop``."""
+    from equisym.models import build
+    from equisym.train.resident import ResidentTraining
+
+    torch.set_num_threads(1)
+    torch.backends.cudnn.benchmark = compiled
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    kinds, ready = None, []
+    most = max(job.images for jobs in groups for job in jobs)
+    for jobs in groups:
+        jobs = [job for job in jobs if not store.result(job).exists()]
+        if not jobs or time.time() - store.start > until:
+            store.say("not begun:", *(job.name for job in jobs))
+            continue
+        found = [(job.options, job.batch, job.appearance, job.turn) for job in jobs]
+        if found != kinds:
+            ready.clear()
+            torch.cuda.empty_cache()
+            for job in jobs:
+                began = time.time()
+                room = {"size": SIZE, "images": most, "batch_size": job.batch, "device": device}
+                room |= {"steps": max(j.epochs * (j.images // j.batch) for g in groups for j in g)}
+                room |= {"appearance": job.appearance, "turn": job.turn}
+                make = _Build(build, job.options)
+                try:
+                    ready.append(ResidentTraining(make, **room, compiled=compiled and device == "cuda"))
+                except Exception as error:  # a compiler that fails must not cost the run
+                    if not compiled:
+                        raise
+                    store.say("not compiled:", repr(error)[:400])
+                    compiled = False
+                    torch.cuda.empty_cache()
+                    ready.append(ResidentTraining(make, **room))
+                store.say(f"{job.name} is ready after {time.time() - began:.1f} s, compiled: {compiled}")
+            kinds = found
+        run(store, jobs, ready, stop, device)
+
+
+@dataclass(frozen=True)
+class _Build:
+    build: object
+    options: dict
+
+    def __call__(self) -> torch.nn.Module:
+        return self.build("e2resnet", **self.options)
+
+
+def run(store: Store, jobs: list[Job], ready: list, stop: float, device: str) -> None:
+    """Train jobs at once, each in its stream, test them, write their results."""
+    counts = []
+    for job, training in zip(jobs, ready, strict=True):
+        counts.append(
+            training.load(*store.read(job.family, "train", job.images), epochs=job.epochs, lr=job.peak, seed=job.seed)
+        )
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    wait()
+    began, done = time.time(), 0
+    for done in range(1, max(counts) + 1):
+        for count, training in zip(counts, ready, strict=True):
+            if done <= count:
+                training.advance()
+        if done % 100 == 0:
+            wait()
+            if done in (200, 1000):
+                losses = [round(t.losses[done - 100 : done].mean().item(), 3) for t in ready]
+                store.say(f"{jobs[0].name}: {1000 * (time.time() - began) / done:.2f} ms a step, losses {losses}")
+            if time.time() - store.start > stop:
+                break
+    wait()
+    seconds = time.time() - began
+    for job, count, training in zip(jobs, counts, ready, strict=True):
+        model, steps = training.averaged(), min(done, count)
+        row = asdict(job) | {
+            "steps": steps,
+            "planned": count,
+            "seconds": round(seconds, 1),
+            "together": len(jobs),
+            "params": sum(p.numel() for p in model.parameters()),
+            "loss": round(training.losses[max(0, steps - 100) : steps].mean().item(), 4),
+            "card": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+            "test": {},
+            "confusion": {},
+        }
+        with torch.inference_mode():
+            for family in FAMILIES:
+                images, labels = store.read(family, "test")
+                answers = torch.cat([model(x.to(device)).argmax(1).cpu() for x in images.split(340)])
+                row["test"][family] = round((answers == labels).double().mean().item(), 5)
+                row["confusion"][family] = torch.bincount(17 * labels + answers, minlength=289).view(17, 17).tolist()
+        store.out.mkdir(parents=True, exist_ok=True)
+        partial = store.result(job).with_suffix(".part")
+        partial.write_text(json.dumps(row) + "\n")
+        partial.replace(store.result(job))
+        if job.network == "correlation" and job.images == MANY and job.seed == 0:
+            from safetensors.torch import save_file
+
+            save_file(
+                {n: v.cpu().contiguous() for n, v in model.state_dict().items()}, store.out / f"{job.name}.safetensors"
+            )
+        told = ", ".join(f"{family} {100 * accuracy:.1f}" for family, accuracy in row["test"].items())
+        store.say(f"RESULT {job.name}: {row['params']:,} parameters, {seconds:.1f} s, loss {row['loss']}: {told}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/pixels"))
+    parser.add_argument("--images", type=Path, default=Path("/dev/shm/equisym-pixels"), help="folder for the images")
+    parser.add_argument("--minutes", type=float, default=1e6, help="for everything; the rest is left out")
+    parser.add_argument("--aside", type=float, default=1e6, help="minutes after which only the first process goes on")
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    parser.add_argument("--report", action="store_true", help="train nothing")
+    parser.add_argument("--tiny", action="store_true", help="a few images and steps, to try the script")
+    arguments = parser.parse_args()
+    if not arguments.report:
+        everything(arguments)
+    report(arguments.runs)
+
+
+def everything(arguments: argparse.Namespace) -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    store = Store(arguments.images, arguments.runs, time.time())
+    store.folder.mkdir(parents=True, exist_ok=True)
+    work, count, test = plan(), MANY, TEST
+    if arguments.tiny:
+        count, test = 340, 34
+        work = [(n, c, [[_tiny(j) for j in jobs] for jobs in groups[:2]]) for n, c, groups in work]
+    spawn = multiprocessing.get_context("spawn")
+    drawing = spawn.Process(target=store.draw, args=(arguments.cores, count, test))
+    drawing.start()
+    seconds = 60 * arguments.minutes
+    last = [seconds - 15, 60 * arguments.aside]  # seconds after which each process begins no job
+    processes = [
+        spawn.Process(target=train, args=(store, compiled, groups, until, seconds, device))
+        for (_, compiled, groups), until in zip(work, last, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    drawing.join()
+
+
+def _tiny(job: Job) -> Job:
+    options = job.options | {"width": 2, "group": "C1" if job.options.get("group") == "C1" else "D4"}
+    return Job(**asdict(job) | {"options": options, "images": 68, "epochs": 1, "batch": 34})
+
+
+def report(runs: Path) -> None:
+    """Write the table of all results."""
+    from equisym.eval.statistics import mean_interval
+    from equisym.groups import WALLPAPER_GROUPS
+    from equisym.train.artifacts import write_whole
+
+    rows = [json.loads(file.read_text()) for file in sorted(runs.glob("*.json"))]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    columns = ["network", "family", "images", "seed", "epochs", "batch", "peak", "appearance", "turn", "params"]
+    columns += ["steps", "planned", "seconds", "together", "loss", "card", *FAMILIES]
+    with (RESULTS / "runs.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([row | row["test"] for row in rows])
+
+    def cell(found: list[float]) -> str:
+        if not found:
+            return "-"
+        mean, half = mean_interval([100 * value for value in found])
+        return f"{mean:.1f} ± {half:.1f}" if len(found) > 1 else f"{mean:.1f}"
+
+    cards = " and ".join(sorted({row["card"] for row in rows}))
+    text = ["# Networks that see pixels, across image families", "", "`python eval/pixels.py`", ""]
+    text += [
+        f"{SIZE} x {SIZE} pixels; trained on images of one family, tested on {TEST:,} fresh ones of each. Accuracy in "
+        f"percent: mean over seeds with its 95 % interval (Student), or one seed. AdamW, one cycle with a peak of "
+        f"{PEAK:g}, batches of {BATCH}, {EPOCHS[MANY]} epochs of {MANY:,} or {EPOCHS[FEW]} of {FEW:,} images, looks "
+        f"varied at random, plain networks turned and flipped besides, averaged weights, bfloat16, the same images for "
+        f"all. Card: {cards}.",
+        "",
+        "`correlation`: e2resnet over D12, width 6, 7x7 stem, its answer read by correlation pooling; the plain ones "
+        "have its parameters (width 26) or its multiply-adds (width 142, 6.0 million parameters).",
+        "",
+        "| network | parameters | images | trained on | seeds | noise | photo | atom |",
+        "|---" * 8 + "|",
+    ]
+    unseen: dict[tuple[str, int], dict[tuple[int, str, str], float]] = {}
+    for network in NETWORKS:
+        for images in (MANY, FEW):
+            for family in FAMILIES:
+                own = [r for r in rows if (r["network"], r["images"], r["family"]) == (network, images, family)]
+                if not own:
+                    continue
+                cells = [cell([row["test"][f] for row in own]) for f in FAMILIES]
+                head = [network, f"{own[0]['params']:,}", f"{images:,}", family, str(len(own))]
+                text.append("| " + " | ".join([*head, *cells]) + " |")
+                for row in own:
+                    for f in FAMILIES:
+                        if f != family:
+                            unseen.setdefault((network, images), {})[row["seed"], family, f] = row["test"][f]
+    text += ["", "The six unseen directions (trained on one family, tested on another):", ""]
+    text += ["| network | images | seeds | mean of six | least of six |", "|---" * 5 + "|"]
+    for (network, images), found in unseen.items():
+        seeds = sorted({seed for seed, _, _ in found})
+        pairs = sorted({pair[1:] for pair in found})
+        whole = [seed for seed in seeds if sum(key[0] == seed for key in found) == 6]
+        means = [float(np.mean([v for key, v in found.items() if key[0] == seed])) for seed in whole]
+        by_pair = {pair: float(np.mean([v for key, v in found.items() if key[1:] == pair])) for pair in pairs}
+        least = min(by_pair, key=by_pair.__getitem__)
+        ends = f"{100 * by_pair[least]:.1f} ({least[0]} to {least[1]})"
+        text.append(f"| {network} | {images:,} | {len(whole)} | {cell(means)} | {ends} |")
+    names = [group.name for group in WALLPAPER_GROUPS]
+    text += ["", f"Where it errs, from {MANY:,} images (commonest errors on unseen families, all seeds):", ""]
+    for network in NETWORKS:
+        total = np.zeros((17, 17), int)
+        for row in rows:
+            if row["network"] == network and row["images"] == MANY:
+                total += sum(np.array(m) for f, m in row["confusion"].items() if f != row["family"])
+        errors = total - np.diag(np.diag(total))
+        if errors.sum():
+            order = np.argsort(-errors, axis=None)[:8]
+            told = [f"{names[k // 17]} as {names[k % 17]} {errors.flat[k]}" for k in order]
+            text.append(f"- {network}: {errors.sum():,} of {total.sum():,}: {', '.join(told)}")
+    absent = [
+        job.name
+        for _, _, groups in plan()
+        for jobs in groups
+        for job in jobs
+        if not (runs / f"{job.name}.json").is_file()
+    ]
+    if absent:
+        text += ["", f"Planned and not run: {', '.join(absent)}."]
+    write_whole(RESULTS / "README.md", "\n".join(text) + "\n")
+    print((RESULTS / "README.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

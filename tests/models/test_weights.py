@@ -1,0 +1,68 @@
+"""The weights that come with the package: the files, what they are for, and what the networks still know."""
+
+import dataclasses
+import hashlib
+
+import pytest
+import torch
+
+from equisym.data import FAMILIES, WallpaperDataset
+from equisym.models import WEIGHTS, PixelClassifier, build
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_file_is_the_one_described_and_the_network_takes_it(name):
+    weights = WEIGHTS[name]
+    content = weights.path.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == weights.sha256
+    assert len(content) < 3 * 2**20
+    model = build(name, pretrained=True)
+    assert not model.training
+    assert weights.recipe
+    assert set(weights.accuracies) == set(FAMILIES)
+
+
+def test_another_file_is_refused():
+    damaged = dataclasses.replace(WEIGHTS["crystal"], sha256="0" * 64)
+    with pytest.raises(ValueError, match="is not the file that belongs here .*install equisym again"):
+        damaged.load_into(build("crystal"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"width": 4}, "17 groups and group='D12', width=6"), ({"num_classes": 3}, "grey images, the 17 groups")],
+)
+def test_other_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build("e2resnet", pretrained=True, **options)
+
+
+def test_an_architecture_without_weights_is_refused():
+    with pytest.raises(ValueError, match=r"pretrained weights are of crystal, e2resnet, symnet \(got 'rkcnn'\)"):
+        build("rkcnn", pretrained=True)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_network_of_pixels_knows_families_that_it_never_saw(family):
+    images, labels = WallpaperDataset(family, 51, size=65, seed=5, split="test").in_memory(progress=False).tensors
+    with torch.inference_mode():
+        answers = build("e2resnet", pretrained=True)(images).argmax(1)
+    assert (answers == labels).double().mean() > 0.88
+
+
+@pytest.mark.parametrize("shape", [(65, 65), (66, 300), (200, 130), (40, 50)])
+def test_windows_lie_in_the_image_about_its_middle(shape):
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x):
+            seen.append(x)
+            return x.mean((1, 2, 3))[:, None] * torch.ones(17)
+
+    image = torch.rand(shape)
+    answer = PixelClassifier(Spy(), size=65, cell=20)(image, 20)
+    assert answer.shape == (1, 17)
+    assert seen[0].shape[1:] == (1, 65, 65)
+    assert 1 <= len(seen[0]) <= 25
+    if shape == (65, 65):
+        torch.testing.assert_close(seen[0][0, 0], image, atol=1e-5, rtol=0)

@@ -1,0 +1,116 @@
+"""The four commands as a user meets them: version, help, errors in one line, groups of options."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+import equisym
+from equisym.command_line import check_choices, from_options, run_command, to_options
+
+MODULES = {f"equisym-{name}": f"equisym.{name}.command" for name in ("train", "eval", "predict")}
+MODULES["equisym-generate"] = "equisym.data.command"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basket:
+    """The basket.
+
+    Attributes:
+        fruit: what is in it; it
+            goes on.
+        import_: from where.
+    """
+
+    fruit: Literal["apple", "pear"] = "apple"
+    import_: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shopping(Basket):
+    """Buy fruit.
+
+    Attributes:
+        shops: where.
+        number_wanted: how many.
+        quick: hurry.
+    """
+
+    shops: list[str]
+    number_wanted: int = 3
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+
+def shopped(monkeypatch, *arguments: str, **options) -> Shopping:
+    bought = []
+    monkeypatch.setattr(sys, "argv", ["shop", *arguments])
+    run_command(Shopping, bought.append, prog="shop", positional=("shops",), **options)
+    return bought[0]
+
+
+def test_options_of_a_base_class_and_of_the_class_itself(monkeypatch, capsys):
+    assert shopped(monkeypatch, "x", "y", "--fruit", "pear", "--number-wanted=5", "--quick", "--import", "spain") == (
+        Shopping(shops=["x", "y"], fruit="pear", number_wanted=5, quick=True, import_="spain")
+    )
+    with pytest.raises(SystemExit):
+        shopped(monkeypatch, "--help")
+    text = capsys.readouterr().out
+    assert "The basket:" in text
+    assert "what is in it; it goes on." in " ".join(text.split())
+    assert "--number-wanted NUMBER_WANTED" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fruit", "plum", "x"], "shop: --fruit: Expected one of apple, pear. Got value: plum; shop --help lists"),
+        (["--number-wanted", "many", "x"], "shop: --number-wanted: Expected int. Got value: many"),
+        (["x", "--colour", "red"], "shop: unrecognized arguments: --colour red"),
+        ([], "shop: the following arguments are required: shops"),
+    ],
+)
+def test_wrong_options_are_one_line(monkeypatch, capsys, arguments, words):
+    with pytest.raises(SystemExit) as stopped:
+        shopped(monkeypatch, *arguments)
+    assert stopped.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(words)
+    assert text.count("\n") == 1
+
+
+def test_recorded_options_are_defaults(monkeypatch):
+    recorded = {"fruit": "pear", "number_wanted": 7}
+    bought = shopped(monkeypatch, "x", "--number-wanted", "8", recorded=lambda given: recorded if given else {})
+    assert (bought.fruit, bought.number_wanted) == ("pear", 8)
+
+
+def test_options_of_a_file_have_the_names_of_the_command_line():
+    options = to_options(Shopping(shops=["x"], import_="spain"))
+    assert options["import"] == "spain"
+    assert from_options(Shopping, options) == Shopping(shops=["x"], import_="spain")
+    with pytest.raises(ValueError, match="there is no option 'colour': they are .*fruit"):
+        from_options(Shopping, {"colour": "red", "shops": []})
+    with pytest.raises(ValueError, match=r"fruit must be apple or pear \(got 'plum'\)"):
+        Shopping(shops=[], fruit="plum")  # pyright: ignore[reportArgumentType]
+
+
+def version_and_help(name: str) -> None:
+    code = f"from {MODULES[name]} import main; main()"
+    for flag, words in (("--version", f"{name} {equisym.__version__}"), ("--help", "--config CONFIG")):
+        done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout
+
+
+def test_version_and_help_of_training():
+    version_and_help("equisym-train")
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "equisym-train"])
+def test_version_and_help_needs_torch(name):
+    version_and_help(name)
