@@ -32,6 +32,7 @@ from equisym.crystal.symmetry_features import (
     measure_scan,
 )
 from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
+from equisym.crystal.wave_refinement import refine_to_waves
 
 __all__ = [
     "CellAverage",
@@ -74,6 +75,7 @@ __all__ = [
     "measure",
     "measure_scan",
     "operation_scores",
+    "refine_to_waves",
     "residual",
     "spectrum",
     "symmetrise",

@@ -21,6 +21,7 @@ from equisym.crystal import (
     group_probabilities,
     group_residuals,
     operation_scores,
+    refine_to_waves,
     symmetrise,
 )
 from equisym.crystal.posterior import OPTIONS, PosteriorOptions, distortion_of
@@ -304,6 +305,7 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], optio
     assert fit is not None
     standard = np.array(fit.setting.transform) @ np.linalg.inv(WALLPAPER_GROUPS[answer].primitive_basis)
     basis = m.lattice.basis
+    pulled = refine_to_waves(view.grey, m.lattice, m.mask).basis - basis  # what the borders do is part of the error
     residuals = {g.name: float(r) for g, r in zip(WALLPAPER_GROUPS, group_residuals(e)[0], strict=True) if r.isfinite()}
     exact = exact_group(e, _lattice_noise(m))
     notes = [*found.notes, *_doubts(m, order, probabilities)]
@@ -315,7 +317,7 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], optio
         pixel_size=found.pixel_size,
         probabilities={WALLPAPER_GROUPS[k].name: probabilities[k] for k in order},
         lattice=basis * view.scale,
-        lattice_error=m.lattice.uncertainty * view.scale,
+        lattice_error=np.hypot(m.lattice.uncertainty, pulled) * view.scale,
         repeats=m.lattice.repeats,
         explained=found.explained,
         average=m.average.cell[0].numpy() * view.spread + view.mean,

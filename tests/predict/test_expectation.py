@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equisym.predict import Expectation, Prediction, export_answer
+from equisym.predict import Expectation, Prediction, SymmetryClassifier, export_answer
 from equisym.predict.export import plane_group_text
 
 LATTICE = np.array([[20.0, 0.0], [0.0, 20.1]])
@@ -66,3 +66,13 @@ def test_plane_group_text():
 
 def test_a_refused_image_exports_what_there_is(tmp_path):
     assert export_answer(Prediction("no lattice"), tmp_path / "x") == []
+
+
+def test_errors_reach_the_truth():
+    """The borders of an image pull at its lattice by more than noise does; the errors say so."""
+    y, x = np.mgrid[:256, :256] / 19.525
+    image = sum(np.cos(2 * np.pi * (h * x + k * y)) for h, k in ((1, 0), (0, 1), (1, 1), (1, -1), (2, 0), (0, 2)))
+    k = SymmetryClassifier.from_pretrained("crystal").predict(image).constants
+    for name in ("a", "b"):
+        assert abs(k[name] - 19.525) < 3 * k[f"{name}_error"]
+        assert k[f"{name}_error"] < 0.2

@@ -64,6 +64,8 @@ def test_drop_crop_answer_and_download(file, tmp_path):
             with tab.expect_download() as download:
                 tab.click("#download a")
             download.value.save_as(tmp_path / "got.zip")
+            tab.reload()
+            tab.wait_for_selector("#go", timeout=60_000)
             tab.set_input_files("#file input[type=file]", str(file.with_name("broken.png")))
             tab.wait_for_selector("#answer [role=alert]", timeout=60_000)
             assert "broken.png: damaged, or not png" in tab.inner_text("#answer")
