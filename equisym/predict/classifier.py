@@ -26,13 +26,12 @@ from equisym.crystal import (
 )
 from equisym.crystal.posterior import OPTIONS, PosteriorOptions, distortion_of
 from equisym.groups import WALLPAPER_GROUPS
-from equisym.models.feature_classifier import FeatureClassifier
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.phases import phase_residuals
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
-from equisym.predict.pretrained import load_classifier
+from equisym.predict.pretrained import Model, load_classifier, log_probabilities
 from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.square_pixels import PixelSize
 
@@ -69,7 +68,7 @@ class SymmetryClassifier:
     ('p4m', 4, 'square', None)
     """
 
-    def __init__(self, model: FeatureClassifier | None = None) -> None:
+    def __init__(self, model: Model | None = None) -> None:
         self.model = model
 
     @classmethod
@@ -241,7 +240,9 @@ class SymmetryClassifier:
         e = features_of(found.measurement)
         opinion = None
         if self.model is not None:
-            opinion = _WEIGHT * self.model.classify(e).log_softmax(-1).clamp(min=_FIRMEST)
+            assert found.view is not None
+            said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
+            opinion = _WEIGHT * said.clamp(min=_FIRMEST)
         return _answer(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
 
 
