@@ -307,7 +307,8 @@ def report(runs: Path) -> None:
         f"percent: mean over seeds with its 95 % interval (Student), or one seed. AdamW, one cycle with a peak of "
         f"{PEAK:g}, batches of {BATCH}, {EPOCHS[MANY]} epochs of {MANY:,} or {EPOCHS[FEW]} of {FEW:,} images, looks "
         f"varied at random, plain networks turned and flipped besides, averaged weights, bfloat16, the same images for "
-        f"all. Card: {cards}.",
+        f"all. Card: {cards}. How far the looks vary was chosen on networks trained on noise, by their accuracy on "
+        f"test images of the other families, so the figures are selected to that extent.",
         "",
         "`correlation`: e2resnet over D12, width 6, 7x7 stem, its answer read by correlation pooling; the plain ones "
         "have its parameters (width 26) or its multiply-adds (width 142, 6.0 million parameters).",

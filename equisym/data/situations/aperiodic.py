@@ -120,7 +120,7 @@ def _superposed() -> list[Situation]:
         ("square, rectangular", square, rectangle),
         ("hexagonal, oblique", hexagons, oblique),
         ("square, square 1.27 times", square, vectors(28, 28, 90, 4)),
-        ("square, square 23 degrees", square, vectors(22, 22, 90, 27)),
+        ("square, square 31 degrees", square, vectors(22, 22, 90, 35)),
         ("hexagonal, centred", hexagons, rhombic(31, 40, 3)),
         ("rectangular, oblique", rectangle, oblique),
         ("hexagonal, hexagonal 1.41 times", hexagons, vectors(35.4, 35.4, 120, 2)),
