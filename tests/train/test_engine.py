@@ -61,7 +61,8 @@ main()
 
 def flags(settings) -> list[str]:
     values = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in settings.items() if v is not False}
-    return [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}") for k, v in values.items()]
+    off = ["--no-appearance"] if settings.get("appearance") is False else []  # the one that is on by default
+    return [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}") for k, v in values.items()] + off
 
 
 def run_command(settings, *, interrupted=(), threads=1) -> subprocess.CompletedProcess:
