@@ -181,7 +181,7 @@ def to_image(pixels: NDArray[Any], size: int, *, colour: bool = False) -> Tensor
         size: side in pixels.
         colour: three channels instead of their mean.
     """
-    image = torch.from_numpy(np.ascontiguousarray(_unit(pixels)))
+    image = torch.from_numpy(np.array(_unit(pixels)))
     image = image[None] if image.ndim == 2 else image.movedim(-1, 0)
     image = image[: 1 if len(image) < 3 else 3]
     image = image.expand(3, -1, -1) if colour and len(image) == 1 else image
@@ -238,7 +238,7 @@ def fingerprint(dataset: Dataset) -> str:
     parts = [str(length).encode()]
     for index in sorted({round(k * (length - 1) / 15) for k in range(16)}):
         if isinstance(dataset, LabelledImages):
-            image = torch.from_numpy(np.ascontiguousarray(dataset.pixels.read(int(dataset.indices[index]))))
+            image = torch.from_numpy(np.array(dataset.pixels.read(int(dataset.indices[index]))))
             label = dataset.targets[index]
         else:
             image, label = dataset[index]

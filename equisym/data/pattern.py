@@ -19,7 +19,8 @@ from equisym.groups.asymmetric_unit import fold, fold_planes
 
 FAMILIES = ("noise", "photo", "atom")
 """The kinds of motif: random pixels, pieces of photographs, atoms."""
-VERSION_OF_DRAWS = 2  # the same seed gives the same images as long as this stands
+VERSION_OF_DRAWS = 2
+"""The same seed gives the same images as long as this number stands."""
 GUARD_GRID = 48
 LEAST_SPREAD = 0.01  # an image with a standard deviation below this is blank: three grey levels of a photograph
 _TRIES_PER_CELL = 100

@@ -24,10 +24,12 @@ def register_in_timm() -> list[str]:
     >>> timm.create_model("e2vit", num_classes=5, in_chans=3, width=6, depth=1).head.out_features
     5
     """
-    from timm.models import register_model
+    from timm.models import is_model, register_model
 
     names = [name for name in architectures() if not name.startswith("fpn")]
     for name in names:
+        if is_model(name):  # registered before
+            continue
         register_model(_builder(name))
     return names
 

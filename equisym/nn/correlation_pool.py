@@ -93,9 +93,10 @@ class CorrelationPool2d(ConstantModule):
         if not isinstance(x, Tensor):  # a symbolic trace has neither shape nor device yet
             return self._pool(x)
         self._check(x)
-        with torch.autocast(
-            x.device.type, enabled=False
-        ):  # squares and differences of nearly equal numbers need float32
+        if x.is_meta:  # shapes alone, which autocast does not know
+            return self._pool(x)
+        # squares and differences of nearly equal numbers need float32
+        with torch.autocast(x.device.type, enabled=False):
             low = x.dtype in (torch.float16, torch.bfloat16)
             return self._pool(x.float()).to(x.dtype) if low else self._pool(x)
 

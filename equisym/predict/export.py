@@ -38,7 +38,7 @@ def export_answer(result: Prediction, folder: str | Path, *, name: str = "image"
             pixels, step = _true_shape(result, cell)
             size = None if result.pixel_size is None else result.pixel_size * step
             written.append(_tif(folder / f"{kind}_cell.tif", pixels, size))
-    if result.symmetrised is not None:
+    if result.group is not None and result.symmetrised is not None:
         image = result.symmetrised_image()
         written.append(_npy(folder / "symmetrised_image.npy", image))
         written.append(_tif(folder / "symmetrised_image.tif", image, result.pixel_size))

@@ -40,7 +40,7 @@ def test_saliency_without_captum_is_one_sentence(monkeypatch):
 def test_features_are_what_the_last_layer_reads(options):
     network, images = build("e2resnet", width=2, **options).eval(), torch.rand(5, 1, 33, 33)
     rows = features(network, images, batch_size=2)
-    head = network.network.head if options else network.head
+    head = (network.network if options else network).readout.linear
     assert rows.shape == (5, head.in_features)
     expected = network.tree(head(rows)) if options else head(rows)
     torch.testing.assert_close(expected, network(images))

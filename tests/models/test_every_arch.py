@@ -71,7 +71,8 @@ def seen(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_every_architecture_is_in_the_contract():
-    assert set(list_archs()) <= set(SMALL)
+    ours = set(list_archs()) - {"dots"}  # which the tests' own package may have registered in this process
+    assert ours <= set(SMALL)
 
 
 @pytest.mark.parametrize(("name", "options"), [*SMALL.items(), *OTHERS], ids=str)

@@ -52,7 +52,7 @@ def timm_model(options) -> dict:
     ("about", "words"),
     [
         (timm_model({"checkpoint_path": "EVIL"}), "takes no option 'checkpoint_path' here"),
-        (timm_model({"pretrained": True}), "takes no option 'pretrained'"),
+        (timm_model({"pretrained": True}), "does not fit its architecture timm/resnet18: pretrained weights are of"),
         (timm_model({"pretrained_cfg": "a"}), "takes no option 'pretrained_cfg'"),
         (timm_model({"pretrained_cfg_overlay": {"file": "EVIL"}}), "option 'pretrained_cfg_overlay' must be a number"),
         (timm_model({"cache_dir": "/tmp"}), "takes no option 'cache_dir'"),
@@ -130,7 +130,7 @@ def test_weights_come_back_and_nan_does_not(tmp_path):
 def test_a_classifier_opens_the_folder_of_a_model(tmp_path):
     save_model(build("crystal"), tmp_path / "model.safetensors", ABOUT | {"arch": "crystal", "arch_options": {}})
     assert type(load_classifier(tmp_path)).__name__ == "Crystal"
-    with pytest.raises(ValueError, match="model must be one of symnet, crystal, a .safetensors file"):
+    with pytest.raises(ValueError, match="model must be one of symnet, crystal, e2resnet, a .safetensors file"):
         load_classifier("nothing")
     with pytest.raises(ValueError, match="no trained model at"):
         load_classifier(tmp_path / "nothing.safetensors")

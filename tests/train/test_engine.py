@@ -61,7 +61,8 @@ main()
 
 def flags(settings) -> list[str]:
     values = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in settings.items() if v is not False}
-    return [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}") for k, v in values.items()]
+    off = ["--no-appearance"] if settings.get("appearance") is False else []  # the one that is on by default
+    return [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}") for k, v in values.items()] + off
 
 
 def run_command(settings, *, interrupted=(), threads=1) -> subprocess.CompletedProcess:
@@ -134,7 +135,7 @@ def test_a_loss_that_is_no_number_stops_with_its_batch(tmp_path):
 
 
 def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
-    common = SHORT | {"train_images": 68, "epochs": 2}
+    common = SHORT | {"train_images": 68, "epochs": 2, "appearance": False}
     train(TrainConfig(**common | {"batch_size": 34}, out=str(tmp_path / "one")))
     done = run_command(common | {"devices": 2, "out": str(tmp_path / "two")})
     assert done.returncode == 0, done.stderr[-2000:]
@@ -143,7 +144,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path):
         for name in ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"):
             assert float(first[name]) == pytest.approx(float(second[name]), abs=2e-3), name
     whole, shared = (load_file(tmp_path / n / "model.safetensors") for n in ("one", "two"))
-    assert (whole["head.weight"] - shared["head.weight"]).abs().max() < 1e-3
+    assert (whole["readout.linear.weight"] - shared["readout.linear.weight"]).abs().max() < 1e-3
 
 
 def test_early_stop(tmp_path):

@@ -157,9 +157,9 @@ def test_weights_that_are_no_numbers_are_refused(run):
     state, _ = read_model_file(file)
     with safe_open(file, "pt") as handle:
         about = handle.metadata()["equisym"]
-    state["head.weight"][0, 0] = float("nan")
+    state["readout.linear.weight"][0, 0] = float("nan")
     save_file(state, file, metadata={"equisym": about})
-    with pytest.raises(ValueError, match="the weights head.weight are NaN or infinite"):
+    with pytest.raises(ValueError, match="the weights readout.linear.weight are NaN or infinite"):
         load_model(run)
 
 
