@@ -177,7 +177,13 @@ def shorten_factories(_app, _what, _name, _obj, _options, signature, annotation)
     return re.sub(r"<[^<>]*>", "...", signature or "") or None, annotation
 
 
+def skip_foreign(app, what, name, obj, skip, options):
+    """Leave out what matplotlib writes into a subclass, whose text uses roles of its own."""
+    return True if str(getattr(obj, "__qualname__", "")).endswith("Artist.set") or name == "set" else None
+
+
 def setup(app):
     app.connect("autodoc-process-signature", shorten_factories)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
+    app.connect("autodoc-skip-member", skip_foreign)
     app.connect("missing-reference", find_documented)
