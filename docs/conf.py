@@ -177,7 +177,7 @@ def shorten_factories(_app, _what, _name, _obj, _options, signature, annotation)
     return re.sub(r"<[^<>]*>", "...", signature or "") or None, annotation
 
 
-def skip_foreign(app, what, name, obj, skip, options):
+def skip_foreign(app, what, name, obj, skip, options):  # noqa: ARG001
     """Leave out what matplotlib writes into a subclass, whose text uses roles of its own."""
     return True if str(getattr(obj, "__qualname__", "")).endswith("Artist.set") or name == "set" else None
 
