@@ -321,7 +321,7 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], optio
         lattice_error=np.hypot(m.lattice.uncertainty, pulled) * view.scale,
         repeats=m.lattice.repeats,
         explained=found.explained,
-        average=m.average.cell[0].numpy() * view.spread + view.mean,
+        average=(m.average.cell[0].numpy() * view.spread + view.mean).astype(np.float32),
         corner=np.array(view.corner),
         cell=basis @ standard * view.scale,
         origin=basis @ fit.origin.double().numpy() * view.scale + np.array(view.corner),
@@ -332,7 +332,9 @@ def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], optio
         exact=WALLPAPER_GROUPS[exact].name,
         tolerance=options.tolerance,
         operations=_operations(m, answer),
-        symmetrised=symmetrise(m.average.cell[0], fit.setting, fit.origin).numpy() * view.spread + view.mean,
+        symmetrised=(symmetrise(m.average.cell[0], fit.setting, fit.origin).numpy() * view.spread + view.mean).astype(
+            np.float32
+        ),
         notes=tuple(notes),
     )
 
