@@ -21,8 +21,7 @@ Kind = Literal["one", "twin", "two domains"]
 
 @dataclass(frozen=True)
 class DomainLimits:
-    """What counts as a domain of its own; chosen on the drawings of
-    ``eval/parts_of_images.py``.
+    """What counts as a domain of its own; chosen on ``eval/parts_of_images.py``.
 
     Attributes:
         cells: of the lattice in a window, along each side.

@@ -18,8 +18,7 @@ Kind = Literal["none", "shift", "step", "shift and step"]
 
 @dataclass(frozen=True)
 class FaultLimits:
-    """What counts as a planar fault; chosen on the drawings of
-    ``eval/parts_of_images.py``.
+    """What counts as a planar fault; chosen on ``eval/parts_of_images.py``.
 
     Attributes:
         cells: standard deviation of the window, in cells.
