@@ -149,7 +149,7 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     [1.0, 0.0, -1.0, 0.0, 1.0]
     """
     height, width = image.shape[-2:]
-    shape = (next_fast_len(2 * height - 1, True), next_fast_len(2 * width - 1, True))
+    shape = int(next_fast_len(2 * height - 1, True)), int(next_fast_len(2 * width - 1, True))  # pyright: ignore
     area = height * width
     if mask is not None:
         area = int(mask.sum())

@@ -41,7 +41,7 @@ def refine_to_waves(image: Tensor, lattice: Lattice, mask: Tensor | None = None)
     if mask is not None:
         window = window * mask.double().cpu().numpy()
     weighted = (flat - (flat * window).sum() / window.sum()) * window
-    reciprocal = np.linalg.inv(lattice.basis).T
+    reciprocal = np.linalg.inv(lattice.basis).T.astype(np.float64)
     if np.linalg.norm(reciprocal * np.array([[width], [height]]), axis=0).min() < _APART:
         return lattice
     index, start = _strongest(weighted, reciprocal)
@@ -105,14 +105,20 @@ def _maxima(weighted: NDArray[np.float64], q: NDArray[np.float64]) -> tuple[NDAr
     return q, power
 
 
+def _weighted_fit(index: NDArray, q: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Normal matrix, reciprocal basis, and how far each wave is off."""
+    normal = (index * weight[:, None]).T @ index
+    fitted = np.linalg.solve(normal, (index * weight[:, None]).T @ q).T
+    return normal, fitted, np.linalg.norm(q - index @ fitted.T, axis=1)
+
+
 def _fit(index: NDArray, q: NDArray, power: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The reciprocal basis (columns) that puts the waves at their places, and the covariance of each of its rows."""
     weight = power / power.max()
-    for _ in range(3):  # waves that are off, such as those of a second phase, lose their weight
-        normal = (index * weight[:, None]).T @ index
-        fitted = np.linalg.solve(normal, (index * weight[:, None]).T @ q).T
-        rest = q - index @ fitted.T
-        off = np.linalg.norm(rest, axis=1)
+    normal, fitted, off = _weighted_fit(index, q, weight)
+    for step in range(3):  # waves that are off, such as those of a second phase, lose their weight
+        if step:
+            normal, fitted, off = _weighted_fit(index, q, weight)
         scale = max(float(np.sqrt(np.average(off**2, weights=weight))), 1e-12)
         weight = power / power.max() / (1 + (off / (3 * scale)) ** 2)
     free = max(len(q) - 2, 1)

@@ -190,7 +190,7 @@ def _squares(group: PointGroup, elements: Sequence[int]) -> tuple[NDArray[np.flo
     if group.mirrors:
         add(np.repeat([1.0, -1.0], n) / math.sqrt(order), np.where(mirror, -1.0, 1.0))
     if n % 2 == 0:
-        signs = (-1.0) ** np.arange(n) / math.sqrt(n)
+        signs = np.asarray((-1.0) ** np.arange(n) / math.sqrt(n), np.float64)
         if group.mirrors:
             pair(signs, signs, np.where(mirror, 0.0, (-1.0) ** k), np.where(mirror, 2 * (-1.0) ** k, 0.0))
         else:

@@ -52,7 +52,7 @@ def spectrum(group: PointGroup) -> Spectrum:
     columns: dict[Any, list[NDArray[np.float64]]] = {}
     start = 0
     for part in whole_field.irreps:
-        columns.setdefault(part, []).append(whole_field.basis[:, start : start + part.size])
+        columns.setdefault(part, []).append(np.asarray(whole_field.basis[:, start : start + part.size], np.float64))
         start += part.size
     ones = [p for p in columns if p.size == 1]
     twos = [p for p in columns if p.size == 2]
@@ -231,6 +231,7 @@ class _Folded(nn.Module):
         for number, block in enumerate(blocks):
             self.register_buffer(f"block{number}", block.detach().clone())
         self.register_buffer("bias", None if bias is None else bias.detach().clone())
+        self.bias: Tensor | None
 
     def forward(self, x: Tensor) -> Tensor:
         return block_diagonal(x, [self.get_buffer(f"block{i}") for i in range(self.count)], self.bias)

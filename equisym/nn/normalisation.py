@@ -66,7 +66,8 @@ class GroupBatchNorm2d(nn.Module):
             )
         if not self.training:
             single = isinstance(x, Tensor) and x.ndim == 3
-            y = functional.batch_norm(x.unsqueeze(0) if single else x, *self._per_channel(), eps=norm.eps)
+            mean, variance, scale, shift = self._per_channel()
+            y = functional.batch_norm(x.unsqueeze(0) if single else x, mean, variance, scale, shift, eps=norm.eps)
             return y.squeeze(0) if single else y
         if type(norm) is nn.BatchNorm3d and isinstance(x, Tensor) and not torch.compiler.is_compiling() and x.numel():
             norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
@@ -148,9 +149,10 @@ class _PooledBatchNorm(torch.autograd.Function):
         running_mean, running_var, momentum, eps, order = rest
         x = _dense(x, is_channels_last(x))
         count = x.numel() // x.shape[1]
-        each = (v.view(-1, order).T.contiguous() for v in torch.batch_norm_stats(x, eps))
+        mean, invstd = (v.view(-1, order).T.contiguous() for v in torch.batch_norm_stats(x, eps))
         counts = torch.full((order,), count, dtype=running_mean.dtype, device=x.device)
-        pooled = torch.batch_norm_gather_stats_with_counts(x, *each, running_mean, running_var, momentum, eps, counts)
+        averages = running_mean, running_var
+        pooled = torch.batch_norm_gather_stats_with_counts(x, mean, invstd, *averages, momentum, eps, counts)
         mean, invstd, scale, shift = torch.stack((*pooled, weight, bias)).repeat_interleave(order, 1)
         ctx.save_for_backward(x, mean, invstd, scale)
         ctx.order, ctx.count = order, count * order
@@ -158,7 +160,7 @@ class _PooledBatchNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, mean, invstd, scale = ctx.saved_tensors
         grad = _dense(grads[0], is_channels_last(x))
         figures = torch.batch_norm_backward_reduce(grad, x, mean, invstd, scale, True, True, True)

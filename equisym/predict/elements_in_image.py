@@ -43,20 +43,20 @@ def elements_in_image(result: Answer, *, most: int = _CELLS) -> ElementsInImage:
     group = result.wallpaper_group
     if group is None or result.cell is None or result.origin is None:
         raise ValueError(f"there are no symmetry elements: refused ({result.refused})")
-    cell, size = result.cell, np.array(result.shape[::-1], float)
+    cell, start, size = result.cell, result.origin, np.array(result.shape[::-1], float)
     reach = np.abs(np.linalg.inv(cell)) @ size + 2
-    middle = np.floor(np.linalg.solve(cell, size / 2 - result.origin))
+    middle = np.floor(np.linalg.solve(cell, size / 2 - start))
     grid = [np.arange(-n, n + 1) for n in np.minimum(np.ceil(reach), most).astype(int)]
     steps = middle + np.stack(np.meshgrid(*grid), -1).reshape(-1, 2)
     square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
-    outlines = result.origin + (steps[:, None] + square) @ cell.T
-    inside = ((outlines > -1) & (outlines < size)).all((1, 2))
+    outlines = start + (steps[:, None] + square) @ cell.T
+    inside = np.asarray(((outlines > -1) & (outlines < size)).all((1, 2)))
     order = np.argsort(np.linalg.norm(outlines.mean(1) - size / 2, axis=1), kind="stable")
     kept = [k for k in order if inside[k]][:most] or [order[0]]
 
     def place(u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fractions of a cell (..., 2) into every kept cell, doubles dropped."""
-        every = result.origin + (steps[kept].reshape(-1, *(1,) * (u.ndim - 1), 2) + u) @ cell.T
+        every = start + (steps[kept].reshape(-1, *(1,) * (u.ndim - 1), 2) + u) @ cell.T
         return np.unique(every.round(6), axis=0)
 
     centres: dict[int, NDArray[np.float64]] = {}

@@ -84,8 +84,8 @@ def _terraces(values: NDArray[np.float64]) -> NDArray[np.float64]:
     levels = median_filter(np.median(cut, axis=(1, 3)), _WINDOW, mode="nearest")
     sizes = [n / m for n, m in zip(values.shape, levels.shape, strict=True)]
     low, high = (
-        zoom(limit(levels, _WINDOW, mode="nearest"), sizes, order=0)[: values.shape[0], : values.shape[1]]
+        np.asarray(zoom(limit(levels, _WINDOW, mode="nearest"), sizes, order=0))[: values.shape[0], : values.shape[1]]
         for limit in (minimum_filter, maximum_filter)
     )
-    local = gaussian_filter(values, max(step))
+    local = np.asarray(gaussian_filter(values, max(step)))
     return np.where(np.abs(local - low) < np.abs(local - high), low, high)

@@ -48,7 +48,7 @@ def markers(result: Answer, signal: Any, *, most: int = 25) -> list[Any]:
         ValueError: if no group was answered.
         ImportError: if HyperSpy is not installed.
     """
-    from hyperspy.api import plot
+    from hyperspy.api import plot  # pyright: ignore[reportMissingImports]
 
     found = elements_in_image(result, most=most)
     axes = signal.axes_manager.signal_axes

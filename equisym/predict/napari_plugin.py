@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label, PushButton
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label, PushButton  # pyright: ignore[reportMissingImports]
 
 from equisym.data.readers import list_images, read_image
 from equisym.predict.classifier import SymmetryClassifier
@@ -19,7 +19,7 @@ from equisym.predict.region import Region
 from equisym.predict.table import constants_text
 
 if TYPE_CHECKING:
-    from napari import Viewer
+    from napari import Viewer  # pyright: ignore[reportMissingImports]
 
 _SYMBOLS = {2: "diamond", 3: "triangle_up", 4: "square", 6: "star"}
 _MOST = 64  # images of a file that are opened at once

@@ -224,7 +224,7 @@ class Prediction:
             return f"refused: {self.refused}"
         return "; ".join([f"{self.group}", *self.remarks])
 
-    @cached_property
+    @property
     def remarks(self) -> tuple[str, ...]:
         """The largest group that the cell nearly has, with the strain it needs, and the group that holds exactly."""
         found = []

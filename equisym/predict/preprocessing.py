@@ -200,7 +200,7 @@ def squared(pixels: Pixels, size: PixelSize) -> tuple[Pixels, float | None, str 
     if notes[0] is None:
         return pixels, sides[0], None
     values = np.stack(stretched)
-    known = np.isfinite(values).all(0)
+    known = np.asarray(np.isfinite(values).all(0))
     return Pixels(values, None if known.all() else known), sides[0], notes[0]
 
 

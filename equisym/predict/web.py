@@ -24,7 +24,7 @@ from equisym.predict.session import Session
 from equisym.predict.thumbnail import to_bytes
 
 if TYPE_CHECKING:
-    from gradio import Blocks
+    from gradio import Blocks  # pyright: ignore[reportMissingImports]
 
 _PREVIEW = 720  # pixels along a side
 _MOST = 200  # images of a file that are offered by name
@@ -101,7 +101,7 @@ def _gradio() -> Any:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        import gradio
+        import gradio  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError("the web page needs Gradio: pip install 'equisym[web]'") from None
     return gradio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,11 +59,11 @@ class ResidentTraining:
         self.build, self.batch_size, self.device = build, batch_size, torch.device(device)
         self.appearance, self.turn, self.decay = appearance, turn, decay
         self._graphed = self.device.type == "cuda"
-        new = {"device": self.device}
+        new: dict[str, Any] = {"device": self.device}
         self.model = build().to(self.device).train()
         self._network = torch.compile(self.model) if compiled else self.model
         if self._graphed and not compiled and isinstance(self.model, FieldClassifier):
-            self.model.stem[1].register_forward_hook(_channels_last)  # the layout that convolutions in bfloat16 want
+            self.model.stem[1].register_forward_hook(_channels_last)  # pyright: ignore[reportIndexIssue]
         self.images = torch.rand(images, 1, size, size, **new)
         self.labels = torch.arange(images, **new) % 17
         self.losses = torch.zeros(steps + _TRIAL + 8, **new)
@@ -150,7 +151,8 @@ class ResidentTraining:
         self.losses.index_copy_(0, self._step.view(1), loss.detach().view(1))
         with torch.no_grad():
             share = 1 - ((self._step + 1) / (self._step + 10)).clamp(max=self.decay)
-            torch._foreach_lerp_(list(self._average.values()), list(self._state.values()), [share] * len(self._state))
+            averages, states = list(self._average.values()), list(self._state.values())
+            torch._foreach_lerp_(averages, states, [share] * len(states))  # pyright: ignore[reportPrivateImportUsage]
             self._step.add_(1)
 
     def _record(self) -> None:

@@ -53,6 +53,6 @@ def _signal(found: dict[str, Any], number: int) -> Signal:
 
     shape = tuple(data.shape)
     if dtype.fields is not None:
-        letters, shape, dtype = letters + "s", (*shape, len(samples)), dtype[samples[0]]
+        letters, shape, dtype = letters + "s", (*shape, len(samples)), dtype[samples[0]]  # pyright: ignore[reportGeneralTypeIssues]
     size = pixel_size(*sides) if len(sides) == 2 else None
     return Signal(title or str(number), letters, shape, dtype, load, size)
