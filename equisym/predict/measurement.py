@@ -92,7 +92,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
     notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
     explained = None if look.rest is None else look.rest.explained
-    fault = look.review.notes[0] if look.review.parted else ""
+    fault = "" if look.review.fault is None else str(look.review.fault)
     return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, fault)
 
 
@@ -164,7 +164,7 @@ def _look(pixels: Pixels) -> _Look:
 
 def _measured(view: View) -> _Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _drift_corrected(view)
+    look = _one_side(_drift_corrected(view))
     lines = stray_lines(view.grey.double().numpy())
     if lines is None:
         return look
@@ -173,6 +173,19 @@ def _measured(view: View) -> _Look:
         return look
     count = int(lines.all(1).sum() + lines.all(0).sum())
     return without.noting(f"lines that are constant or far off their neighbours were left out: {count}")
+
+
+def _one_side(look: _Look) -> _Look:
+    """The larger side of a line across which the pattern is shifted; the look itself if there is no such line."""
+    fault = look.review.fault
+    if fault is None or look.measurement is None:
+        return look
+    height, width = look.view.grey.shape
+    side = fault.larger_side((height, width), float(np.sqrt(abs(np.linalg.det(look.measurement.lattice.basis)))))
+    alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
+    if alone.measurement is None or alone.refusal is not None:
+        return look
+    return replace(alone, notes=(f"{fault}; the larger side was measured",))
 
 
 def _drift_corrected(view: View) -> _Look:
