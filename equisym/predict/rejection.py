@@ -27,6 +27,7 @@ _COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what 
 _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no further look can change
 _FINER = 3.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
+_HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
@@ -90,15 +91,17 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         return Review(None, _superstructure(m))
     fault = _fault(image, m)
-    parts = find_domains(image, m.lattice, mask=m.mask)
-    if fault is not None and "shift" in fault.kind and parts.kind != "twin":
+    parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
+    twin = parts is not None and parts.kind == "twin"
+    if fault is not None and "shift" in fault.kind and not twin:
         return Review(refusal, (str(fault),), fault)
     if refusal is not None:
         return Review(refusal)
     found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
     refusal, note = _off_the_lattice(found)
-    if parts.kind == "twin" or (parts.kind != "one" and refusal is None and found.kind != "superstructure"):
-        related = ", related by an operation of the lattice: twins" if parts.kind == "twin" else ""
+    two = parts is not None and parts.kind != "one" and refusal is None and found.kind != "superstructure"
+    if parts is not None and (twin or two):
+        related = ", related by an operation of the lattice: twins" if twin else ""
         shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
         detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
         return Review(Refusal(RefusalCode.DOMAINS, detail))
