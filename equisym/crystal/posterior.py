@@ -29,6 +29,8 @@ class PosteriorOptions:
         marks: residuals between which the least broken group of an image must lie to show that its instrument deviates.
         leeway: times the tolerance that counts in such an image. Where an instrument deviates it breaks every group a
             little; where one group holds exactly, what the others leave is the pattern's own.
+        sound: times the tolerance that counts where a rotation of order 3 or more holds exactly, which every deviation
+            of an instrument would break.
         wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
         imperfect: of the image does not repeat: from there on the whole distortion counts.
         rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
@@ -48,6 +50,7 @@ class PosteriorOptions:
     steepness: float = 2.0
     marks: tuple[float, float] = (0.004, 0.03)
     leeway: float = 1.3
+    sound: float = 0.8
     wall: float = 0.1
     imperfect: float = 0.2
     rigid: float = 0.15
@@ -61,6 +64,7 @@ class PosteriorOptions:
 
 OPTIONS = PosteriorOptions()
 _ORDER = torch.tensor([float(len(g.primitive_operations)) for g in WALLPAPER_GROUPS])
+_ROTATION = torch.tensor([g.rotation_order for g in WALLPAPER_GROUPS])
 _FREE = torch.tensor([float(_CONSTRAINTS[g.bravais]) for g in WALLPAPER_GROUPS])
 
 
@@ -170,12 +174,14 @@ def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: floa
 
 
 def allowed(residual: Tensor, strain: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
-    """What a group may leave: the tolerance, and more where the image shows that its instrument deviates; (B,)."""
+    """What a group may leave: the tolerance, more where the instrument shows that it deviates, less where not; (B,)."""
     other = (strain <= 0.02) & (_ORDER > 1)
     least = torch.where(other, residual, torch.inf).amin(1)
     low, high = options.marks
     deviates = ((least - low / 2) / (low / 2)).clamp(0, 1) * (least < high)
-    return options.tolerance * (1 + (options.leeway - 1) * deviates)
+    turned = torch.where(other & (_ROTATION > 2), residual, torch.inf).amin(1)
+    sound = (1 - turned / low).clamp(0, 1)
+    return options.tolerance * (1 + (options.leeway - 1) * deviates - (1 - options.sound) * sound)
 
 
 def distortion_of(value: str | float) -> float:
