@@ -24,6 +24,7 @@ captum.attr tqdm.auto spglib
 """
 
 OUT_OF_TIME = "out of processor time"
+LOADED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of plugins that the libraries have loaded
 CONTRACT = "tests/nn/test_contract.py"
 # Beside the doctests of the module itself.
 FILES = {
@@ -143,7 +144,9 @@ def run(module: Path) -> int:
     import pytest
 
     for arguments in commands(module):
-        code = pytest.main(["-n", "0", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line", *arguments])
+        code = pytest.main(
+            ["-n", "0", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=line", *LOADED, *arguments]
+        )
         if code not in (0, 5):
             return int(code)
     return 0
