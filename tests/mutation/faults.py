@@ -46,7 +46,7 @@ FAULTS = (
     ),
     Fault(
         "the origin on reduced images is off by half a pixel",
-        "predict/preprocessing.py",
+        "predict/view.py",
         "corner = (x + (n - 1) / 2, y + (n - 1) / 2)",
         "corner = (x + n / 2, y + n / 2)",
         "tests/predict/test_preprocessing.py::test_pixels_of_a_reduced_view_lie_where_its_corner_and_scale_say",

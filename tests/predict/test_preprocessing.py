@@ -6,7 +6,8 @@ import torch
 
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
-from equisym.predict.preprocessing import LARGEST, Pixels, as_pixels, reduced
+from equisym.predict.preprocessing import Pixels, as_pixels
+from equisym.predict.view import LARGEST, reduced
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 SIDE = 160
