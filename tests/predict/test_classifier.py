@@ -129,3 +129,15 @@ def test_the_angle_of_a_mirror_line_is_that_in_the_image(degrees):
     assert result.group == "pm"
     (angle,) = [o.angle for o in result.operations if o.holds and o.symbol == "m"]
     assert angle == pytest.approx(degrees, abs=0.5)
+
+
+def test_the_symbol_of_a_2_fold_centre_is_a_lens():
+    """Symmetric about both axes, pointed at its upper and lower end, half as wide as high or so."""
+    from equisym.predict.overlay import _lens
+
+    points = _lens().vertices
+    for mirrored in (points * (-1, 1), points * (1, -1)):
+        assert np.abs(mirrored[:, None] - points).max(-1).min(1).max() < 1e-9
+    width, height = np.ptp(points, axis=0)
+    assert 0.4 < width / height < 0.7
+    assert np.abs(points[points[:, 1].argmax()][0]) < 1e-9
