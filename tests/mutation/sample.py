@@ -33,6 +33,11 @@ def spans(module: Path) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return [((n.lineno, n.col_offset), (n.end_lineno, n.end_col_offset)) for n in found if n is not None]  # type: ignore[attr-defined]
 
 
+def part_of(module: Path) -> str:
+    """The package of a module; of those of `eval`, its own name."""
+    return module.stem if module.parent.name == "eval" else module.parent.name
+
+
 def main() -> None:
     """Mark all other mutants of the session as skipped and print how many of each part are kept."""
     from cosmic_ray.work_db import use_db
@@ -51,8 +56,7 @@ def main() -> None:
             decorator = (start[0], start[1] + 1)  # cosmic-ray counts the sign
             if any(a <= start < b or a <= decorator < b for a, b in silent[path]):
                 continue
-            part = path.stem if path.parent.name == "eval" else path.parent.name
-            places[part][str(path), start].append(item.job_id)
+            places[part_of(path)][str(path), start].append(item.job_id)
         draw = random.Random(SEED)
         kept: set[str] = set()
         for part, number in NUMBERS.items():  # places first, then one change of each: operators have a dozen each
