@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from equisym.document import Bullets, Figure, Heading, Table, Text, render_html
-from equisym.eval.comparisons import findings
+from equisym.eval.comparisons import findings, pairs
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
@@ -232,3 +232,16 @@ def test_a_technique_helps_only_where_its_whole_interval_does(results, gains, ve
     _, sentences = findings(found, by_network(found.rows), ["noise", "atom"])
     (said,) = [item for item in sentences.items if item.startswith("turning kernels")]
     assert [part.rpartition(", ")[2] for part in said.rstrip(".").split("; ")] == [verdict] * 2
+
+
+def test_networks_differ_where_the_corrected_p_is_below_a_twentieth(results):
+    found = read_results([results], None)
+    groups = by_network(found.rows)
+    (table,) = [b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table)]
+    ((*_, p, differ),) = table.rows
+    assert float(p) < 0.05
+    assert differ == "yes"
+    for row in found.rows:
+        found.answers[row["run"], "noise"]["answers"] = found.answers[row["run"], "noise"]["labels"]
+    (table,) = [b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table)]
+    assert table.rows[0][-4:] == ["0", "0", "1", "no"]

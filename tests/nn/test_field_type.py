@@ -29,9 +29,9 @@ def test_equal_parts():
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_action_is_the_matrix_of_the_whole_representation(flip):
     fields = FieldType.of((2, regular(D(4))), (1, vector(D(4))), (1, regular(D(4))))
-    x = torch.randn(2, fields.size, 3, dtype=torch.float64)
+    x = torch.randn(2, fields.size, 3, 3, dtype=torch.float64)
     matrix = torch.from_numpy(np.asarray(fields.representation.at(np.pi / 2, flip), np.float64))
-    torch.testing.assert_close(fields.act(x, np.pi / 2, flip), torch.einsum("ij,bjk->bik", matrix, x))
+    torch.testing.assert_close(fields.act(x, np.pi / 2, flip), torch.einsum("ij,bjhw->bihw", matrix, x))
 
 
 def test_restriction_keeps_the_channels():
