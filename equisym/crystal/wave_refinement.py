@@ -33,7 +33,8 @@ def refine_to_waves(image: Tensor, lattice: Lattice, mask: Tensor | None = None)
         mask: which pixels are known, (H, W); all if not given.
 
     Returns:
-        The same lattice with another basis and uncertainty; unchanged where too few waves are near their places, or all are along one line.
+        The same lattice with another basis and uncertainty; unchanged where too few waves are near their places, or
+        all are along one line.
     """
     flat = detrend(image.detach(), 2, mask).double().cpu().numpy()
     height, width = flat.shape

@@ -1,5 +1,7 @@
 """Other people's images: crystals, near-symmetric lattices, faults, twins, quasicrystals, broken pixels."""
 
+from itertools import pairwise
+
 import pytest
 
 from equisym import SymmetryClassifier
@@ -55,5 +57,5 @@ def test_certainty_does_not_fall_as_more_of_one_pattern_is_shown():
     answers = [CLASSIFIER.predict(series(count)) for count in (6, 12, 24, 48, 100)]
     assert [answer.group for answer in answers] == ["p4"] * 5
     certainty = [answer.probabilities["p4"] for answer in answers]
-    for fewer, more in zip(certainty, certainty[1:], strict=False):
+    for fewer, more in pairwise(certainty):
         assert more >= fewer - 1e-3, certainty
