@@ -17,6 +17,7 @@ _LARGEST = 50  # cells of the lattice in one of a superlattice, at most: 7 x 7 a
 _ANY = 9  # cells: larger superlattices are looked for only if the lattice is stretched, turned, or centred
 _FEWEST = 4  # cells of the superlattice in the image
 _CHANCE = 0.05  # probability that so many peaks are on a superlattice by accident
+_LARGEST_PSEUDO, _STRONGEST = 16, 256  # cells in one of a superstructure, and waves that are looked at, at most
 _LEAST_BEYOND, _MOST_BEYOND = 2e-3, 0.15  # of a cell's power, that makes it a superstructure of a smaller one
 _FINEST = 0.12  # bins: no distance of a peak says more than this
 
@@ -83,14 +84,19 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     '2 x 1'
     """
     index, power = index[index.any(1)], power[index.any(1)]
+    strong = np.argsort(-power, kind="stable")[:_STRONGEST]
+    index, power = index[strong].round().astype(int), power[strong]
     total = float(power.sum())
-    for cells in range(_LARGEST, 1, -1):
-        forms = np.array(hermite_forms(cells)).transpose(0, 2, 1)  # whose rows are the reciprocal vectors kept
-        at = index @ np.linalg.inv(forms)
-        beyond = 1 - (power * (np.abs(at - np.rint(at)) < 1e-6).all(-1)).sum(-1) / max(total, 1e-30)
+    for cells in range(_LARGEST_PSEUDO, 1, -1):
+        forms = np.array(hermite_forms(cells)).astype(int)
+        # a wave is kept if it is a whole number of waves of the smaller cell: k inverse(form transposed)
+        d, s, rest = forms[:, 0, 0], forms[:, 0, 1], forms[:, 1, 1]
+        steps = index[:, 1:] // rest
+        kept = (index[:, 1:] % rest == 0) & ((index[:, :1] - steps * s) % d == 0)
+        beyond = 1 - power @ kept / max(total, 1e-30)
         best = int(beyond.argmin())
         if _LEAST_BEYOND < beyond[best] < _MOST_BEYOND:
-            small = reduce_basis(basis @ np.linalg.inv(forms[best]))
+            small = reduce_basis(basis @ np.linalg.inv(forms[best].T))
             return Pseudocell(small, wood(small, np.rint(np.linalg.inv(small) @ basis)), float(beyond[best]))
     return None
 
