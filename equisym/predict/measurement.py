@@ -40,6 +40,7 @@ class Found:
         view: the part of the image that was looked at.
         measurement: its lattice, cell and fits; ``None`` if no lattice was found.
         explained: share of the view's variance that the averaged cell explains.
+        patchiness: how unevenly what it leaves is spread: the most in a part of the image over the median.
         fault: what parts the pattern, so that the average is smeared; empty if nothing does.
     """
 
@@ -50,6 +51,7 @@ class Found:
     view: View | None = None
     measurement: Measurement | None = None
     explained: float | None = None
+    patchiness: float = 1.0
     fault: str = ""
 
 
@@ -82,8 +84,9 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
     notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
     explained = None if look.rest is None else look.rest.explained
+    patchiness = 1.0 if look.rest is None else look.rest.patchiness
     fault = "" if look.review.fault is None else str(look.review.fault)
-    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, fault)
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, patchiness, fault)
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:

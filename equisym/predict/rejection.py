@@ -45,6 +45,13 @@ class Background:
     explained: float
     quarters: tuple[float, ...]
 
+    @property
+    def patchiness(self) -> float:
+        """The mean square left in the part of the image where it is greatest, over the median of all 36 parts."""
+        parts = [part for rows in np.array_split(self.left, 6) for part in np.array_split(rows, 6, axis=1)]
+        power = np.array([float(np.square(part).mean()) for part in parts if part.size])
+        return float(power.max() / max(float(np.median(power)), 1e-12))
+
 
 def take_apart(image: Tensor, m: Measurement) -> Background:
     """Subtract background and averaged cell from an image (H, W), within its mask."""
