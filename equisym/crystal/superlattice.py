@@ -18,7 +18,7 @@ _ANY = 9  # cells: larger superlattices are looked for only if the lattice is st
 _FEWEST = 4  # cells of the superlattice in the image
 _CHANCE = 0.05  # probability that so many peaks are on a superlattice by accident
 _LARGEST_PSEUDO, _STRONGEST = 16, 256  # cells in one of a superstructure, and waves that are looked at, at most
-_LEAST_BEYOND, _MOST_BEYOND = 2e-3, 0.15  # of a cell's power, that makes it a superstructure of a smaller one
+_LEAST_BEYOND, _MOST_BEYOND = 2e-3, 0.08  # of a cell's power, that makes it a superstructure of a smaller one
 _FINEST = 0.12  # bins: no distance of a peak says more than this
 
 
