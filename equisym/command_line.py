@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import gc
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
@@ -63,6 +65,21 @@ def run_command(
         _fail(prog, f"{_plain(str(error))}; {prog} --help lists the options")
     except (ValueError, ImportError, OSError) as error:
         _fail(prog, str(error))
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import large libraries without looking for garbage among what they create, then or when the command ends.
+
+    >>> with quick_imports():
+    ...     import torch
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def option(field: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equisym.command_line import quick_imports
 from equisym.data.readers import ImageFile, read_image
 from equisym.predict.file_list import distinct_stem
 
@@ -56,7 +57,8 @@ class Session:
     @cached_property
     def classifier(self) -> SymmetryClassifier:
         """Loaded with the first image that can be read."""
-        from equisym.predict.classifier import SymmetryClassifier
+        with quick_imports():
+            from equisym.predict.classifier import SymmetryClassifier
 
         try:
             return SymmetryClassifier.from_pretrained(self.config.model)
