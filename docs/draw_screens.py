@@ -113,7 +113,10 @@ def napari_window(file: Path) -> None:
     widget = SymmetryWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Wallpaper group", area="right")
     widget.run()
-    viewer.scale_bar.visible = True
+    if hasattr(viewer, "canvas"):  # napari 0.9
+        viewer.canvas.overlays.scale_bar.visible = True
+    else:
+        viewer.scale_bar.visible = True
     for _ in range(10):
         QApplication.processEvents()
         time.sleep(0.2)
