@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import gc
+import io
 import os
 import re
 import sys
@@ -46,6 +47,9 @@ def run_command(
     reader that goes away, as ``head`` does, ends the command without a word; an interruption ends it with exit code
     130.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no name of a file is too strange to be printed
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser(config_class, prog, positional)
     warnings.showwarning = lambda message, *_, **__: print(f"{prog}: warning: {message}", file=sys.stderr)
     try:
@@ -160,6 +164,11 @@ def _docstring(owner: type) -> tuple[str, dict[str, str]]:
 def _plain(text: str) -> str:
     """The parser's own words in ours."""
     text = re.sub(r'(?:Parser key|Argument|option) "(\w+)":', lambda m: f"--{option(m[1])}:", " ".join(text.split()))
+    text = re.sub(
+        r"Does not validate against .*?Expected (?:a )?(?:<class ')?(\w+).*Given value: ",
+        r"Expected \1. Got value: ",
+        text,
+    )
     text = re.sub(r"a typing\.Literal\[(.*?)\]", lambda m: "one of " + m[1].replace("'", ""), text)
     return re.sub(r"a <class '(\w+)'>", r"\1", text)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from equisym.command_line import run_command
@@ -29,8 +31,11 @@ def _predict(config: PredictConfig) -> None:
         return
     try:
         _answer_all(config, session)
-    finally:
-        session.close()
+    except BaseException:
+        with contextlib.suppress(ValueError):
+            session.close()
+        raise
+    session.close()
     if session.failed:
         sys.exit(2)
     if session.differing:
@@ -49,6 +54,9 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
     if not config.json:
         print(HEADING, flush=True)
     for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):
+        warnings.showwarning = lambda text, *_, file=file, **__: tqdm.write(  # pyright: ignore[reportAttributeAccessIssue]
+            f"equisym-predict: {file}: warning: {text}", file=sys.stderr
+        )
         try:
             line = session.answer(file)
         except (BrokenPipeError, KeyboardInterrupt, ModelError):
