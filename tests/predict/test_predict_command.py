@@ -122,7 +122,7 @@ def test_strange_names_are_printed_and_drawn(tmp_path):
     for i, options in enumerate(([], ["--map"])):
         outputs = ["--overlay", f"o{i}", "--report", f"r{i}", "--csv", f"t{i}.csv"]
         done = run("empty", "in", "--model", "crystal", *outputs, *options, cwd=tmp_path)
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert done.stderr.startswith("equisym-predict: empty: a folder without images")
         assert len(done.stdout.splitlines()) == 5
         assert "in/a\\udcffb.npy" in done.stdout

@@ -82,7 +82,7 @@ def _berkeley(handle: h5py.File) -> list[Signal]:
 
 
 def _berkeley_side(item: h5py.Dataset | None) -> float | None:
-    if item is None or item.size < 2 or item.ndim != 1 or item.dtype.kind not in "iuf" or _not_inside(item):
+    if item is None or (item.size or 0) < 2 or item.ndim != 1 or item.dtype.kind not in "iuf" or _not_inside(item):
         return None
     return nanometres(abs(float(item[1]) - float(item[0])), _attribute(item, "units"))
 
