@@ -10,6 +10,7 @@ from skimage import data
 
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
+from equisym.predict.rejection import _differ
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 RNG = np.random.default_rng(0)
@@ -91,3 +92,12 @@ def test_one_bad_file_is_reported_and_the_rest_go_on(tmp_path):
     assert len(done.stdout.splitlines()) == 1
     assert '"group": "p4m"' in done.stdout
     assert (tmp_path / "pictures" / "good.png").stat().st_size > 10_000
+
+
+def test_lattices_differ_unless_one_contains_the_other():
+    fine, coarse = np.array([[8.0, 0.0], [0.0, 9.0]]), np.array([[16.0, 8.0], [0.0, 27.0]])
+    other = np.array([[11.0, 0.0], [0.0, 9.0]])
+    for first, second in ((fine, coarse), (coarse, fine), (fine, fine)):
+        assert not _differ(first, second)
+    for first, second in ((fine, other), (other, fine), (coarse, other)):
+        assert _differ(first, second)

@@ -31,15 +31,9 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 def _velox(handle: h5py.File) -> list[Signal]:
     """Images of Velox: (H, W, frames), each with a detector's name and a scale in its metadata."""
-    images = _inside(handle, "Data/Image")
-    if images is None:
-        return []
     found = []
-    for key in images:
-        data = _inside(images, f"{key}/Data", h5py.Dataset)
-        if data is None:
-            continue
-        about = _velox_metadata(images[key])
+    for key, group, data in _members(handle, "Data/Image", "Data"):
+        about = _velox_metadata(group)
         result = about.get("BinaryResult", {})
         sides = [
             nanometres(result.get("PixelSize", {}).get(k), result.get(f"PixelUnit{a}", ""))
@@ -106,20 +100,14 @@ def _stacked(images: dict[int, str], count: int) -> str:
 
 def _hyperspy(handle: h5py.File) -> list[Signal]:
     """Experiments of HyperSpy, with a group ``axis-N`` for each axis."""
-    experiments = _inside(handle, "Experiments")
-    if experiments is None:
-        return []
     found = []
-    for name in experiments:
-        data = _inside(experiments, f"{name}/data", h5py.Dataset)
-        if data is None:
-            continue
-        about = [_inside(experiments[name], f"axis-{i}") for i in range(data.ndim)]
-        navigate = [i for i, group in enumerate(about) if group is not None and _attribute(group, "navigate")]
-        images = [i for i in range(data.ndim) if i not in navigate]
-        if len(images) != 2 and len(navigate) == 2:  # a spectrum or a value at each point of a scan: a map of each
+    for name, group, data in _members(handle, "Experiments", "data"):
+        about = [_inside(group, f"axis-{i}") for i in range(data.ndim)]
+        navigate = [i for i, axis in enumerate(about) if axis is not None and _attribute(axis, "navigate")]
+        images = [i for i in range(data.ndim) if i not in navigate][-2:]
+        if len(images) < 2 and len(navigate) == 2:  # a spectrum or a value at each point of a scan: a map of each
             images = navigate
-        if len(images) != 2:
+        if len(images) < 2:
             found.append(_signal(name, data, "tzcuvwpq"[: data.ndim], None))
             continue
         axes = _stacked(dict(zip(images, "yx", strict=True)), data.ndim)
@@ -196,6 +184,17 @@ def _items(handle: h5py.File, kind: type) -> Iterator[tuple[str, Any]]:
     for name in names:
         if handle.get(name, getclass=True) is kind:
             yield name, handle[name]
+
+
+def _members(handle: h5py.File, place: str, inner: str) -> Iterator[tuple[str, Any, h5py.Dataset]]:
+    """The groups at a place that hold a dataset of a name: their names, they, and the dataset."""
+    above = _inside(handle, place)
+    if above is None:
+        return
+    for name in above:
+        data = _inside(above, f"{name}/{inner}", h5py.Dataset)
+        if data is not None:
+            yield name, above[name], data
 
 
 def _inside(group: h5py.Group, name: str, kind: type = h5py.Group) -> Any:
