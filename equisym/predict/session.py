@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -210,11 +211,15 @@ def _draw(image: ImageFile, result: Prediction, found: SymmetryMap | None, path:
     """The picture of an answer, or of a map."""
     from equisym.predict.map_picture import draw_map
     from equisym.predict.overlay import draw_overlay
+    from equisym.predict.table import on_one_line
 
-    if found is None:
-        draw_overlay(image.pixels, result, title=image.source).savefig(f"{path}.png", dpi=200)
-    else:
-        draw_map(image.pixels, found, title=image.source).savefig(f"{path}-map.png", dpi=200)
+    title = on_one_line(image.source)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in letters that the font lacks
+        if found is None:
+            draw_overlay(image.pixels, result, title=title).savefig(f"{path}.png", dpi=200)
+        else:
+            draw_map(image.pixels, found, title=title).savefig(f"{path}-map.png", dpi=200)
 
 
 def _steps(config: PredictConfig) -> list[Any]:

@@ -114,7 +114,7 @@ def test_a_full_disc_is_told_with_what_it_cannot_take(tmp_path, capsys):
 
 def test_strange_names_are_printed_and_drawn(tmp_path):
     """Unbalanced formulas, and bytes that are no text; of images that are answered, refused or mapped."""
-    for name in (rb"$rac{.npy", b"$x^{2$.npy", b"a\xffb.npy", b"<i>&{0}%s.npy"):
+    for name in (rb"$\frac{.npy", "日\n.npy".encode(), b"$x^{2$.npy", b"a\xffb.npy", b"<i>&{0}%s.npy"):
         place = os.fsencode(tmp_path / "in") + b"/" + name
         os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120, bytes
         np.save(place.decode("utf-8", "surrogateescape"), PATTERN[:96, :96] if b"x" in name else np.ones((40, 40)))
@@ -124,10 +124,11 @@ def test_strange_names_are_printed_and_drawn(tmp_path):
         done = run("empty", "in", "--model", "crystal", *outputs, *options, cwd=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert done.stderr.startswith("equisym-predict: empty: a folder without images")
-        assert len(done.stdout.splitlines()) == 5
+        assert len(done.stdout.splitlines()) == 6
+        assert "in/日\\n.npy" in done.stdout
         assert "in/a\\udcffb.npy" in done.stdout
-        assert len(list((tmp_path / f"o{i}").iterdir())) == 4
-        assert (tmp_path / f"r{i}" / "report.html").read_text().count("<tr class=") == 4
+        assert len(list((tmp_path / f"o{i}").iterdir())) == 5
+        assert (tmp_path / f"r{i}" / "report.html").read_text().count("<tr class=") == 5
 
 
 def test_a_map_goes_wherever_an_answer_goes(tmp_path):
