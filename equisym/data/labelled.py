@@ -19,10 +19,11 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from equisym.data.dataset import WallpaperDataset
-from equisym.data.published import PublishedImages
+from equisym.data.published import LARGEST, PublishedImages
 from equisym.data.readers import SUFFIXES, read_image
 from equisym.data.shards import ShardIndex
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.plain_text import one_line
 
 SPLITS = ("train", "valid", "test")
 GROUPS = tuple(WALLPAPER_GROUPS.names)
@@ -44,7 +45,7 @@ class ImageFiles:
 
     def read(self, index: int) -> NDArray[Any]:
         """Pixels of a file."""
-        return read_image(self.files[index]).pixels
+        return read_image(self.files[index], max_bytes=LARGEST * 8).pixels
 
 
 class LabelledImages(Dataset[tuple[Tensor, int]]):
@@ -160,7 +161,9 @@ def open_labelled(
     place = Path(file)
     if not place.exists():
         raise FileNotFoundError(f"{text}: no such file or folder")
-    found = _found(place, group, workers, progress)
+    found = {split: parts for split, parts in _found(place, group, workers, progress).items() if len(parts[1])}
+    if not found:
+        raise ValueError(f"{text} holds no images")
     name = f"{place.stem}#{group}" if group else place.stem
     classes = _classes({label for _, labels in found.values() for label in labels})
     number = {label: k for k, label in enumerate(classes)}
@@ -180,8 +183,16 @@ def to_image(pixels: NDArray[Any], size: int, *, colour: bool = False) -> Tensor
         pixels: (H, W), or (H, W, C) with C of 1 to 4; a fourth channel, or a second, is transparency and left out.
         size: side in pixels.
         colour: three channels instead of their mean.
+
+    Raises:
+        ValueError: for other shapes, and for more than 64 million values.
     """
-    image = torch.from_numpy(np.array(_unit(pixels)))
+    if not 1 <= pixels.size <= LARGEST or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] > 4):
+        raise ValueError(
+            f"an image has the shape (H, W) or (H, W, C) with C from 1 to 4, and {LARGEST:,} values at most "
+            f"(got {pixels.shape})"
+        )
+    image = torch.from_numpy(np.array(_unit(_middle(pixels))))
     image = image[None] if image.ndim == 2 else image.movedim(-1, 0)
     image = image[: 1 if len(image) < 3 else 3]
     image = image.expand(3, -1, -1) if colour and len(image) == 1 else image
@@ -197,16 +208,26 @@ def to_image(pixels: NDArray[Any], size: int, *, colour: bool = False) -> Tensor
     return image[:, top : top + size, left : left + size].clamp(0, 1).contiguous()
 
 
+def _middle(pixels: NDArray[Any]) -> NDArray[Any]:
+    """What is near the square in the middle: a long strip would take much room at the size that its width is given."""
+    side = 4 * min(pixels.shape[:2])
+    top, left = (max(0, (n - side) // 2) for n in pixels.shape[:2])
+    return pixels[top : top + max(side, 1), left : left + max(side, 1)]
+
+
 def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
     if pixels.dtype.kind == "b":
         return pixels.astype(np.float32)
     if pixels.dtype.kind in "iu":
-        return (pixels.astype(np.float64) / np.iinfo(pixels.dtype).max).clip(0, 1).astype(np.float32)
-    values = np.nan_to_num(pixels.astype(np.float64))
+        values = pixels.astype(np.float64)
+        values /= np.iinfo(pixels.dtype).max
+        return values.clip(0, 1, out=values).astype(np.float32)
+    values = np.nan_to_num(pixels.astype(np.float64)).clip(-1e300, 1e300)  # so that their range is a number
     low, high = values.min(), values.max()
-    if low >= 0 and high <= 1:
-        return values.astype(np.float32)
-    return ((values - low) / (high - low or 1)).astype(np.float32)
+    if low < 0 or high > 1:
+        values -= low
+        values /= high - low or 1
+    return values.astype(np.float32)
 
 
 def held_out(labels: NDArray[np.int64], *, seed: int, share: float = 1 / 8) -> tuple[NDArray, NDArray]:
@@ -279,6 +300,8 @@ def _found(place: Path, group: str | None, workers: int, progress: bool) -> _Fou
 def _from_classes(folder: Path) -> tuple[Pixels, Sequence[str]]:
     files, labels = [], []
     for own in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if own.is_symlink():  # in a folder from elsewhere it could lead through the whole disk
+            raise ValueError(f"{own} is a link to another folder: refused; copy or move that folder here")
         inside = sorted(str(p) for p in own.rglob("*") if p.suffix.lower().removeprefix(".") in SUFFIXES)
         files += inside
         labels += [own.name] * len(inside)
@@ -288,13 +311,18 @@ def _from_classes(folder: Path) -> tuple[Pixels, Sequence[str]]:
 
 
 def _from_table(table: Path) -> _Found:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table} is no csv table: {one_line(error, 120)}") from None
     if not rows or not {"file", "label"} <= set(rows[0]):
         got = ", ".join(rows[0]) if rows else "nothing"
         raise ValueError(f"{table} must have the columns file and label, and may have split (got {got})")
     splits: dict[str, tuple[list[str], list[str]]] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 2):
+        if not row["file"] or not row["label"]:
+            raise ValueError(f"{table}, line {number}: file or label is missing")
         split = (row.get("split") or "all").strip()
         if split not in (*SPLITS, "all"):
             raise ValueError(f"{table}: split must be {', '.join(SPLITS)} or empty (got {split!r})")
@@ -309,6 +337,7 @@ def _from_hdf5(files: list[Path], group: str | None) -> _Found:
     for file in files:
         for part in PublishedImages.all_in(file):
             if group is None or part.group == group:
+                part.check_labels()
                 split = part.group if part.group in SPLITS and group is None else "all"
                 parts.setdefault(split, []).append(part)
     if not parts:

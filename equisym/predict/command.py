@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from equisym.command_line import run_command
+from equisym.plain_text import one_line
 from equisym.predict.options import PredictConfig
 
 if TYPE_CHECKING:
@@ -55,10 +56,9 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
             raise
         except Exception as error:  # an error in one file does not stop the others
             session.failed += 1
-            text = " ".join(str(error).split()) or type(error).__name__
-            named = text.startswith(file.partition("#")[0])
-            tqdm.write(f"equisym-predict: {'' if named else f'{file}: '}{text}", file=sys.stderr)
+            named = str(error).startswith(file.partition("#")[0])
+            tqdm.write(one_line(f"equisym-predict: {'' if named else f'{file}: '}{one_line(error)}"), file=sys.stderr)
             continue
         tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)
         for remark in session.remarks:
-            tqdm.write(f"equisym-predict: {file}: {remark}", file=sys.stderr)
+            tqdm.write(one_line(f"equisym-predict: {file}: {remark}"), file=sys.stderr)

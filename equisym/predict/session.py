@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equisym.data.readers import ImageFile, read_image
+from equisym.plain_text import one_line
 from equisym.predict.file_list import distinct_stem
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Session:
             write()
         except Exception as error:  # a full disc, a name that no disc takes, a picture that cannot be drawn
             self.failed += not self.remarks
-            self.remarks.append(f"{what} not written: {' '.join(str(error).split()) or type(error).__name__}")
+            self.remarks.append(f"{what} not written: {one_line(error)}")
 
 
 def _steps(config: PredictConfig) -> list[Any]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equisym.plain_text import printable
+
 if TYPE_CHECKING:
     from equisym.predict.answer import Answer
 
@@ -49,12 +51,12 @@ def constants_text(result: Answer) -> dict[str, str]:
 def table_row(result: Answer, file: str) -> str:
     """One line of the table."""
     if result.group is None:
-        return f"{'-':6} {result} | {file}"
+        return printable(f"{'-':6} {result} | {file}")
     a, b, angle = constants_text(result).values()
     row = f"{result.group:6} {result.probabilities[result.group]:5.3f} {result.crystal_class:5} {a:>13}"
     row += f" {b:>13} {angle:>10} {100 * (result.strain or 0):5.1f}%  {file}"
     remarks = list(result.remarks)
-    return "; ".join([row, *remarks, *result.notes])
+    return printable("; ".join([row, *remarks, *result.notes]))
 
 
 def csv_row(result: Answer, file: str, expected: str = "") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import provider_of
 from equisym.train.artifacts import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.checkpoints import Preempted, model_weights
+from equisym.train.checksums import seal
 from equisym.train.config import TrainConfig
 from equisym.train.determinism import repeatable
 from equisym.train.feature_training import SymmetryModule
@@ -61,7 +62,7 @@ def train(
     Raises:
         ValueError: if the folder already holds another run, or holds none to resume, or is in use; if options or images
             are not those that the run began with; if the loss becomes NaN or infinite.
-        Preempted: after SIGTERM, with the run saved.
+        Preempted: after SIGTERM or SIGUSR1, with the run saved.
     """
     start = time.perf_counter()
     require_logger(config.logger)
@@ -110,7 +111,9 @@ def _train(config: TrainConfig, sets: ImageSets, start: float) -> dict[str, Any]
         "valid_accuracy": max(row["valid_accuracy"] for row in rows),
         "test": {name: float(np.trace(m) / m.sum()) for name, m in confusion.items()},
     }
-    write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    text = json.dumps(summary, indent=2) + "\n"
+    seal(out, "metrics.csv", summary=text)
+    write_whole(out / "summary.json", text)
     return summary
 
 

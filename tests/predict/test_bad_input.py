@@ -91,3 +91,22 @@ def test_one_bad_file_is_reported_and_the_rest_go_on(tmp_path):
     assert len(done.stdout.splitlines()) == 1
     assert '"group": "p4m"' in done.stdout
     assert (tmp_path / "pictures" / "good.png").stat().st_size > 10_000
+
+
+def test_hardly_any_pixel_known():
+    few = np.where(RNG.uniform(size=PATTERN.shape) < 0.04, PATTERN, np.nan)
+    result = CLASSIFIER.predict(few)
+    assert (result.refused is None) == (result.group is not None)
+    corner = np.ma.MaskedArray(PATTERN, np.ones(PATTERN.shape, bool))
+    corner.mask[:24, :24] = False
+    assert CLASSIFIER.predict(corner) is not None
+
+
+@pytest.mark.parametrize("short", [16, 17, 24, 33, 48, 64, 80])
+@pytest.mark.parametrize("long", [1025, 4999, 70_000])
+def test_thin_images_are_answered_or_refused(short, long):
+    y, x = np.mgrid[:short, :long].astype(np.float32)
+    image = np.cos(x * (2 * np.pi / 8.3)) + np.cos(y * (2 * np.pi / 7.1)) + 0.5 * np.cos(x * 0.757 + y * 0.885)
+    for pixels in (image, image.T):
+        result = CLASSIFIER.predict(pixels)
+        assert (result.refused is None) == (result.group is not None)

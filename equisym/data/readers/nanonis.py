@@ -10,6 +10,8 @@ from equisym.data.readers.binary import map_pixels
 from equisym.data.readers.signal import Signal, from_array
 from equisym.data.readers.units import nanometres, pixel_size
 
+_LONGEST = 2**20  # bytes of a header
+
 
 def signals(file: Path, stack: ExitStack) -> list[Signal]:
     """Every channel, as it lies on the sample: ``Z`` of the forward scan and ``Z backward``."""
@@ -37,8 +39,8 @@ def _header(handle: BinaryIO) -> dict[str, str]:
     """Entries by name; afterwards the file is at its first pixel."""
     head: dict[str, str] = {}
     key = ""
-    for _ in range(20000):
-        line = handle.readline(65536)
+    while handle.tell() < _LONGEST:
+        line = handle.readline(_LONGEST)
         if not line:
             break
         text = line.decode("utf-8", "replace").rstrip("\r\n")

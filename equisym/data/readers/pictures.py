@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.data.readers.signal import Signal
+from equisym.data.readers.signal import ReadError, Signal
 
 _COLOURS = {"P": 3, "PA": 3, "CMYK": 3, "YCbCr": 3, "RGB": 3, "RGBA": 4, "RGBX": 4, "LA": 2, "La": 2, "RGBa": 4}
+_STRIP = 2**24  # bytes that are copied at once
+_WORK = 10**10  # pixels of all scans of a jpg, some ten seconds
 _TYPES = {"1": "bool", "I": "int32", "F": "float32"}
 
 
@@ -28,9 +30,26 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
     def load(index: tuple[int, ...]) -> NDArray:
         del index
+        if picture.format == "JPEG" and (scans := _scans(file)) * shape[0] * shape[1] > _WORK:
+            raise ReadError(f"damaged, or made to take long: {scans} scans of {shape[1]} x {shape[0]} pixels")
         picture.load()
         convert = picture.mode in ("P", "PA", "CMYK", "YCbCr")
-        return np.asarray(picture.convert("RGB") if convert else picture)
+        pixels = np.empty(shape, dtype)
+        rows = max(1, _STRIP // max(1, pixels[:1].nbytes))
+        for top in range(0, shape[0], rows):  # at once, the picture would be there three times
+            strip = picture.crop((0, top, shape[1], min(top + rows, shape[0])))
+            pixels[top : top + rows] = np.asarray(strip.convert("RGB") if convert else strip)
+        return pixels
 
-    shape = (picture.height, picture.width)
-    return [Signal("", "yx" if samples == 1 else "yxs", shape + (samples,) * (samples > 1), dtype, load)]
+    shape = (picture.height, picture.width) + (samples,) * (samples > 1)
+    return [Signal("", "yx" if samples == 1 else "yxs", shape, dtype, load)]
+
+
+def _scans(file: Path) -> int:
+    """Number of scans of a jpg; their mark does not stand in packed pixels."""
+    found, last = 0, b""
+    with file.open("rb") as handle:
+        while block := handle.read(_STRIP):
+            found += (last + block).count(b"\xff\xda")
+            last = block[-1:]
+    return found
