@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from run_benchmark import is_whole
 from safetensors import safe_open
 from safetensors.torch import save_file
 from tqdm.auto import tqdm
@@ -31,6 +32,7 @@ from equisym.data.generate import generate
 from equisym.document import Block, Code, Heading, Table, Text, render_markdown
 from equisym.eval.command import main as evaluate
 from equisym.models import read_model_file
+from equisym.train.checksums import seal
 from equisym.train.command import main as train
 
 SETTINGS = {
@@ -306,6 +308,23 @@ def generation(whole: Path) -> list[tuple[str, str, bool]]:
     return rows
 
 
+def benchmark() -> list[tuple[str, str, bool]]:
+    """A table of a benchmark's run that is empty, or has another figure."""
+    rows = []
+    for name, text in {"empty": "", "another figure": "accuracy\n0.9\n"}.items():
+        with tempfile.TemporaryDirectory() as temporary, contextlib.redirect_stdout(io.StringIO()) as said:
+            folder = Path(temporary)
+            (folder / "tested.csv").write_text("accuracy\n0.8\n")
+            seal(folder, "tested.csv")
+            whole = is_whole(folder, "tested.csv")
+            (folder / "tested.csv").write_text(text)
+            found = not is_whole(folder, "tested.csv")
+        rows.append(
+            (f"`tested.csv` of a benchmark: {name}", said.getvalue().strip().replace(temporary, ""), whole and found)
+        )
+    return rows
+
+
 @contextlib.contextmanager
 def _warned():
     import warnings
@@ -331,7 +350,7 @@ def main() -> None:
         chosen = [fault for fault in faults() if options.only in fault.name]
         rows = [(fault.name, *tried(fault, whole)) for fault in tqdm(chosen)]
         if not options.only:
-            rows += generation(whole)
+            rows += [*generation(whole), *benchmark()]
             rows.insert(len(CHANGES), ("a second run in a folder in use", *two_at_once(whole)))
     wrong = [(name, said) for name, said, well in rows if not well]
     blocks: list[Block] = [

@@ -17,7 +17,7 @@ from equisym.data.generate import generate
 from equisym.train import TrainConfig, train
 
 SETTINGS = {name: value for name, value in TINY.items() if name != "train_images"}
-SETTINGS |= {"size": 17, "batch_size": 4, "epochs": 8, "test_images": 0, "logger": "none", "appearance": False}
+SETTINGS |= {"size": 17, "batch_size": 4, "epochs": 4, "test_images": 0, "logger": "none", "appearance": False}
 DRAWN = "from equisym.train import loaders\nloaders._KEEP_IN_MEMORY = 0\nfrom equisym.train.command import main\nmain()"
 
 
