@@ -51,6 +51,7 @@ def run_command(
     """
     parser = _parser(config_class, prog, positional)
     warnings.showwarning = lambda message, *_, **__: print(one_line(f"{prog}: warning: {message}"), file=sys.stderr)
+    warnings.simplefilter("ignore", FutureWarning)  # to those who write programs, not to those who use them
     try:
         for file in _config_files(sys.argv[1:]):
             found = read_yaml(file)

@@ -166,7 +166,7 @@ def faults() -> list[Fault]:
         Fault("`last.ckpt` empty", damaged, cut("run/last.ckpt", 0)),
         Fault("`last.ckpt` is a text", damaged, lambda p: (p / "run/last.ckpt").write_text("hello")),
         Fault("`best.ckpt`: a bit flipped", damaged, flip("run/best.ckpt", 0.5)),
-        Fault("`best.ckpt` missing", "best.ckpt", lambda p: (p / "run/best.ckpt").unlink()),
+        Fault("`best.ckpt` missing", "best.ckpt is missing", lambda p: (p / "run/best.ckpt").unlink()),
         Fault("`config.yaml`: another rate", "changed since the run",
               replaced("run/config.yaml", "lr: 0.004", "lr: 0.005")),
         Fault("`config.yaml`: a bit flipped", damaged, flip("run/config.yaml", 0.5)),

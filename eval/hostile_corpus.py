@@ -858,14 +858,10 @@ def _descriptions(evil: Path, secret: Path) -> Iterator[tuple[str, Any]]:
         "timm-overlay",
         ABOUT | {"arch": "timm/resnet18", "arch_options": {"pretrained_cfg_overlay": {"file": str(evil)}}},
     )
-    for value in (
-        "hf-hub:someone/evil",
-        f"local-dir:{evil.parent}",
-        str(secret),
-        "resnet18.evil",
-        "vit_huge_patch14_224",
+    for k, value in enumerate(
+        ("hf-hub:someone/evil", f"local-dir:{evil.parent}", str(secret), "resnet18.evil", "vit_huge_patch14_224")
     ):
-        yield f"backbone-{value[:7].strip('/')}", ABOUT | {"arch": "fpn_resnet50", "arch_options": {"backbone": value}}
+        yield f"backbone-{k}", ABOUT | {"arch": "fpn_resnet50", "arch_options": {"backbone": value}}
     for arch, option in _options():
         for name, value in EXTREME.items():
             about = ABOUT | {"arch": arch, "arch_options": {option: value}}

@@ -49,6 +49,9 @@ class Checkpoints(L.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.place = state_dict["best"], state_dict["place"]
+        if self.best >= 0 and not (self.folder / "best.ckpt").is_file():
+            file = self.folder / "best.ckpt"
+            raise ValueError(f"{file} is missing, whose weights the run would end with: copy it back")
         torch.set_num_threads(state_dict["threads"])  # another number of threads would sum in another order
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

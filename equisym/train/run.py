@@ -35,7 +35,7 @@ from equisym.train.module import ClassifierModule, NotFiniteError, make_optimise
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.run_folder import check_checkpoint, check_folder, owned, record
 from equisym.train.synchronise import synchronise_norms
-from equisym.train.trainer import make_trainer, require_logger
+from equisym.train.trainer import make_trainer, require_extras
 
 
 def train(
@@ -65,7 +65,7 @@ def train(
         Preempted: after SIGTERM or SIGUSR1, with the run saved.
     """
     start = time.perf_counter()
-    require_logger(config.logger)
+    require_extras(config)
     if config.import_:
         import_archs(config.import_)
     if config.resume and not (config.folder / "last.ckpt").is_file():

@@ -110,7 +110,9 @@ def check_folder(config: TrainConfig, images: Mapping[str, str]) -> TrainConfig:
                 f"{folder} was begun with other images to {split} (digest {before[split]}, now {digest}): give the "
                 "same, or another --out"
             )
-    check_checkpoint(last)
+    for file in (last, folder / "best.ckpt"):
+        if file.is_file():
+            check_checkpoint(file)
     return config
 
 

@@ -102,6 +102,8 @@ def swept_runs(config: TrainConfig, base: Path) -> list[SweptRun]:
         axes[name] = yaml.safe_load(f"[{listed}]")
         if isinstance(options[name], float):
             axes[name] = [float(value) for value in axes[name]]  # YAML reads 1e-3 as a word
+        if len({_word(value) for value in axes[name]}) < len(axes[name]):
+            raise ValueError(f"a value stands twice in {text!r}: each run needs a folder of its own")
     runs = []
     for values in itertools.product(*axes.values()):
         own = dict(zip(axes, values, strict=True))

@@ -1,5 +1,6 @@
 """Each format gives back what was written, with its pixel size; each damaged file one sentence; nothing harms."""
 
+import os
 import pickle
 import struct
 import sys
@@ -347,6 +348,9 @@ def test_headers_without_an_end(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("image.npy", start + bytes(2**26))
     (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n:A:\n" + b"b" * 2**25)
+    (tmp_path / "b.sxm").write_bytes(b":NANONIS_VERSION:\n2\n:A:\n" + b"b\n" * 2**20)
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    os.truncate(tmp_path / "a.jpg", 2**33)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("/".join("d" * 1000))
     begin = time.process_time()
@@ -354,6 +358,8 @@ def test_headers_without_an_end(tmp_path):
         "a.npy": "its header has 4294967295 bytes",
         "a.npz": "its header has 4294967295 bytes",
         "a.sxm": "its header has no end",
+        "b.sxm": "its header has no end",
+        "a.jpg": "no image begins in it",
         "a.h5": "groups within groups, more than 32 deep",
     }.items():
         with pytest.raises(ValueError, match=words):

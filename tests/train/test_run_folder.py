@@ -127,6 +127,15 @@ def test_a_damaged_checkpoint_is_said(run, damage):
         train(TrainConfig(**SMALL, out=str(run), resume=True))
 
 
+def test_the_best_weights_are_looked_at_before_the_run_goes_on(run):
+    flip(run / "best.ckpt")
+    with pytest.raises(ValueError, match=r"best.ckpt is damaged, its checksums do not hold.*copy last.ckpt over it"):
+        train(TrainConfig(**SMALL, out=str(run), resume=True))
+    (run / "best.ckpt").unlink()
+    with pytest.raises(ValueError, match=r"best.ckpt is missing, whose weights the run would end with"):
+        train(TrainConfig(**SMALL, out=str(run), resume=True))
+
+
 def test_every_flipped_bit_of_the_weights_in_a_checkpoint_is_found(run):
     whole = (run / "last.ckpt").read_bytes()
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):

@@ -37,7 +37,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 def _header(handle: BinaryIO) -> dict[str, str]:
     """Entries by name; afterwards the file is at its first pixel."""
-    head: dict[str, str] = {}
+    lines: dict[str, list[str]] = {}
     key = ""
     while handle.tell() < _LONGEST:
         line = handle.readline(_LONGEST)
@@ -47,6 +47,7 @@ def _header(handle: BinaryIO) -> dict[str, str]:
         if text.startswith(":") and text.endswith(":") and len(text) > 2:
             key = text.strip(":")
             if key == "SCANIT_END":
+                head = {name: "".join(f"{text}\n" for text in inside) for name, inside in lines.items()}
                 if not head.get("SCANIT_TYPE", "FLOAT MSBFIRST").split() == ["FLOAT", "MSBFIRST"]:
                     raise ValueError(f"values of type {head['SCANIT_TYPE']}")
                 start = handle.tell()
@@ -56,5 +57,5 @@ def _header(handle: BinaryIO) -> dict[str, str]:
                 handle.seek(start + mark + 2)
                 return head
         elif key:
-            head[key] = head.get(key, "") + text + "\n"
+            lines.setdefault(key, []).append(text)
     raise ValueError("its header has no end")
