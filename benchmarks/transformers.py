@@ -33,8 +33,7 @@ def vit(width: int, ours: bool) -> nn.Module:
     """Six blocks of a vision transformer on 14 x 14 patches, heads of 64 channels, mean over the tokens."""
     heads = width // 64
     if ours:
-        options = {"depth": DEPTH, "heads": heads, "patch": 16, "size": 224, "num_classes": 17, "in_channels": 1}
-        return E2ViT(group=D(4), fields=width // 8, **options)
+        return E2ViT(group=D(4), width=width // 8, depth=DEPTH, heads=heads, patch=16, size=224)
     options = {"embed_dim": width, "depth": DEPTH, "num_heads": heads, "class_token": False, "global_pool": "avg"}
     return VisionTransformer(in_chans=1, num_classes=17, **options)
 

@@ -17,11 +17,16 @@ import multiprocessing
 import os
 import time
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from equisym.eval.statistics import mean_interval
+from equisym.groups import WALLPAPER_GROUPS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "pixels"
@@ -281,8 +286,6 @@ def _tiny(job: Job) -> Job:
 
 def report(runs: Path) -> None:
     """Write the table of all results."""
-    from equisym.eval.statistics import mean_interval
-    from equisym.groups import WALLPAPER_GROUPS
     from equisym.train.artifacts import write_whole
 
     rows = [json.loads(file.read_text()) for file in sorted(runs.glob("*.json"))]
@@ -293,12 +296,6 @@ def report(runs: Path) -> None:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows([row | row["test"] for row in rows])
-
-    def cell(found: list[float]) -> str:
-        if not found:
-            return "-"
-        mean, half = mean_interval([100 * value for value in found])
-        return f"{mean:.1f} ± {half:.1f}" if len(found) > 1 else f"{mean:.1f}"
 
     cards = " and ".join(sorted({row["card"] for row in rows}))
     text = ["# Networks that see pixels, across image families", "", "`python eval/pixels.py`", ""]
@@ -316,49 +313,19 @@ def report(runs: Path) -> None:
         "| network | parameters | images | trained on | seeds | noise | photo | atom |",
         "|---" * 8 + "|",
     ]
-    unseen: dict[tuple[str, int], dict[tuple[int, str, str], float]] = {}
-    for network in NETWORKS:
-        for images in (MANY, FEW):
-            for family in FAMILIES:
-                own = [r for r in rows if (r["network"], r["images"], r["family"]) == (network, images, family)]
-                if not own:
-                    continue
-                cells = [cell([row["test"][f] for row in own]) for f in FAMILIES]
-                head = [network, f"{own[0]['params']:,}", f"{images:,}", family, str(len(own))]
-                text.append("| " + " | ".join([*head, *cells]) + " |")
-                for row in own:
-                    for f in FAMILIES:
-                        if f != family:
-                            unseen.setdefault((network, images), {})[row["seed"], family, f] = row["test"][f]
+    text += accuracies(rows)
+    unseen = on_unseen(rows)
     text += ["", "The six unseen directions (trained on one family, tested on another):", ""]
     text += ["| network | images | seeds | mean of six | least of six |", "|---" * 5 + "|"]
-    for (network, images), found in unseen.items():
-        seeds = sorted({seed for seed, _, _ in found})
-        pairs = sorted({pair[1:] for pair in found})
-        whole = [seed for seed in seeds if sum(key[0] == seed for key in found) == 6]
-        means = [float(np.mean([v for key, v in found.items() if key[0] == seed])) for seed in whole]
-        by_pair = {pair: float(np.mean([v for key, v in found.items() if key[1:] == pair])) for pair in pairs}
-        least = min(by_pair, key=by_pair.__getitem__)
-        ends = f"{100 * by_pair[least]:.1f} ({least[0]} to {least[1]})"
-        text.append(f"| {network} | {images:,} | {len(whole)} | {cell(means)} | {ends} |")
+    text += six_directions(unseen)
     write_whole(RESULTS / "unseen.svg", picture(unseen))
     text += ["", "![Accuracy on unseen families against the number of training images](unseen.svg)", ""]
     text += [
         "Mean over unseen families, against the number of training images; seeds and families at hand; dotted: chance. "
         "Dashed: published networks, trained on the authors' own photo images, 256 x 256: context, no comparison."
     ]
-    names = [group.name for group in WALLPAPER_GROUPS]
     text += ["", f"Where it errs, from {MANY:,} images (commonest errors on unseen families, all seeds):", ""]
-    for network in NETWORKS:
-        total = np.zeros((17, 17), int)
-        for row in rows:
-            if row["network"] == network and row["images"] == MANY:
-                total += sum(np.array(m) for f, m in row["confusion"].items() if f != row["family"])
-        errors = total - np.diag(np.diag(total))
-        if errors.sum():
-            order = np.argsort(-errors, axis=None)[:8]
-            told = [f"{names[k // 17]} as {names[k % 17]} {errors.flat[k]}" for k in order]
-            text.append(f"- {network}: {errors.sum():,} of {total.sum():,}: {', '.join(told)}")
+    text += commonest_errors(rows)
     absent = [
         job.name
         for _, _, groups in plan()
@@ -372,7 +339,73 @@ def report(runs: Path) -> None:
     print((RESULTS / "README.md").read_text())
 
 
-def picture(unseen: dict[tuple[str, int], dict[tuple[int, str, str], float]]) -> str:
+Row = dict[str, Any]
+Unseen = dict[tuple[str, int], dict[tuple[int, str, str], float]]
+
+
+def cell(found: list[float]) -> str:
+    """Mean in percent, with its interval where there are several."""
+    if not found:
+        return "-"
+    mean, half = mean_interval([100 * value for value in found])
+    return f"{mean:.1f} ± {half:.1f}" if len(found) > 1 else f"{mean:.1f}"
+
+
+def accuracies(rows: list[Row]) -> list[str]:
+    """A line for each network, number of images and training family."""
+    lines = []
+    for network, images, family in product(NETWORKS, (MANY, FEW), FAMILIES):
+        own = [r for r in rows if (r["network"], r["images"], r["family"]) == (network, images, family)]
+        if own:
+            cells = [cell([row["test"][f] for row in own]) for f in FAMILIES]
+            head = [network, f"{own[0]['params']:,}", f"{images:,}", family, str(len(own))]
+            lines.append("| " + " | ".join([*head, *cells]) + " |")
+    return lines
+
+
+def on_unseen(rows: list[Row]) -> Unseen:
+    """For each network and number of images, the accuracy by seed, training family and other family."""
+    unseen: Unseen = {}
+    for network, images in product(NETWORKS, (MANY, FEW)):
+        for row in rows:
+            if (row["network"], row["images"]) == (network, images):
+                own = {(row["seed"], row["family"], f): row["test"][f] for f in FAMILIES if f != row["family"]}
+                unseen.setdefault((network, images), {}).update(own)
+    return unseen
+
+
+def six_directions(unseen: Unseen) -> list[str]:
+    """A line for each network and number of images: mean and least of the six pairs of families."""
+    lines = []
+    for (network, images), found in unseen.items():
+        seeds = sorted({seed for seed, _, _ in found})
+        pairs = sorted({pair[1:] for pair in found})
+        whole = [seed for seed in seeds if sum(key[0] == seed for key in found) == 6]
+        means = [float(np.mean([v for key, v in found.items() if key[0] == seed])) for seed in whole]
+        by_pair = {pair: float(np.mean([v for key, v in found.items() if key[1:] == pair])) for pair in pairs}
+        least = min(by_pair, key=by_pair.__getitem__)
+        ends = f"{100 * by_pair[least]:.1f} ({least[0]} to {least[1]})"
+        lines.append(f"| {network} | {images:,} | {len(whole)} | {cell(means)} | {ends} |")
+    return lines
+
+
+def commonest_errors(rows: list[Row]) -> list[str]:
+    """A line for each network: which groups it takes for which on unseen families."""
+    names, lines = WALLPAPER_GROUPS.names, []
+    for network in NETWORKS:
+        total = np.zeros((17, 17), int)
+        for row in rows:
+            if row["network"] == network and row["images"] == MANY:
+                total += sum(np.array(m) for f, m in row["confusion"].items() if f != row["family"])
+        errors = total - np.diag(np.diag(total))
+        if errors.sum():
+            order = np.argsort(-errors, axis=None)[:8]
+            told = [f"{names[k // 17]} as {names[k % 17]} {errors.flat[k]}" for k in order]
+            lines.append(f"- {network}: {errors.sum():,} of {total.sum():,}: {', '.join(told)}")
+    return lines
+
+
+def picture(unseen: Unseen) -> str:
     """Accuracy on unseen families against the number of training images, published networks beside ours, as SVG."""
     from equisym.eval.figures import accuracy_against_images
 

@@ -20,7 +20,7 @@ from equisym.crystal.posterior import (
     group_residuals,
 )
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
-from equisym.crystal.shell_correlation import correlate, information_criterion
+from equisym.crystal.shell_correlation import correlate
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.symmetry_features import (
     Measurement,
@@ -70,7 +70,6 @@ __all__ = [
     "group_energies",
     "group_probabilities",
     "group_residuals",
-    "information_criterion",
     "local_phase",
     "measure",
     "measure_scan",

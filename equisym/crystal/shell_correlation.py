@@ -1,4 +1,4 @@
-"""Correlations of operation classes under spectral filters with their errors, and an information criterion."""
+"""Correlations of operation classes under spectral filters, with their errors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from equisym.crystal.correlation import shell_edges
-from equisym.crystal.symmetry_features import CLASS_GROUP, SymmetryFeatures
-from equisym.groups import WALLPAPER_GROUPS
+from equisym.crystal.symmetry_features import SymmetryFeatures
 
 TINY = 1e-9
 
@@ -58,35 +57,6 @@ def correlate(e: SymmetryFeatures, weight: Tensor) -> Correlations:
     error = (weight.square() * variance[:, None]).sum(-1).clamp(min=TINY**2).sqrt() / power
     chance = (weight.square() * (e.signal.square() / count)[:, None]).sum(-1).clamp(min=TINY**2).sqrt() / power
     return Correlations(value, error[:, None].expand_as(value), chance[:, None])
-
-
-def information_criterion(e: SymmetryFeatures, floor: float = 0.03) -> Tensor:
-    r"""Geometric information criterion of each group, after Kanatani and Moeck; the least is the best; (B, 17).
-
-    .. math:: \mathrm{IC}(G) = \sum_r J_r(G) / \sigma_r^2 + 2 n_r / |G|
-
-    with the residual J of projecting the cell's n coefficients of shell r onto the group, and the noise variance of one
-    coefficient. The half sets of the cell give the noise, so that no pair of groups is needed to estimate it.
-
-    Args:
-        e: symmetry features.
-        floor: smallest noise relative to the signal, to allow for systematic deviations.
-    """
-    signal = e.signal.clamp(min=0)
-    total = signal / e.reliability.clamp(min=1e-3)
-    noise = (total - signal).clamp(min=0) + floor * signal
-    usable = (e.count > 0) & (signal > 0) & (e.reliability > 0.05)
-    out = torch.full((len(e), 17), float("inf"))
-    for group in WALLPAPER_GROUPS:
-        order = len(group.primitive_operations)
-        members_of = torch.nonzero(CLASS_GROUP.eq(group.label)).flatten()
-        shared = total.clone()
-        for index, members in zip(members_of.tolist(), class_sizes(group.name), strict=True):
-            shared = shared + members * e.profile[:, index]
-        residual = (total + floor * signal - (shared + floor * signal) / order).clamp(min=0)
-        terms = e.count * (residual / noise.clamp(min=TINY)) + 2 * e.count / order
-        out[:, group.label] = torch.where(usable, terms, torch.zeros_like(terms)).sum(-1)
-    return torch.where(e.admitted, out, torch.full_like(out, float("inf")))
 
 
 def class_sizes(name: str) -> tuple[int, ...]:

@@ -107,7 +107,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _check(path: Path) -> None:
-    from equisym.data.published import check_file
+    from equisym.data.file_check import check_file
 
     reports = check_file(path)
     for report in reports:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
 import torch
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.groups import WallpaperGroup
+from equisym.groups.lattice import near_isometries
+from equisym.groups.operation import Matrix
 
 STRAIN = 0.1  # linear parts that strain the lattice by more than this cannot be mistaken for isometries
 NEIGHBOURHOOD = 0.2  # of the cell's side: correlation at shifts this small only shows that the pattern is smooth
-
-
 REFINED = 0.8  # correlations above this are measured again between the grid's points, where peaks may hide
 
 
@@ -41,7 +40,7 @@ def strongest_forbidden(cell_image: Tensor, basis: NDArray[np.floating], group: 
         return 1.0
     spectrum = torch.fft.fft2(centred)
     half = spectrum[..., : size // 2 + 1]
-    forbidden = _representatives(group, frozenset(near_isometries(basis)))
+    forbidden = _representatives(group, frozenset(near_isometries(basis, STRAIN)))
     # f(W^-1 u) has the spectrum F(W^T k), so the turned spectra are gathers of the one spectrum.
     turned = spectrum.flatten(1)[:, _turned_frequencies(forbidden, size)].unflatten(1, (-1, *half.shape[1:]))
     products = torch.cat([half.abs().square().sum(0)[None], (half[:, None] * turned.conj()).sum(0)])
@@ -54,20 +53,6 @@ def strongest_forbidden(cell_image: Tensor, basis: NDArray[np.floating], group: 
             fine = fine.masked_fill(_near_lattice(len(fine), basis), -1.0)
         strongest[index] = torch.maximum(strongest[index], fine.max())
     return min(1.0, strongest.max().item())
-
-
-def near_isometries(basis: NDArray[np.floating], strain: float = STRAIN) -> list[tuple[tuple[int, int], ...]]:
-    """The finite-order integer matrices that keep the lattice's metric to within a strain; lists of 2x2 tuples.
-
-    Complete for bases with angles from 53 to 127 degrees and side ratios up to 2: an entry of such a matrix is at most
-    1.1 * 2 / sin(angle) < 2.8. All cells drawn here are of that kind.
-    """
-    matrices, names = _finite_order()
-    metric = basis.T @ basis
-    # For a map of determinant +-1 the two stretches s and 1/s are bounded by the trace s^2 + 1/s^2 alone.
-    traces = np.einsum("ij,nkj,kl,nli->n", np.linalg.inv(metric), matrices, metric, matrices)
-    limit = (1 + strain) ** 2 + (1 + strain) ** -2
-    return [names[index] for index in np.flatnonzero(traces < limit)]
 
 
 def _between(product: Tensor, size: int, finer: int = 4) -> Tensor:
@@ -101,19 +86,9 @@ def _turned_frequencies(matrices: tuple, size: int) -> Tensor:
     return (ty % size * size + tx % size).flatten()
 
 
-def _tuples(matrix: NDArray[np.integer]) -> tuple[tuple[int, int], ...]:
-    return tuple(tuple(int(k) for k in row) for row in matrix)  # pyright: ignore[reportReturnType]
-
-
-@lru_cache
-def _finite_order() -> tuple[NDArray[np.int64], list[tuple[tuple[int, int], ...]]]:
-    found = []
-    for entries in product(range(-2, 3), repeat=4):
-        m = np.array(entries).reshape(2, 2)
-        unimodular = abs(entries[0] * entries[3] - entries[1] * entries[2]) == 1
-        if unimodular and np.array_equal(np.linalg.matrix_power(m, 12), np.eye(2)):
-            found.append(m)
-    return np.array(found), [_tuples(m) for m in found]
+def _tuples(matrix: NDArray[np.integer]) -> Matrix:
+    (a, b), (c, d) = matrix.tolist()
+    return (a, b), (c, d)
 
 
 def _near_lattice(size: int, basis: NDArray[np.floating]) -> Tensor:

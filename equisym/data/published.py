@@ -1,4 +1,4 @@
-"""Read, write and check the published HDF5 files, in both of their schemas.
+"""Read and write the published HDF5 files, in both of their schemas.
 
 Images are (N, size, size, 3) uint8, one image per compressed chunk; points and vectors are (N, 2) int32, row before
 column. Version 4 calls the cell's shape ``shapes`` and keeps ``source_start_point``; version 5 calls it ``shape`` and
@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +45,6 @@ SCHEMAS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
 }
 LARGEST = 2**26  # values of an image
 COMPRESSION = 4  # deflate level
-_READ = 64  # images read at once by the check
 
 
 def record(pattern: Pattern, schema: str) -> dict[str, NDArray]:
@@ -251,100 +248,3 @@ class PublishedDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         pixels = self._images.read(index)
         return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, int(self.labels[index])
-
-
-@dataclass
-class FileReport:
-    """Result of :func:`check_file` for one group of a file.
-
-    Attributes:
-        family: group of the file.
-        images: number of images.
-        schema: v4, v5 or unknown.
-        per_label: images of each label.
-        blank: indices of images that are constant to within one grey level.
-        unknown_labels: indices of labels above 16.
-        repeated: pairs of indices with equal pixels and different labels.
-        impossible_shapes: indices of 4-fold groups on another cell than the square, 3- and 6-fold ones on another
-            than the hexagonal. Only for files that say which code is which shape.
-    """
-
-    family: str
-    images: int
-    schema: str
-    per_label: dict[int, int]
-    blank: list[int] = field(default_factory=list)
-    unknown_labels: list[int] = field(default_factory=list)
-    repeated: list[tuple[int, int]] = field(default_factory=list)
-    impossible_shapes: list[int] = field(default_factory=list)
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was found."""
-        return not (self.blank or self.unknown_labels or self.repeated or self.impossible_shapes)
-
-    def __str__(self) -> str:
-        blank_labels = "" if not self.blank else f" (first at {self.blank[0]})"
-        return (
-            f"{self.family}: {self.images} images ({self.schema}), {len(self.blank)} blank{blank_labels}, "
-            f"{len(self.unknown_labels)} unknown labels, {len(self.repeated)} repeated under another label, "
-            f"{len(self.impossible_shapes)} on an impossible cell"
-        )
-
-
-def check_file(path: str | Path, *, progress: bool = True) -> list[FileReport]:
-    """Check every image and label of a published or generated file.
-
-    Args:
-        path: the HDF5 file.
-        progress: show a bar.
-
-    Returns:
-        One report for each group of the file.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not an HDF5 file or has another layout.
-    """
-    import h5py
-    from tqdm.auto import tqdm
-
-    reports = []
-    with open_hdf5(path) as file:
-        for family, group in file.items():
-            if not (isinstance(group, h5py.Group) and {"data", "labels"} <= set(group)):
-                raise ValueError(
-                    f"{path} must hold groups with data and labels ({family} is not one): give a v4 or v5 file"
-                )
-            PublishedImages(path, family)  # refuses arrays that lie elsewhere or are too large
-            images = group["labels"].shape[0]  # pyright: ignore[reportAttributeAccessIssue]
-            bar = tqdm(total=images, desc=f"checking {family}", unit=" images", disable=not progress)
-            with bar:
-                reports.append(_check_group(group, family, bar.update))
-    return reports
-
-
-def _check_group(group: Any, family: str, seen_more: Callable[[int], object]) -> FileReport:
-    labels = np.asarray(group["labels"])
-    schema = next((s for s, keys in SCHEMAS.items() if {"data", *keys} == set(group)), "unknown")
-    report = FileReport(family, len(labels), schema, dict(sorted(Counter(labels.tolist()).items())))
-    shapes, shape_names = group.get("shapes", group.get("shape")), group.attrs.get("shape_names")
-    shapes = None if shapes is None or shape_names is None else np.asarray(shape_names)[np.asarray(shapes)]
-    first_of: dict[bytes, int] = {}
-    for start in range(0, len(labels), _READ):
-        images = np.asarray(group["data"][start : start + _READ])
-        for index, (pixels, label) in enumerate(zip(images, labels[start:].tolist(), strict=False), start):
-            if int(pixels.max()) - int(pixels.min()) <= 1:
-                report.blank.append(index)
-                continue
-            if label >= len(WALLPAPER_GROUPS):
-                report.unknown_labels.append(index)
-                continue
-            first = first_of.setdefault(hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), index)
-            if int(labels[first]) != label:
-                report.repeated.append((first, index))
-            needed = WALLPAPER_GROUPS[label].family
-            if shapes is not None and needed in ("square", "hexagonal") and shapes[index] != needed:
-                report.impossible_shapes.append(index)
-        seen_more(len(images))
-    return report

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from equisym.data import Corruption, LabelledImages, PatternOptions, WallpaperDataset, open_labelled
 from equisym.data.dataset import in_memory
-from equisym.data.labelled import GROUPS
+from equisym.data.labelled_sources import GROUPS
 from equisym.eval.cost import invariance_error, multiply_adds
 from equisym.eval.metrics import Scores, score
 from equisym.models.feature_classifier import FeatureClassifier

@@ -65,18 +65,25 @@ def reduce_basis(basis: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.array([[ax, bx], [ay, by]])
 
 
+_NEAR = finite_order_matrices(2)
+_AS_ARRAY = np.array(_NEAR)
+
+
 def near_isometries(basis: NDArray[np.floating], strain: float = 0.1) -> tuple[Matrix, ...]:
     """The finite-order integer matrices that keep the lattice's metric to within a strain.
+
+    Complete for bases with angles from 53 to 127 degrees and side ratios up to 2: an entry of such a matrix is at most
+    1.1 * 2 / sin(angle) < 2.8.
 
     Args:
         basis: columns a and b, shape (2, 2).
         strain: largest relative change of a length that is allowed.
     """
-    matrices = finite_order_matrices(2)
-    maps = basis @ np.array(matrices) @ np.linalg.inv(basis)
-    stretch = np.linalg.svd(maps, compute_uv=False)
-    keep = np.atleast_1d((np.abs(stretch - 1) < strain).all(-1))
-    return tuple(m for m, k in zip(matrices, keep, strict=True) if k)
+    metric = np.asarray(basis).T @ basis
+    # for a map of determinant +-1 the two stretches s and 1/s are bounded by the trace s^2 + 1/s^2 alone
+    traces = np.einsum("ij,nkj,kl,nli->n", np.linalg.inv(metric), _AS_ARRAY, metric, _AS_ARRAY)
+    limit = (1 + strain) ** 2 + (1 + strain) ** -2
+    return tuple(_NEAR[index] for index in np.flatnonzero(traces < limit))
 
 
 def strain_to(basis: NDArray[np.floating], matrices: tuple[Matrix, ...]) -> float:

@@ -26,7 +26,14 @@ class ConvNet(FieldClassifier):
     """
 
     def __init__(
-        self, sharing: Sharing, *, width: int, kernel_size: int, num_classes: int, in_channels: int, dropout: float
+        self,
+        sharing: Sharing,
+        *,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        width: int,
+        kernel_size: int = 5,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(sharing.invariance, 8)
         self.stem = nn.Sequential(

@@ -9,13 +9,11 @@ from torch import Tensor, nn
 
 from equisym.groups import PointGroup
 from equisym.models.e2vit import IsotypicMlp
-from equisym.models.field_classifier import Classifier
+from equisym.models.irrep_classifier import IrrepClassifier
 from equisym.models.registry import register
-from equisym.models.sharing import parse_group
 from equisym.nn import (
     GroupConv2d,
     GroupDepthwiseConv2d,
-    IsotypicInvariants,
     IsotypicNorm,
     IsotypicTransform,
     LiftConv2d,
@@ -64,15 +62,18 @@ class FieldNorm(nn.Module):
         return self.to_fields(self.norm(self.to_irreps(x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
 
 
-class E2ConvNeXt(Classifier):
+class E2ConvNeXt(IrrepClassifier):
     """ConvNeXt whose answer does not change when the image is turned or flipped by a group element.
 
     The stem and the steps between stages have even kernels, 4x4 and 2x2, as in the original, which turn about the
     corner of four pixels: exact at multiples of ``4 * 2 ** (stages - 1)``, 64, 224 and 256 among them.
 
+    The defaults are a small one, 192 wide at the end, exact at multiples of 16; ConvNeXt-T has width (12, 24, 48, 96)
+    and depths (3, 3, 9, 3).
+
     Args:
-        group: C_n or D_n with n dividing 4.
-        fields: regular fields of each stage.
+        group: C_n or D_n with n dividing 4, or its name.
+        width: regular fields of each stage.
         depths: blocks of each stage.
         num_classes: size of the answer.
         in_channels: channels of the image.
@@ -90,63 +91,37 @@ class E2ConvNeXt(Classifier):
     def __init__(
         self,
         *,
-        group: PointGroup,
-        fields: Sequence[int],
-        depths: Sequence[int],
-        num_classes: int,
-        in_channels: int,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        group: PointGroup | str = "D4",
+        width: Sequence[int] = (6, 12, 24),
+        depths: Sequence[int] = (2, 2, 2),
         dropout: float = 0.0,
     ) -> None:
-        if not group.exact_on_grid:
-            raise ValueError(f"group must keep the pixel grid, n in 1, 2, 4 (got {group})")
-        super().__init__(group, 4 * 2 ** (len(fields) - 1), rest=0)
+        super().__init__(group, 4 * 2 ** (len(width) - 1))
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),
-            LiftConv2d(in_channels, fields[0], 4, group=group, stride=4),
-            FieldNorm(fields[0], group=group),
+            LiftConv2d(in_channels, width[0], 4, group=self.group, stride=4),
+            FieldNorm(width[0], group=self.group),
         )
         stages: list[nn.Module] = []
-        for stage, (width, depth) in enumerate(zip(fields, depths, strict=True)):
+        for stage, (fields, depth) in enumerate(zip(width, depths, strict=True)):
             if stage:
-                before = fields[stage - 1]
-                stages += [FieldNorm(before, group=group), GroupConv2d(before, width, 2, group=group, stride=2)]
-            stages += [ConvNeXtBlock(width, group=group) for _ in range(depth)]
+                before = width[stage - 1]
+                stages.append(FieldNorm(before, group=self.group))
+                stages.append(GroupConv2d(before, fields, 2, group=self.group, stride=2))
+            stages += [ConvNeXtBlock(fields, group=self.group) for _ in range(depth)]
         self.stages = nn.Sequential(*stages)
-        self.transform, self.norm = IsotypicTransform(group=group), IsotypicNorm(fields[-1], group=group)
-        self.invariants = IsotypicInvariants(fields[-1], group=group)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(self.invariants.out_features, num_classes)
+        self.transform = IsotypicTransform(group=self.group)
+        self.finish(width[-1], dropout=dropout, num_classes=num_classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Maps after the last stage: ``(B, fields * order, H', W')``."""
+        """Maps after the last stage: ``(B, width[-1] * order, H', W')``."""
         return self.stages(self.stem(x))
 
-    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits of maps, or the invariant features before the linear layer."""
-        pooled = self.norm(self.transform(maps.mean((-2, -1))))
-        pooled = self.dropout(self.invariants(pooled))
-        return pooled if pre_logits else self.head(pooled)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(x))
+    def pooled(self, features: Tensor) -> Tensor:
+        """The normalised mean over the pixels."""
+        return self.norm(self.transform(features.mean((-2, -1))))
 
 
-@register
-def e2convnext(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    group: PointGroup | str = "D4",
-    width: Sequence[int] = (6, 12, 24),
-    depths: Sequence[int] = (2, 2, 2),
-    dropout: float = 0.0,
-) -> E2ConvNeXt:
-    """A small one, 192 wide at the end, exact at multiples of 16; ConvNeXt-T has (12, 24, 48, 96) and (3, 3, 9, 3)."""
-    return E2ConvNeXt(
-        group=parse_group(group),
-        fields=width,
-        depths=depths,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        dropout=dropout,
-    )
+register(E2ConvNeXt, "e2convnext")

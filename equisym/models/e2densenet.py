@@ -17,10 +17,12 @@ class E2DenseNet(FieldClassifier):
     """Blocks of layers that each add ``growth`` fields; between blocks half the fields and half the resolution.
 
     The 3x3 mean that halves the resolution keeps the corners of odd sizes, where a 2x2 mean would lose them; exact at
-    sizes of 1 modulo ``2 ** (number of blocks + 1)``.
+    sizes of 1 modulo ``2 ** (number of blocks + 1)``. The defaults are DenseNet121's plan, over D4 with
+    growth 12 about as many parameters.
 
     Args:
-        sharing: how weights are shared.
+        group: the point group, or its name.
+        conv: how weights are shared, a kind of :class:`Sharing`.
         growth: fields that a layer adds; the stem has twice as many.
         layers: dense layers of each block.
         num_classes: size of the answer.
@@ -36,15 +38,17 @@ class E2DenseNet(FieldClassifier):
 
     def __init__(
         self,
-        sharing: Sharing,
         *,
-        growth: int,
-        layers: Sequence[int],
-        num_classes: int,
-        in_channels: int,
-        pool: str,
-        dropout: float,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        group: PointGroup | str = "D4",
+        growth: int = 12,
+        layers: Sequence[int] = (6, 12, 24, 16),
+        conv: str = "regular",
+        pool: str = "max",
+        dropout: float = 0.0,
     ) -> None:
+        sharing = Sharing.of(conv, parse_group(group))
         super().__init__(sharing.invariance, 2 ** (len(layers) + 1))
         fields = 2 * growth
         self.stem = nn.Sequential(
@@ -67,25 +71,4 @@ class E2DenseNet(FieldClassifier):
         self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
 
 
-@register
-def e2densenet(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    group: PointGroup | str = "D4",
-    growth: int = 12,
-    layers: Sequence[int] = (6, 12, 24, 16),
-    conv: str = "regular",
-    pool: str = "max",
-    dropout: float = 0.0,
-) -> E2DenseNet:
-    """DenseNet121's plan; over D4 with growth 12 about as many parameters. Exact at 65, 97, 129, 225 ..."""
-    return E2DenseNet(
-        Sharing.of(conv, parse_group(group)),
-        growth=growth,
-        layers=layers,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        pool=pool,
-        dropout=dropout,
-    )
+register(E2DenseNet, "e2densenet")

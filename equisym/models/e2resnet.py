@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import nn
 
@@ -19,9 +20,10 @@ class E2ResNet(FieldClassifier):
     .. math:: \Phi(g f) = \Phi(f) \quad\text{for all } g \text{ in the group}
 
     exactly for n dividing 4 and input sizes of 1 modulo ``size_step``; a first call at another size warns.
+    The defaults are a small one for two CPU cores, exact at 65, 97, 129 ...
 
     Args:
-        group: the point group.
+        group: the point group, or its name.
         width: fields of the first stage; each further stage doubles it.
         blocks: residual blocks of each stage; every stage but the first halves the resolution.
         stem_kernel: side of the lifting kernel, odd; it halves the resolution.
@@ -43,20 +45,20 @@ class E2ResNet(FieldClassifier):
     def __init__(
         self,
         *,
-        group: PointGroup,
-        width: int,
-        blocks: Sequence[int],
-        stem_kernel: int,
-        stem_pool: bool,
-        num_classes: int,
-        in_channels: int,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        group: PointGroup | str = "D4",
+        width: int = 8,
+        blocks: Sequence[int] = (1, 1, 1),
+        stem_kernel: int = 5,
+        stem_pool: bool = False,
         conv: str = "regular",
         bottleneck: bool = False,
         pool: str | None = None,
         exact_at: int | None = None,
         dropout: float = 0.0,
     ) -> None:
-        sharing, step = Sharing.of(conv, group), 2 ** (len(blocks) + stem_pool)
+        sharing, step = Sharing.of(conv, parse_group(group)), 2 ** (len(blocks) + stem_pool)
         even = even_layout(exact_at, step)
         super().__init__(sharing.invariance, step, rest=0 if even else 1)
         self.stem = nn.Sequential(
@@ -81,69 +83,10 @@ class E2ResNet(FieldClassifier):
         self.finish(sharing, found, pool=pool, dropout=dropout, num_classes=num_classes)
 
 
-@register
-def e2resnet(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    group: PointGroup | str = "D4",
-    width: int = 8,
-    blocks: Sequence[int] = (1, 1, 1),
-    stem_kernel: int = 5,
-    conv: str = "regular",
-    pool: str | None = None,
-    exact_at: int | None = None,
-    dropout: float = 0.0,
-) -> E2ResNet:
-    """A small one for two CPU cores: three stages of one block, 5x5 stem, exact at 65, 97, 129 ..."""
-    return E2ResNet(
-        group=parse_group(group),
-        width=width,
-        blocks=blocks,
-        stem_kernel=stem_kernel,
-        stem_pool=False,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        conv=conv,
-        pool=pool,
-        exact_at=exact_at,
-        dropout=dropout,
-    )
+# ResNet's plans of a depth: 7x7 stem with pooling, four stages, exact at 65, 129, 225.
+_deep = partial(E2ResNet, width=22, stem_kernel=7, stem_pool=True)
 
-
-def _by_depth(name: str, blocks: tuple[int, ...], bottleneck: bool) -> None:
-    """Register ResNet's plan of a depth: 7x7 stem with pooling, four stages, exact at 65, 129, 225."""
-
-    def builder(
-        *,
-        num_classes: int = 17,
-        in_channels: int = 1,
-        group: PointGroup | str = "D4",
-        width: int = 22,
-        conv: str = "regular",
-        pool: str | None = None,
-        exact_at: int | None = None,
-        dropout: float = 0.0,
-    ) -> E2ResNet:
-        return E2ResNet(
-            group=parse_group(group),
-            width=width,
-            blocks=blocks,
-            stem_kernel=7,
-            stem_pool=True,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            conv=conv,
-            bottleneck=bottleneck,
-            pool=pool,
-            exact_at=exact_at,
-            dropout=dropout,
-        )
-
-    builder.__name__ = name
-    register(builder)
-
-
-_by_depth("e2resnet18", (2, 2, 2, 2), bottleneck=False)
-_by_depth("e2resnet34", (3, 4, 6, 3), bottleneck=False)
-_by_depth("e2resnet50", (3, 4, 6, 3), bottleneck=True)
+register(E2ResNet, "e2resnet")
+register(partial(_deep, blocks=(2, 2, 2, 2)), "e2resnet18")
+register(partial(_deep, blocks=(3, 4, 6, 3)), "e2resnet34")
+register(partial(_deep, blocks=(3, 4, 6, 3), bottleneck=True), "e2resnet50")

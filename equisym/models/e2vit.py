@@ -7,11 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.models.field_classifier import Classifier
+from equisym.models.irrep_classifier import IrrepClassifier
 from equisym.models.registry import register
-from equisym.models.sharing import parse_group
 from equisym.nn import (
-    IsotypicInvariants,
     IsotypicLinear,
     IsotypicNonlinearity,
     IsotypicNorm,
@@ -105,16 +103,19 @@ class PositionField(nn.Module):
         return whole.permute(0, 2, 3, 1)
 
 
-class E2ViT(Classifier):
+class E2ViT(IrrepClassifier):
     r"""A vision transformer whose answer does not change when the image is turned or flipped by a group element.
 
     Patches are lifted to regular fields by one convolution with an even kernel, and stay in irreps from there on, where
     linear layers are block-diagonal: for D(4) 5.33 times fewer multiplications than dense ones of the same width. Exact
     at multiples of ``patch``.
 
+    The defaults are a small one, 192 wide, for images of 64 pixels; ViT-B has width 96, depth 12, heads 12, patch 16
+    and size 224.
+
     Args:
-        group: C_n or D_n with n dividing 4.
-        fields: regular fields of a token: its width is ``fields * group.order``.
+        group: C_n or D_n with n dividing 4, or its name.
+        width: regular fields of a token, which has ``width * group.order`` numbers.
         depth: transformer blocks.
         heads: of each attention.
         patch: pixels of a side of a patch.
@@ -135,65 +136,33 @@ class E2ViT(Classifier):
     def __init__(
         self,
         *,
-        group: PointGroup,
-        fields: int,
-        depth: int,
-        heads: int,
-        patch: int,
-        size: int,
-        num_classes: int,
-        in_channels: int,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        group: PointGroup | str = "D4",
+        width: int = 24,
+        depth: int = 6,
+        heads: int = 3,
+        patch: int = 8,
+        size: int = 64,
         dropout: float = 0.0,
     ) -> None:
-        if not group.exact_on_grid:
-            raise ValueError(f"group must keep the pixel grid, n in 1, 2, 4 (got {group})")
-        super().__init__(group, patch, rest=0)
+        super().__init__(group, patch)
         self.standardise = nn.InstanceNorm2d(in_channels)
-        self.patches = LiftConv2d(in_channels, fields, patch, group=group, stride=patch)
-        self.position = PositionField(fields, size // patch, group=group)
-        self.transform = IsotypicTransform(group=group)
-        self.blocks = nn.Sequential(*(TransformerBlock(fields, heads, group=group) for _ in range(depth)))
-        self.norm, self.invariants = IsotypicNorm(fields, group=group), IsotypicInvariants(fields, group=group)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(self.invariants.out_features, num_classes)
+        self.patches = LiftConv2d(in_channels, width, patch, group=self.group, stride=patch)
+        self.position = PositionField(width, size // patch, group=self.group)
+        self.transform = IsotypicTransform(group=self.group)
+        self.blocks = nn.Sequential(*(TransformerBlock(width, heads, group=self.group) for _ in range(depth)))
+        self.finish(width, dropout=dropout, num_classes=num_classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Tokens after the last block, in irreps: ``(B, tokens, fields * order)``."""
+        """Tokens after the last block, in irreps: ``(B, tokens, width * order)``."""
         maps = self.patches(self.standardise(x)).permute(0, 2, 3, 1)
         tokens = self.transform(maps + self.position(maps.shape[1], maps.shape[2]).to(maps.dtype))
         return self.norm(self.blocks(tokens.flatten(1, 2)))
 
-    def forward_head(self, tokens: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits of tokens, or the invariant features before the linear layer."""
-        pooled = self.dropout(self.invariants(tokens.mean(1)))
-        return pooled if pre_logits else self.head(pooled)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_head(self.forward_features(x))
+    def pooled(self, features: Tensor) -> Tensor:
+        """The mean token."""
+        return features.mean(1)
 
 
-@register
-def e2vit(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    group: PointGroup | str = "D4",
-    width: int = 24,
-    depth: int = 6,
-    heads: int = 3,
-    patch: int = 8,
-    size: int = 64,
-    dropout: float = 0.0,
-) -> E2ViT:
-    """A small one, 192 wide, patches of 8 pixels; ViT-B has width 96, depth 12, heads 12, patch 16 and size 224."""
-    return E2ViT(
-        group=parse_group(group),
-        fields=width,
-        depth=depth,
-        heads=heads,
-        patch=patch,
-        size=size,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        dropout=dropout,
-    )
+register(E2ViT, "e2vit")

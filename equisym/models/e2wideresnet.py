@@ -14,8 +14,11 @@ from equisym.models.sharing import Sharing, parse_group
 class E2WideResNet(FieldClassifier):
     """Three stages of pre-activation blocks after a 3x3 stem at full resolution; exact at sizes of 1 modulo 4.
 
+    The defaults have as many parameters over D4 as a plain WRN-16-4.
+
     Args:
-        sharing: how weights are shared.
+        group: the point group, or its name.
+        conv: how weights are shared, a kind of :class:`Sharing`.
         width: fields of the first stage; each further stage doubles it.
         depth: layers, 6 n + 4 for n blocks a stage.
         num_classes: size of the answer.
@@ -36,16 +39,18 @@ class E2WideResNet(FieldClassifier):
 
     def __init__(
         self,
-        sharing: Sharing,
         *,
-        width: int,
-        depth: int,
-        num_classes: int,
-        in_channels: int,
-        pool: str,
-        dropout: float,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        group: PointGroup | str = "D4",
+        width: int = 22,
+        depth: int = 16,
+        conv: str = "regular",
+        pool: str = "max",
         exact_at: int | None = None,
+        dropout: float = 0.0,
     ) -> None:
+        sharing = Sharing.of(conv, parse_group(group))
         even = even_layout(exact_at, 4)
         super().__init__(sharing.invariance, 4, rest=0 if even else 1)
         count, rest = divmod(depth - 4, 6)
@@ -62,27 +67,4 @@ class E2WideResNet(FieldClassifier):
         self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
 
 
-@register
-def e2wideresnet(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    group: PointGroup | str = "D4",
-    width: int = 22,
-    depth: int = 16,
-    conv: str = "regular",
-    pool: str = "max",
-    exact_at: int | None = None,
-    dropout: float = 0.0,
-) -> E2WideResNet:
-    """As many parameters as a plain WRN-16-4 over D4; exact at 65, 97, 129 ..."""
-    return E2WideResNet(
-        Sharing.of(conv, parse_group(group)),
-        width=width,
-        depth=depth,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        pool=pool,
-        dropout=dropout,
-        exact_at=exact_at,
-    )
+register(E2WideResNet, "e2wideresnet")

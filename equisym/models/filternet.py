@@ -18,6 +18,8 @@ _AXES = (0, 45, 90, 135)
 class FilterNet(Classifier):
     """Symmetry filters of the four rotations and of four mirrors, stacked on the image as channels of a plain ResNet.
 
+    The defaults go before the small ResNet of this library with plain convolutions.
+
     Args:
         filters: learned kernels of each rotation and each mirror.
         kernel_size: side of these kernels, odd: how far a symmetry must reach.
@@ -31,7 +33,14 @@ class FilterNet(Classifier):
     """
 
     def __init__(
-        self, *, filters: int, kernel_size: int, width: int, num_classes: int, in_channels: int, dropout: float
+        self,
+        *,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        filters: int = 2,
+        kernel_size: int = 9,
+        width: int = 23,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(C(1), 1)
         self.standardise = nn.InstanceNorm2d(in_channels)
@@ -41,9 +50,6 @@ class FilterNet(Classifier):
         self.network = E2ResNet(
             group=C(1),
             width=width,
-            blocks=(1, 1, 1),
-            stem_kernel=5,
-            stem_pool=False,
             num_classes=num_classes,
             in_channels=in_channels + filters * len(self.filters),
             dropout=dropout,
@@ -57,22 +63,4 @@ class FilterNet(Classifier):
         return self.network(torch.cat([x, *(symmetry(x) for symmetry in self.filters)], 1))
 
 
-@register
-def filternet(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    filters: int = 2,
-    kernel_size: int = 9,
-    width: int = 23,
-    dropout: float = 0.0,
-) -> FilterNet:
-    """The plain small ResNet with symmetry filters of 2-, 3-, 4- and 6-fold axes and four mirrors before it."""
-    return FilterNet(
-        filters=filters,
-        kernel_size=kernel_size,
-        width=width,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        dropout=dropout,
-    )
+register(FilterNet, "filternet")

@@ -41,7 +41,15 @@ class OrbitNet(Classifier):
     """
 
     def __init__(
-        self, group: str, *, cell: int, width: int, stages: int, num_classes: int, in_channels: int, dropout: float
+        self,
+        *,
+        num_classes: int = 17,
+        in_channels: int = 1,
+        group: str = "p4m",
+        cell: int = 2,
+        width: int = 16,
+        stages: int = 4,
+        dropout: float = 0.0,
     ) -> None:
         if group not in WALLPAPER_GROUPS.names or WALLPAPER_GROUPS[group].family == "hexagonal":
             square = " ".join(g.name for g in WALLPAPER_GROUPS if g.family != "hexagonal")
@@ -96,24 +104,4 @@ class _HalveTorus(nn.Module):
         return functional.max_pool2d(functional.pad(x, (1, 1, 1, 1), mode="circular"), 3, 2)
 
 
-@register
-def orbitnet(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    group: str = "p4m",
-    cell: int = 2,
-    width: int = 16,
-    stages: int = 4,
-    dropout: float = 0.0,
-) -> OrbitNet:
-    """Four stages of two layers shared along the orbits of a wallpaper group; exact at 65, 97, 129 ..."""
-    return OrbitNet(
-        group,
-        cell=cell,
-        width=width,
-        stages=stages,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        dropout=dropout,
-    )
+register(OrbitNet, "orbitnet")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
 from equisym.models.tree import TreeClassifier, TreeSoftmax
 from equisym.models.weights_registry import WEIGHTS
 
+Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 _ARCHS: dict[str, Callable[..., nn.Module]] = {}
 _LIBRARIES: dict[str, Callable[..., nn.Module]] = {}
 _ALIASES = {
@@ -24,22 +26,26 @@ HEADS = ("flat", "tree")
 ENTRY_POINTS = "equisym.archs"
 
 
-def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Add a builder under its own name; it takes ``num_classes``, ``in_channels`` and keyword options.
+def register(builder: Builder, name: str | None = None) -> Builder:
+    """Add a builder, a function or a class; it takes ``num_classes``, ``in_channels`` and keyword options.
 
     A package of one's own makes its architectures known by using this in a module that ``--import`` names, or, once
     installed, by an entry point of the group ``equisym.archs`` whose name is the architecture's and whose value is the
     builder.
 
+    Args:
+        builder: makes the network.
+        name: of the architecture; the builder's own if not given.
+
     Raises:
         ValueError: if another builder has the name.
     """
-    name = function.__name__
+    name = builder.__name__ if name is None else name
     known = _ARCHS.get(name)
-    if name in _ALIASES or (known is not None and known.__module__ != function.__module__):
+    if name in _ALIASES or (known is not None and _module_of(known) != _module_of(builder)):
         raise ValueError(f"there is an architecture {name!r} already: give yours another name")
-    _ARCHS[name] = function
-    return function
+    _ARCHS[name] = builder
+    return builder
 
 
 def register_library(prefix: str, builder: Callable[..., nn.Module]) -> None:
@@ -72,8 +78,12 @@ def import_archs(package: str) -> None:
 def provider_of(name: str) -> str | None:
     """The package beside equisym that an architecture comes from, if it does."""
     builder = _ARCHS.get(name)
-    package = "equisym" if builder is None else builder.__module__.partition(".")[0]
+    package = "equisym" if builder is None else _module_of(builder).partition(".")[0]
     return None if package == "equisym" else package
+
+
+def _module_of(builder: Callable[..., nn.Module]) -> str:
+    return (builder.func if isinstance(builder, partial) else builder).__module__
 
 
 def _provided() -> dict[str, EntryPoint]:

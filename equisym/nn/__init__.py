@@ -10,11 +10,11 @@ from equisym.nn.folding import to_plain
 from equisym.nn.group_conv import GroupConv2d, GroupConvTranspose2d, LiftConv2d
 from equisym.nn.isotypic import (
     IsotypicInvariants,
-    IsotypicLinear,
     IsotypicNonlinearity,
     IsotypicNorm,
     IsotypicTransform,
 )
+from equisym.nn.isotypic_linear import IsotypicLinear
 from equisym.nn.kernel import GroupKernel
 from equisym.nn.layer_report import EquivarianceReport, equivariance_report
 from equisym.nn.nonlinearity import (

@@ -32,20 +32,28 @@ class GridOptions(TypedDict, total=False):
     padding_mode: PaddingMode
 
 
-class ConvOptions(GridOptions, total=False):
-    """The options that every convolution takes, with the meaning and the defaults of :class:`torch.nn.Conv2d`.
+class WeightOptions(GridOptions, total=False):
+    """The options of a convolution whose parts follow from its kind, as those of :class:`torch.nn.Conv2d`.
 
     Attributes:
-        groups: equal consecutive parts of input and output that are connected only to each other.
         bias: whether to add a learned bias that the group leaves unchanged.
         device: where to make the weights.
         dtype: of the weights.
     """
 
-    groups: int
     bias: bool
     device: torch.device | str | None
     dtype: torch.dtype | None
+
+
+class ConvOptions(WeightOptions, total=False):
+    """The options that every convolution takes, with the meaning and the defaults of :class:`torch.nn.Conv2d`.
+
+    Attributes:
+        groups: equal consecutive parts of input and output that are connected only to each other.
+    """
+
+    groups: int
 
 
 class ExpandedConv2d(ConstantModule):

@@ -7,17 +7,17 @@ function; so the whole of the group's action is one array, basis function by ele
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx
+from torch import Tensor
 
 from equisym.groups import Group, PointGroup
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
 from equisym.nn.steerable_kernel import circular_functions, turn_waves
+from equisym.nn.weight_expansion import permuted_filters, turned_filters
 
 
 def pixel_basis(kernel_size: int, group: PointGroup) -> NDArray[np.int64]:
@@ -182,138 +182,6 @@ class GroupKernel(ConstantModule):
         else:  # unit-norm basis functions: each coefficient adds its square to a filter's power
             scale = gain / math.sqrt(fan_in * self.coefficients)
         weight.normal_(0.0, scale)
-
-
-@fx.wrap
-def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, channels_last: bool) -> Tensor:
-    """Filters ``(out * order, in * inner, k, k)`` that hold each weight once for every element of the group.
-
-    Args:
-        weight: one number per pixel and, between fields, element: ``(out, in, ...)``.
-        index: for each element a permutation of the weights of a pair of fields, ``(order, size)``.
-        back: the inverse permutations.
-        side: k.
-        channels_last: whether to write them in that layout.
-    """
-    if torch.compiler.is_compiling():
-        function = _PermutedTraced
-    else:
-        function = _PermutedUnderTransforms if torch._C._are_functorch_transforms_active() else _Permuted
-    return function.apply(weight.flatten(2), index, back, side, working_dtype(weight), channels_last)
-
-
-@fx.wrap
-def turned_filters(weight: Tensor, basis: Tensor, element: Tensor | None, side: int) -> Tensor:
-    """Filters ``(out * order, in * inner, k, k)`` that are combinations of turned basis functions.
-
-    Args:
-        weight: coefficients, ``(out, in, basis)`` when lifting, else ``(out, in, order, basis)``.
-        basis: every function turned by every element, ``(basis, order, k * k)``.
-        element: which element's coefficients are read at [g, h], flat; None when lifting.
-        side: k.
-    """
-    (out, inner), order, dtype = weight.shape[:2], basis.shape[1], working_dtype(weight)
-    weight, basis = weight.to(dtype), basis.to(dtype)
-    if element is None:
-        turned = torch.einsum("oib,bgp->ogip", weight, basis)
-        return turned.reshape(out * order, inner, side, side)
-    gathered = weight.index_select(2, element).unflatten(2, (order, order))
-    turned = torch.einsum("oighb,bgp->ogihp", gathered, basis)
-    return turned.reshape(out * order, inner * order, side, side)
-
-
-class _Permuted(torch.autograd.Function):
-    """Filters ``[o, g, i, p] = weight[o, i, index[g, p]]``, and a gradient that gathers instead of scattering.
-
-    Each ``index[g]`` is a permutation, so the adjoint reads with the inverse one, ``back[g]``, and sums over g: no
-    atomic additions, and the same sum in every run.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, *rest: Any) -> Tensor:
-        """What every training step runs: a forward with ``setup_context`` would read its own signature each time."""
-        _remember(ctx, (weight, *rest))
-        return _permute(weight, *rest)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return _adjoint(ctx, grads[0])
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
-        return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
-
-
-class _PermutedTraced(torch.autograd.Function):
-    """The same for torch.compile, which cannot trace forward-mode derivatives."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(weight: Tensor, index: Tensor, back: Tensor, side: int, dtype: torch.dtype, last: bool) -> Tensor:
-        return _permute(weight, index, back, side, dtype, last)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        _remember(ctx, inputs)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return _adjoint(ctx, grads[0])
-
-
-class _PermutedUnderTransforms(_PermutedTraced):
-    """The same for torch.func."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
-        return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
-
-
-def _remember(ctx: Any, inputs: tuple[Any, ...]) -> None:
-    weight, index, back, *ctx.options = inputs
-    ctx.own = weight.dtype
-    ctx.save_for_backward(index, back)
-    ctx.save_for_forward(index, back)
-
-
-def _adjoint(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    _, back = ctx.saved_tensors
-    order, size = back.shape
-    grad = grad.reshape(grad.shape[0] // order, order, -1, size)
-    return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
-
-
-def _permute(
-    weight: Tensor,
-    index: Tensor,
-    back: Tensor,  # noqa: ARG001 - of the adjoint
-    side: int,
-    dtype: torch.dtype,
-    channels_last: bool,
-) -> Tensor:
-    """Filters in their final order and layout by one gather, which is faster than index_select and a copy."""
-    (out, inner, size), order, pixels = weight.shape, len(index), side**2
-    if channels_last:  # [o, g and p, i, h] instead of [o, g, i, h and p]
-        index = index.view(order, -1, pixels).transpose(1, 2).reshape(order * pixels, -1)
-    shape = (out, len(index), inner, index.shape[1])
-    source = weight.to(dtype).unsqueeze(1).expand(*shape[:3], size)
-    filters = source.gather(3, index[None, :, None].expand(shape))
-    if channels_last:
-        return filters.view(out * order, side, side, -1).permute(0, 3, 1, 2)
-    return filters.view(out * order, -1, side, side)
-
-
-def working_dtype(weight: Tensor) -> torch.dtype:
-    """The dtype in which a convolution with these weights runs: autocast's where it is on, else their own."""
-    if not isinstance(weight, Tensor):  # a symbolic trace
-        return weight.dtype
-    device = weight.device.type
-    if weight.dtype == torch.float32 and device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return weight.dtype
 
 
 def check_kernel_size(kernel_size: int, group: Group) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.nn.arguments import Whole, whole
-from equisym.nn.expanded_conv import GridOptions
+from equisym.nn.expanded_conv import GridOptions, WeightOptions
 from equisym.nn.group_conv import GroupConv2d, RegularConv2d
 
 
@@ -26,10 +26,8 @@ class GroupDepthwiseConv2d(RegularConv2d):
         fields: regular fields of input and output.
         kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
-        bias: whether to add one learned number per field.
-        device: where to make the weights.
-        dtype: of the weights.
-        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
+        options: ``stride``, ``padding``, ``dilation``, ``padding_mode``, ``bias``, ``device`` and ``dtype``, as
+            :class:`GroupConv2d` takes them.
 
     Shape:
         ``(B, fields * order, H, W)`` -> ``(B, fields * order, H', W')``, the group element fastest.
@@ -52,13 +50,10 @@ class GroupDepthwiseConv2d(RegularConv2d):
         kernel_size: Whole,
         *,
         group: PointGroup,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        **options: Unpack[GridOptions],
+        **options: Unpack[WeightOptions],
     ) -> None:
-        fields, own = whole("fields", fields), {"groups": fields, "bias": bias, "device": device, "dtype": dtype}
-        super().__init__(fields, fields, kernel_size, group=group, **own, **options)
+        fields = whole("fields", fields)
+        super().__init__(fields, fields, kernel_size, group=group, groups=fields, **options)
         self.fields = fields
         self.groups = fields * group.order  # of the plain convolution
 

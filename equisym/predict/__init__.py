@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from equisym.predict.export import export_answer
     from equisym.predict.flattening import flatten
     from equisym.predict.folder_report import FolderReport
-    from equisym.predict.map import SymmetryMap, Vote, vote
+    from equisym.predict.map import SymmetryMap
     from equisym.predict.map_picture import draw_map
     from equisym.predict.overlay import draw_overlay
     from equisym.predict.phases import phase_residuals
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from equisym.predict.rectification import rectify
     from equisym.predict.refusal import Refusal, RefusalCode
     from equisym.predict.region import Region
+    from equisym.predict.window_vote import Vote, vote
 
 _ELEMENTS = "equisym.groups.symmetry_elements"
 _HOMES = {
@@ -33,7 +34,7 @@ _HOMES = {
     "RotationCentre": _ELEMENTS,
     "SymmetryClassifier": "equisym.predict.classifier",
     "SymmetryMap": "equisym.predict.map",
-    "Vote": "equisym.predict.map",
+    "Vote": "equisym.predict.window_vote",
     "draw_map": "equisym.predict.map_picture",
     "draw_overlay": "equisym.predict.overlay",
     "export_answer": "equisym.predict.export",
@@ -42,7 +43,7 @@ _HOMES = {
     "rectify": "equisym.predict.rectification",
     "reflection_lines": _ELEMENTS,
     "rotation_centres": _ELEMENTS,
-    "vote": "equisym.predict.map",
+    "vote": "equisym.predict.window_vote",
 }
 
 __all__ = [

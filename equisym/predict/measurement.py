@@ -16,21 +16,11 @@ from equisym.crystal import Measurement, measure_scan
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.hyperspy_signal import image_of, is_signal
-from equisym.predict.preprocessing import (
-    LARGEST,
-    Pixels,
-    View,
-    as_pixels,
-    known_part,
-    middle,
-    reduced,
-    refuse_pixels,
-    squared,
-    whole,
-)
+from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
 from equisym.predict.rejection import Background, Review, review_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
+from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
 Image = NDArray[Any] | Tensor | str | Path
 _THINNEST = 16  # pixels across that a reduced image has at least

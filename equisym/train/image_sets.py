@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 
 from equisym.data import FAMILIES, Degradation, LabelledImages, PatternOptions, WallpaperDataset, open_labelled
 from equisym.data.dataset import worker_count
-from equisym.data.labelled import GROUPS, held_out
+from equisym.data.labelled import held_out
+from equisym.data.labelled_sources import GROUPS
 from equisym.models.tree import labels_at
 from equisym.train.config import TrainConfig
 

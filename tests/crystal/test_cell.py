@@ -56,3 +56,15 @@ def test_lattice_can_be_learned_through_the_average(off):
     basis = torch.tensor([[[10 + off, 0.0], [0.0, 10.0]]], dtype=torch.float64, requires_grad=True)
     average_cell(image, basis, size=24, trend_order=0).cell.square().mean().backward()
     assert basis.grad[0, 0, 0] * off < 0
+
+
+def test_the_half_sets_are_the_squares_of_a_chessboard():
+    """Cells of two kinds, black and white: each half set is the average of one kind."""
+    black, white = torus(seed=1), torus(seed=2)
+    i, j = torch.meshgrid(torch.arange(4), torch.arange(6), indexing="ij")
+    odd = ((i + j) % 2).double().repeat_interleave(12, 0).repeat_interleave(12, 1)
+    image = torch.where(odd > 0, white.repeat(1, 4, 6), black.repeat(1, 4, 6))
+    basis = torch.eye(2, dtype=torch.float64)[None] * 12
+    average = average_cell(image, basis, size=12, width=0, trend_order=0)
+    for half, kind in zip(average.half_sets[0], (black, white), strict=True):
+        assert torch.allclose(half, kind[0] - kind.mean(), atol=1e-9)

@@ -9,10 +9,11 @@ from PIL import Image
 
 from equisym.data import FAMILIES, VERSION_OF_DRAWS, PatternOptions, WallpaperDataset, draw_pattern, images, render
 from equisym.data.bravais import draw_cell, metrics_of
-from equisym.data.guard import near_isometries, strongest_forbidden
+from equisym.data.guard import strongest_forbidden
 from equisym.data.motif import special_position
 from equisym.data.photographs import Photographs, photographs
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.groups.lattice import near_isometries
 
 EACH_GROUP = pytest.mark.parametrize("group", WALLPAPER_GROUPS, ids=str)
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES)

@@ -19,9 +19,10 @@ import torch
 from PIL import Image
 
 from equisym.data import WallpaperDataset
+from equisym.data.file_check import check_file
 from equisym.data.generate import _provenance, generate
 from equisym.data.image_blocks import blocks_of, shard_of_environment
-from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset, check_file
+from equisym.data.published import GROUP_OF_FAMILY, SCHEMAS, PublishedDataset
 
 FORMATS = pytest.mark.parametrize("file_format", ["hdf5", "webdataset"])
 COUNT, SIZE = 40, 16

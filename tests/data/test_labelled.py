@@ -13,7 +13,8 @@ from PIL import Image
 
 from equisym.data import LabelledImages, WallpaperDataset, fingerprint, open_labelled
 from equisym.data.generate import generate
-from equisym.data.labelled import GROUPS, held_out, to_image
+from equisym.data.labelled import held_out, to_image
+from equisym.data.labelled_sources import GROUPS
 from equisym.data.shards import ShardIndex
 
 

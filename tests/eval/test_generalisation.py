@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from equisym.document import Bullets, Figure, Heading, Table, Text, render_html
+from equisym.eval.comparisons import findings, pairs
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
+from equisym.eval.results import by_network
 
 SCRIPT = Path(__file__).parents[2] / "eval" / "generalisation_report.py"
 PUBLISHED = SCRIPT.parent / "published" / "accuracy.csv"
@@ -198,3 +200,48 @@ def test_a_technique_is_judged_over_all_families_that_both_networks_learned(resu
     gain, half = zip(*(map(float, row[4].split(" ± ")) for row in rows), strict=True)
     assert gain[0] == gain[1] == gain[2]  # the same differences twice
     assert half[2] < half[0]
+
+
+def test_clean_images_are_severity_0_of_corruptions_but_not_of_repeats(results, monkeypatch):
+    lines = results.read_text().splitlines()
+    kinds = ("+dose-3", "+repeats-2", "+repeats-5")
+    harder = [line.replace(",noise,102,", f",noise{kind},102,") for kind in kinds for line in lines[1:]]
+    results.with_name("corruptions.csv").write_text("\n".join([lines[0], *(h for h in harder if "+" in h), ""]))
+    drawn = []
+    monkeypatch.setattr("equisym.eval.generalisation.condition_curves", lambda curves: drawn.append(curves) or "<svg/>")
+    report(read_results([results], None), "command")
+    (curves,) = drawn
+    for kind, amounts in (("dose", [0, 3]), ("repeats", [2, 5])):
+        assert all([x for x, _ in points] == amounts for points in curves[kind].values())
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((0.02, 0.06), "no difference is shown"),
+        ((0.04, 0.041), "it helps"),
+        ((-0.06, -0.02), "no difference is shown"),
+        ((-0.04, -0.041), "it harms"),
+    ],
+)
+def test_a_technique_helps_only_where_its_whole_interval_does(results, gains, verdict):
+    found = read_results([results], None)
+    for row in found.rows:
+        seed = int(row["run"][-1])
+        row["accuracy"] = str(0.5 + gains[seed] * (row["arch"] == "turning"))
+    _, sentences = findings(found, by_network(found.rows), ["noise", "atom"])
+    (said,) = [item for item in sentences.items if item.startswith("turning kernels")]
+    assert [part.rpartition(", ")[2] for part in said.rstrip(".").split("; ")] == [verdict] * 2
+
+
+def test_networks_differ_where_the_corrected_p_is_below_a_twentieth(results):
+    found = read_results([results], None)
+    groups = by_network(found.rows)
+    (table,) = [b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table)]
+    ((*_, p, differ),) = table.rows
+    assert float(p) < 0.05
+    assert differ == "yes"
+    for row in found.rows:
+        found.answers[row["run"], "noise"]["answers"] = found.answers[row["run"], "noise"]["labels"]
+    (table,) = [b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table)]
+    assert table.rows[0][-4:] == ["0", "0", "1", "no"]

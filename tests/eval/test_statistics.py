@@ -22,6 +22,7 @@ def test_reliability_agrees_with_scikit_learn():
     np.testing.assert_allclose(mean, expected_mean)
     np.testing.assert_allclose(accuracy, expected_accuracy)
     assert share.sum() == pytest.approx(1)
+    assert len(reliability(np.arange(0.005, 1, 0.01), np.ones(100, bool))[0]) == 15
 
 
 def test_abstention_ends_at_the_accuracy_and_orders_by_confidence():

@@ -22,6 +22,7 @@ from equisym.groups import (
     trivial,
     vector,
 )
+from equisym.groups.representation import decompose
 
 point_groups = st.builds(PointGroup, st.integers(1, 16), st.booleans())
 
@@ -124,3 +125,9 @@ def test_subgroups():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_matrices_that_are_not_orthogonal_are_refused():
+    sheared = np.array([[-1.0, 1.0], [0.0, 1.0]])  # of order 2, as it must be, but no isometry
+    with pytest.raises(ValueError, match="sheared is not an orthogonal representation of C2"):
+        decompose(C(2), lambda angle, _: sheared if angle else np.eye(2), "sheared", 1)

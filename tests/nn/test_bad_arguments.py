@@ -66,6 +66,8 @@ def test_regular_convolutions(name):
     make = REGULAR[name]
     with pytest.raises(ValueError, match=r"odd for D3 \(got 4\).*use 3 or 5"):
         make(group=D(3), kernel_size=4)
+    with pytest.raises(ValueError, match=r"basis='circular' needs an odd kernel_size \(got 4\): use 5"):
+        make(group=D(4), kernel_size=4, basis="circular")
     with pytest.raises(TypeError, match=r"PointGroup such as D\(4\) \(got 'p4'\)"):
         make(group="p4")
     with pytest.raises(TypeError, match="PointGroup"):

@@ -19,7 +19,7 @@ from equisym.nn import (
     OrbitLinear,
     to_plain,
 )
-from equisym.nn.isotypic import _BlockDiagonal, block_diagonal
+from equisym.nn.isotypic_linear import _BlockDiagonal, block_diagonal
 from equisym.testing import assert_equivariant
 
 GROUPS = [C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8)]

@@ -74,3 +74,9 @@ def test_restricted_regular_fields_move_as_the_subgroup():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_fourier_of_frequency_0_sees_the_mean_alone():
+    layer = FourierNonlinearity(2, group=SO2, max_frequency=0, samples=1)
+    x = torch.randn(1, 2, 3, 3)
+    torch.testing.assert_close(layer(x), x.relu())

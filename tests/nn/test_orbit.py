@@ -152,3 +152,10 @@ def test_torus_orbits_agree_with_the_whole_torus_layer():
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_what_is_no_permutation_is_told_in_full():
+    with pytest.raises(
+        ValueError, match=r"input permutation 0 must hold each of 0\.\.3 once \(got shape \(4,\)\): \[0, 1, 2, 2\]"
+    ):
+        OrbitConv2d(4, 4, 3, generators=[([0, 1, 2, 2], [0, 1, 2, 3], 1)])

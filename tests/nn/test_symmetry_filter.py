@@ -57,6 +57,27 @@ def test_glide_filter_finds_the_glide_line_of_pg():
     assert mirror(x)[0, :, 8:16, 8].mean() < 0.8
 
 
+MIRRORS = {0: lambda x: x.flip(-2), 90: lambda x: x.flip(-1), 135: lambda x: x.mT, 45: lambda x: x.mT.flip(-1, -2)}
+ALONG = {0: (0, 3), 90: (-3, 0), 45: (-3, 3), 135: (-3, -3)}  # rows and columns, rows downwards
+
+
+@pytest.mark.parametrize("axis", MIRRORS)
+def test_glide_filter_answers_on_its_line_only(axis):
+    """An image that comes back to itself when it is mirrored and moved along the line, about the middle of the tile."""
+    x = total = noise(1, 1, 9, 9)
+    for _ in range(17):
+        x = MIRRORS[axis](x).roll(ALONG[axis], (-2, -1))
+        total = total + x
+    image, line = total.tile(1, 1, 3, 3), range(12, 15)
+    torch.manual_seed(0)
+    found = SymmetryFilter2d(1, 6, 3, kind="glide", axis=axis, shift=3).double()(image)[0]
+    row, column = {0: (0, 1), 90: (1, 0), 45: (-1, 1), 135: (1, 1)}[axis]
+    on = torch.stack([found[:, 13 + row * (k - 13), 13 + column * (k - 13)] for k in line])
+    off = torch.stack([found[:, 13 + row * (k - 13) + 2 * column, 13 + column * (k - 13) - 2 * row] for k in line])
+    assert (on > 1 - 1e-6).all()
+    assert off.mean() < 0.8
+
+
 @pytest.mark.parametrize("periodic", [True, False])
 def test_correlation_is_its_definition(periodic):
     x = noise(1, 2, 5, 5)

@@ -206,3 +206,15 @@ def test_steerable_network_follows_its_optimiser():
     with torch.no_grad():
         layer.weight.data.zero_()
         assert layer(x).abs().max() == 0
+
+
+def test_a_field_gets_the_mean_and_variance_of_all_its_channels():
+    torch.manual_seed(0)
+    maps = torch.randn(50, 6, 4, 4) * torch.rand(6, 1, 1) + 3 * torch.randn(6, 1, 1)
+    plain = nn.BatchNorm2d(6)
+    plain.running_mean.copy_(maps.mean((0, 2, 3)))
+    plain.running_var.copy_(maps.var((0, 2, 3), correction=0))
+    norm = from_plain(GroupBatchNorm2d(2, group=C(3)), plain).norm
+    fields = maps.unflatten(1, (2, 3))
+    torch.testing.assert_close(norm.running_mean, fields.mean((0, 2, 3, 4)))
+    torch.testing.assert_close(norm.running_var, fields.var((0, 2, 3, 4), correction=0))

@@ -10,6 +10,7 @@ from skimage import data
 
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
+from equisym.predict.rejection import _differ
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 RNG = np.random.default_rng(0)
@@ -110,3 +111,12 @@ def test_thin_images_are_answered_or_refused(short, long):
     for pixels in (image, image.T):
         result = CLASSIFIER.predict(pixels)
         assert (result.refused is None) == (result.group is not None)
+
+
+def test_lattices_differ_unless_one_contains_the_other():
+    fine, coarse = np.array([[8.0, 0.0], [0.0, 9.0]]), np.array([[16.0, 8.0], [0.0, 27.0]])
+    other = np.array([[11.0, 0.0], [0.0, 9.0]])
+    for first, second in ((fine, coarse), (coarse, fine), (fine, fine)):
+        assert not _differ(first, second)
+    for first, second in ((fine, other), (other, fine), (coarse, other)):
+        assert _differ(first, second)

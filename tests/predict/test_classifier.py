@@ -116,3 +116,28 @@ def test_a_network_of_pixels_answers_with_lattice_and_residuals(group):
     assert result.lattice is not None
     assert result.operations
     assert result.residuals[group] < 0.1
+
+
+@pytest.mark.parametrize("degrees", [20, 65, 110])
+def test_the_angle_of_a_mirror_line_is_that_in_the_image(degrees):
+    """A pattern of pm that is drawn at a known angle, x to the right and y downwards."""
+    turn = np.radians(degrees)
+    y, x = np.indices((160, 160)) * 2 * np.pi
+    along, across = (np.cos(turn) * x + np.sin(turn) * y) / 22, (np.cos(turn) * y - np.sin(turn) * x) / 13
+    image = np.cos(across) + np.cos(along) + np.sin(2 * along) + 0.7 * np.cos(2 * across) * np.sin(along + 1)
+    result = CLASSIFIER.predict(image)
+    assert result.group == "pm"
+    (angle,) = [o.angle for o in result.operations if o.holds and o.symbol == "m"]
+    assert angle == pytest.approx(degrees, abs=0.5)
+
+
+def test_the_symbol_of_a_2_fold_centre_is_a_lens():
+    """Symmetric about both axes, pointed at its upper and lower end, half as wide as high or so."""
+    from equisym.predict.overlay import _lens
+
+    points = _lens().vertices
+    for mirrored in (points * (-1, 1), points * (1, -1)):
+        assert np.abs(mirrored[:, None] - points).max(-1).min(1).max() < 1e-9
+    width, height = np.ptp(points, axis=0)
+    assert 0.4 < width / height < 0.7
+    assert np.abs(points[points[:, 1].argmax()][0]) < 1e-9

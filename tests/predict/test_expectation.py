@@ -76,3 +76,16 @@ def test_errors_reach_the_truth():
     for name in ("a", "b"):
         assert abs(k[name] - 19.525) < 3 * k[f"{name}_error"]
         assert k[f"{name}_error"] < 0.2
+
+
+def test_errors_of_the_constants_are_those_of_the_conventional_cell():
+    """The spread of the centred cell's constants when its primitive vectors are drawn with their errors."""
+    lattice, error = np.array([[10.0, 10.0], [15.0, -15.0]]), np.array([[0.01, 0.03], [0.02, 0.01]])
+    sums = np.array([[1.0, 1.0], [1.0, -1.0]])
+    k = Prediction(None, {"cm": 1.0}, lattice=lattice, lattice_error=error, cell=lattice @ sums).constants
+    assert (k["a"], k["b"], k["gamma"]) == pytest.approx((20, 30, 90))
+    a, b = np.moveaxis((lattice + error * np.random.default_rng(0).standard_normal((20000, 2, 2))) @ sums, 2, 0)
+    drawn = {"a": np.hypot(*a.T), "b": np.hypot(*b.T)}
+    drawn["gamma"] = np.degrees(np.arccos((a * b).sum(1) / drawn["a"] / drawn["b"]))
+    for name, values in drawn.items():
+        assert k[f"{name}_error"] == pytest.approx(values.std(), rel=0.03)

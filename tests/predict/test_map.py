@@ -38,7 +38,10 @@ def test_one_pattern_has_one_group_and_no_strain():
     drawn = answer.symmetrised_image()
     assert np.corrcoef(drawn.ravel(), whole.symmetrised_image().ravel())[0, 1] > 0.9
     assert json.loads(found.to_json())["groups"][1][2] == "p4m"
-    assert len(draw_map(PATTERN, found).axes) == 5
+    figure = draw_map(PATTERN, found)
+    assert len(figure.axes) == 5
+    (tiles,) = figure.axes[0].collections
+    np.testing.assert_allclose(tiles.get_array()[..., 3], 0.15 + 0.5 * found.certainty)
 
 
 def test_strain_and_rotation_are_those_of_each_window():

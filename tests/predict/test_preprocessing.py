@@ -6,7 +6,8 @@ import torch
 
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
-from equisym.predict.preprocessing import as_pixels
+from equisym.predict.preprocessing import Pixels, as_pixels
+from equisym.predict.view import LARGEST, reduced
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 SIDE = 160
@@ -225,3 +226,18 @@ def test_hot_pixels_are_few_and_far():
     sparse = np.zeros((128, 128))
     sparse[::16, ::16] = 1.0  # a pattern of single pixels
     assert as_pixels(sparse).known is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_pixels_of_a_reduced_view_lie_where_its_corner_and_scale_say(known):
+    """A ramp is its own ruler: the grey value of a pixel is its place."""
+    y, x = np.indices((66, 2 * LARGEST + 6)).astype(float)
+    inside = None if known else (x + y > 60)
+    for place, axis in ((x, 0), (y, 1)):
+        view = reduced(Pixels(place[None], inside, corner=(7, 11)))
+        assert view.scale == 3
+        rows, columns = np.indices(view.grey.shape)
+        expected = (columns, rows)[axis] * view.scale + view.corner[axis] - (7, 11)[axis]
+        whole = slice(None) if inside is None else view.mask.numpy() & (rows + columns > 25)
+        found = view.grey.double().numpy() * view.spread + view.mean
+        np.testing.assert_allclose(found[whole], expected[whole], atol=2e-3)

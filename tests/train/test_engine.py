@@ -253,3 +253,21 @@ def test_optimiser_spares_vectors(name, kind):
     assert sum(len(group["params"]) for group in optimiser.param_groups) == len(list(model.parameters()))
     if name == "sgd":
         assert all(group["momentum"] == 0.8 and group["nesterov"] for group in optimiser.param_groups)
+
+
+def test_range_test_does_not_trust_its_first_averages():
+    """One hard batch at the start, later a lasting fall: the rate is that of the fall."""
+    losses = iter([20.0] + [10.0] * 59 + [5.0] * 40)
+    model = torch.nn.Linear(1, 1)
+    batches = [(torch.zeros(1, 1), torch.zeros(1))]
+    lr, history = find_lr(
+        model,
+        batches,
+        lambda y, _: 0 * y.sum() + next(losses),
+        lambda m, rate: torch.optim.SGD(m.parameters(), rate),
+        low=1e-5,
+        high=1e-1,
+    )
+    rates = [rate for rate, _ in history]
+    assert (len(rates), rates[0], rates[-1]) == (100, pytest.approx(1e-5), pytest.approx(1e-1))
+    assert lr in rates[57:61]

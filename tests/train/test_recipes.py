@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from equisym.data.labelled import GROUPS
+from equisym.data.labelled_sources import GROUPS
 from equisym.train import TrainConfig
 from equisym.train.artifacts import make_network
 from equisym.train.image_sets import answers_of

@@ -79,3 +79,10 @@ def test_turns_and_flips_reach_all_of_d4():
     tile = torch.arange(9.0).view(1, 1, 3, 3)
     found = {tuple(x.flatten().tolist()) for x in turn_and_flip(tile.expand(200, -1, -1, -1))}
     assert found == {tuple(f.rot90(k, (-2, -1)).flatten().tolist()) for f in (tile, tile.flip(-1)) for k in range(4)}
+
+
+def test_vectors_are_not_decayed(images):
+    training = ResidentTraining(small, size=33, images=68, steps=4, batch_size=17, weight_decay=0.3, device="cpu")
+    decay = {p: group["weight_decay"] for group in training._optimiser.param_groups for p in group["params"]}
+    assert {p.ndim > 1 for p in decay} == {True, False}
+    assert all(value == (0.3 if p.ndim > 1 else 0.0) for p, value in decay.items())

@@ -31,15 +31,9 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 def _velox(handle: h5py.File) -> list[Signal]:
     """Images of Velox: (H, W, frames), each with a detector's name and a scale in its metadata."""
-    images = _inside(handle, "Data/Image")
-    if images is None:
-        return []
     found = []
-    for key in images:
-        data = _inside(images, f"{key}/Data", h5py.Dataset)
-        if data is None:
-            continue
-        about = _velox_metadata(images[key])
+    for key, group, data in _members(handle, "Data/Image", "Data"):
+        about = _velox_metadata(group)
         result = about.get("BinaryResult", {})
         sides = [
             nanometres(result.get("PixelSize", {}).get(k), result.get(f"PixelUnit{a}", ""))
@@ -88,15 +82,11 @@ def _berkeley_side(group: h5py.Group, axis: int) -> float | None:
 
 def _hyperspy(handle: h5py.File) -> list[Signal]:
     """Experiments of HyperSpy, with a group ``axis-N`` for each axis."""
-    experiments = _inside(handle, "Experiments")
-    if experiments is None:
-        return []
     found = []
-    for name in experiments:
-        data = _inside(experiments, f"{name}/data", h5py.Dataset)
-        if data is None or data.ndim < 2:
+    for name, group, data in _members(handle, "Experiments", "data"):
+        if data.ndim < 2:
             continue
-        about = [_inside(experiments[name], f"axis-{i}") for i in range(data.ndim)]
+        about = [_inside(group, f"axis-{i}") for i in range(data.ndim)]
         navigate = [group is not None and bool(_attribute(group, "navigate")) for group in about]
         images = [i for i, nav in enumerate(navigate) if not nav]
         images = images if len(images) == 2 else list(range(data.ndim))[-2:]
@@ -181,6 +171,17 @@ def _items(handle: h5py.File, kind: type) -> Iterator[tuple[str, Any]]:
                 yield from below(item, f"{above}{step}/", depth + 1)
 
     yield from below(handle, "", 0)
+
+
+def _members(handle: h5py.File, place: str, inner: str) -> Iterator[tuple[str, Any, h5py.Dataset]]:
+    """The groups at a place that hold a dataset of a name: their names, they, and the dataset."""
+    above = _inside(handle, place)
+    if above is None:
+        return
+    for name in above:
+        data = _inside(above, f"{name}/{inner}", h5py.Dataset)
+        if data is not None:
+            yield name, above[name], data
 
 
 def _inside(group: h5py.Group, name: str, kind: type = h5py.Group) -> Any:
