@@ -291,7 +291,10 @@ def _write(table: Path, rows: dict[str, dict[str, str]]) -> None:
 
 
 def _report(out: Path, rows: list[dict[str, str]], broken: list[dict[str, str]], problems: list[str]) -> None:
-    kinds = Counter(("-".join(row["file"].split("-")[:1]).split(".")[0], row["reaction"]) for row in rows)
+    groups = {row["file"]: row["file"].split("-")[0].split(".")[0] for row in rows}
+    many = Counter(groups.values())
+    named = {file: group if many[group] > 3 else f"{group.split('/')[0]}/others" for file, group in groups.items()}
+    kinds = Counter((named[row["file"]], row["reaction"]) for row in rows)
     doors = Counter(row["file"].split("/")[0] for row in rows)
     counts = [[group, kind, str(number)] for (group, kind), number in sorted(kinds.items())]
     slowest, largest = (max(rows, key=lambda row, k=key: float(row[k])) for key in ("seconds", "gib"))
