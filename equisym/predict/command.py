@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from equisym.command_line import run_command
-from equisym.plain_text import one_line
+from equisym.plain_text import one_line, printable
 from equisym.predict.options import PredictConfig
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ def _predict(config: PredictConfig) -> None:
         return
     try:
         _answer_all(config, session)
-    finally:
-        session.close()
+    except BaseException:
+        with contextlib.suppress(ValueError):
+            session.close()
+        raise
+    session.close()
     if session.failed:
         sys.exit(2)
     if session.differing:
@@ -50,15 +55,22 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
     if not config.json:
         print(HEADING, flush=True)
     for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):
+
+        def tell(text: str, name: str = file) -> None:
+            """One line on stderr, with the file's name unless the text begins with it."""
+            name, text = printable(name), one_line(text)
+            named = "" if text.startswith(name.partition("#")[0]) else f"{name}: "
+            tqdm.write(f"equisym-predict: {named}{text}", file=sys.stderr)
+
+        warnings.showwarning = lambda text, *_, tell=tell, **__: tell(f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
         try:
             line = session.answer(file)
         except (BrokenPipeError, KeyboardInterrupt, ModelError):
             raise
         except Exception as error:  # an error in one file does not stop the others
             session.failed += 1
-            named = str(error).startswith(file.partition("#")[0])
-            tqdm.write(one_line(f"equisym-predict: {'' if named else f'{file}: '}{one_line(error)}"), file=sys.stderr)
+            tell(str(error) or type(error).__name__)
             continue
         tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)
         for remark in session.remarks:
-            tqdm.write(one_line(f"equisym-predict: {file}: {remark}"), file=sys.stderr)
+            tell(remark)
