@@ -158,7 +158,7 @@ class PublishedImages:
             chunk = int(np.prod(data.chunks or (0,), dtype=object)) * data.dtype.itemsize
             if chunk > 8 * LARGEST:
                 raise ValueError(f"{place} is packed in pieces of {chunk:,} bytes, which are too large to unpack")
-            if labels.size > self.MOST or labels.dtype.kind not in "iu":
+            if len(labels) > self.MOST or labels.dtype.kind not in "iu":
                 raise ValueError(f"{place} holds {labels.size:,} labels {labels.dtype}: integers, 33 million at most")
             self.labels = np.asarray(labels)
             self._sum = str(file[group].attrs.get("labels_sha256", ""))  # files of equisym-generate have it

@@ -178,11 +178,11 @@ def _items(handle: h5py.File, kind: type) -> Iterator[tuple[str, Any]]:
     def below(group: h5py.Group, above: str, depth: int) -> Iterator[tuple[str, Any]]:
         if depth > _DEEPEST:
             raise ReadError(f"holds groups within groups, more than {_DEEPEST} deep")
-        for step in group:
+        for step in map(str, group):
             if not isinstance(group.get(step, getlink=True), h5py.HardLink):
                 continue
             item = group[step]
-            place = h5py.h5o.get_info(item.id).addr
+            place = h5py.h5o.get_info(item.id).addr  # pyright: ignore[reportAttributeAccessIssue]
             if place in seen:
                 continue
             seen.add(place)
