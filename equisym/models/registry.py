@@ -98,7 +98,7 @@ def _builder(name: str) -> Callable[..., nn.Module]:
         except (ImportError, AttributeError) as error:
             raise ValueError(f"the architecture {name!r} of {point.value} cannot be loaded: {error}") from None
     if name not in _ARCHS:
-        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
+        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r:.80})")
     return _ARCHS[name]
 
 
