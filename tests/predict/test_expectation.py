@@ -89,13 +89,3 @@ def test_errors_of_the_constants_are_those_of_the_conventional_cell():
     drawn["gamma"] = np.degrees(np.arccos((a * b).sum(1) / drawn["a"] / drawn["b"]))
     for name, values in drawn.items():
         assert k[f"{name}_error"] == pytest.approx(values.std(), rel=0.03)
-
-
-def test_without_an_image_the_picture_shows_the_pattern_of_the_averaged_cell():
-    from dataclasses import replace
-
-    y, x = np.indices((64, 64)).astype(np.float32)
-    cell = np.random.default_rng(0).random((20, 20)).astype(np.float32)
-    whole = replace(RESULT, lattice=20 * np.eye(2), cell=20 * np.eye(2), average=cell, symmetrised=cell)
-    shown = replace(whole, corner=np.array([3.0, 5.0])).plot().axes[0].images[0].get_array()
-    np.testing.assert_allclose(shown, cell[(y.astype(int) - 5) % 20, (x.astype(int) - 3) % 20], atol=1e-5)
