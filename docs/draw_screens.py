@@ -29,8 +29,8 @@ def write_images(folder: Path) -> list[Path]:
     random = np.random.default_rng(0)
     files = []
     for seed, group in enumerate(("p4m", "p6m", "p3", "pgg", "cmm", "p4")):
-        image = render(group, "atom", seed=seed + 3, size=224)[0].numpy()
-        image = image + 0.15 * random.normal(size=image.shape)
+        image = render(group, "atom", seed=seed + 3, size=224, repeats=(5, 7))[0].numpy()
+        image = image + 0.1 * random.normal(size=image.shape)
         files.append(folder / f"{group}_{seed}.tif")
         scale: dict[str, Any] = {"imagej": True, "resolution": (50, 50), "metadata": {"unit": "nm"}}
         tifffile.imwrite(files[-1], image.astype(np.float32), **scale)
@@ -113,7 +113,12 @@ def napari_window(file: Path) -> None:
     widget = SymmetryWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Wallpaper group", area="right")
     widget.run()
-    viewer.scale_bar.visible = True
+    QApplication.processEvents()
+    viewer.reset_view()
+    if hasattr(viewer, "canvas"):  # napari 0.9
+        viewer.canvas.overlays.scale_bar.visible = True
+    else:
+        viewer.scale_bar.visible = True
     for _ in range(10):
         QApplication.processEvents()
         time.sleep(0.2)

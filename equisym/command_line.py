@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import gc
+import io
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
@@ -44,6 +47,9 @@ def run_command(
     reader that goes away, as ``head`` does, ends the command without a word; an interruption ends it with exit code
     130.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no name of a file is too strange to be printed
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser(config_class, prog, positional)
     warnings.showwarning = lambda message, *_, **__: print(f"{prog}: warning: {message}", file=sys.stderr)
     try:
@@ -63,6 +69,21 @@ def run_command(
         _fail(prog, f"{_plain(str(error))}; {prog} --help lists the options")
     except (ValueError, ImportError, OSError) as error:
         _fail(prog, str(error))
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import large libraries without looking for garbage among what they create, then or when the command ends.
+
+    >>> with quick_imports():
+    ...     import torch
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def option(field: str) -> str:
@@ -143,6 +164,11 @@ def _docstring(owner: type) -> tuple[str, dict[str, str]]:
 def _plain(text: str) -> str:
     """The parser's own words in ours."""
     text = re.sub(r'(?:Parser key|Argument|option) "(\w+)":', lambda m: f"--{option(m[1])}:", " ".join(text.split()))
+    text = re.sub(
+        r"Does not validate against .*?Expected (?:a )?(?:<class ')?(\w+).*Given value: ",
+        r"Expected \1. Got value: ",
+        text,
+    )
     text = re.sub(r"a typing\.Literal\[(.*?)\]", lambda m: "one of " + m[1].replace("'", ""), text)
     return re.sub(r"a <class '(\w+)'>", r"\1", text)
 

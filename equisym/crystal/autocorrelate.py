@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
@@ -149,7 +148,7 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     [1.0, 0.0, -1.0, 0.0, 1.0]
     """
     height, width = image.shape[-2:]
-    shape = int(next_fast_len(2 * height - 1, True)), int(next_fast_len(2 * width - 1, True))  # pyright: ignore
+    shape = _fast_length(2 * height - 1), _fast_length(2 * width - 1)
     area = height * width
     if mask is not None:
         area = int(mask.sum())
@@ -190,6 +189,18 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     overlap = count / area
     rho = rho * (below(overlap) >= min_overlap)
     return torch.cat((rho[..., 1:, :].flip((-2, -1)), rho), -2), overlap
+
+
+@lru_cache
+def _fast_length(least: int) -> int:
+    """The next length without prime factors above 5, at which transforms are fast.
+
+    >>> _fast_length(511), _fast_length(7)
+    (512, 8)
+    """
+    while 60**20 % least:  # divides a high power of 2 * 3 * 5 where 2, 3 and 5 are its only factors
+        least += 1
+    return least
 
 
 def _overlap_sums(values: Tensor) -> Tensor:

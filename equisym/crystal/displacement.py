@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.fft import dctn, idctn
 from torch import Tensor
 from torch.nn import functional
 
@@ -118,6 +117,8 @@ def _solved(q: Array, turned: Complex, weight: NDArray[np.floating]) -> Array:
 
 def _summed(across: Array, down: Array) -> Array:
     """The field of mean 0 whose differences along x and y are nearest to these: Poisson's equation, by cosines."""
+    from scipy.fft import dctn, idctn  # loaded where an image is bent
+
     rows, columns = down.shape[0] + 1, across.shape[1] + 1
     source = np.zeros((rows, columns))
     source[:, :-1] += across

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.ndimage import binary_erosion, binary_opening, label, uniform_filter
-from scipy.spatial import ConvexHull
 from torch import Tensor
 
 _WINDOW = 5  # pixels: side of the squares in which contrast is measured
@@ -51,6 +50,8 @@ def field_mask(image: Tensor) -> Tensor | None:
     points = np.argwhere(seen)
     if len(points) < _LEAST * seen.size or (np.ptp(points, axis=0) < _WINDOW).any():
         return None
+    from scipy.spatial import ConvexHull  # loaded for the few images that need it
+
     edges = ConvexHull(points).equations  # normal . (row, column) + offset <= 0 inside
     rows, columns = np.ogrid[: grey.shape[0], : grey.shape[1]]
     # the squares reach half a window across the edge; leave out as much again inside it

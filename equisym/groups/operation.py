@@ -68,9 +68,8 @@ class Operation:
     def __matmul__(self, other: Operation) -> Operation:
         """Composition: ``(self @ other)(x) = self(other(x))``, translations modulo the lattice."""
         (a, b), (c, d) = self.W
-        (e, f), (g, h) = other.W
         u, v = other.w
-        W = ((a * e + b * g, a * f + b * h), (c * e + d * g, c * f + d * h))
+        W = matrix_product(self.W, other.W)
         return Operation(W, (a * u + b * v + self.w[0], c * u + d * v + self.w[1]))
 
     def inverse(self) -> Operation:
@@ -124,3 +123,14 @@ class Operation:
         if self.rotation_order > 1:
             return "rotation"
         return "translation" if any(self.w) else "identity"
+
+
+def matrix_product(left: Matrix, right: Matrix) -> Matrix:
+    """The product of two matrices of integers.
+
+    >>> matrix_product(((0, -1), (1, 0)), ((0, -1), (1, 0)))
+    ((-1, 0), (0, -1))
+    """
+    (a, b), (c, d) = left
+    (e, f), (g, h) = right
+    return (a * e + b * g, a * f + b * h), (c * e + d * g, c * f + d * h)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
+from itertools import product, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equisym.groups.lattice import finite_order_matrices, strain_to
-from equisym.groups.operation import Matrix, Operation
+from equisym.groups.operation import Matrix, Operation, matrix_product
 from equisym.groups.wallpaper import WALLPAPER_GROUPS, WallpaperGroup, _line_type
 
 
@@ -41,9 +41,7 @@ class Setting:
         """
         found: dict[frozenset[Matrix], list[int]] = {}
         for i, op in enumerate(self.operations[1:], 1):
-            related = frozenset(
-                m for g in self.operations for m in ((g @ op @ g.inverse()).W, (g @ op.inverse() @ g.inverse()).W)
-            )
+            related = frozenset(_linear_part(m, g) for g in self.matrices for m in (op.W, op.inverse().W))
             found.setdefault(related, []).append(i)
         return tuple(
             sorted(
@@ -69,30 +67,32 @@ def settings() -> tuple[Setting, ...]:
     [1, 1, 2, 2]
     """
     small = set(finite_order_matrices())
-    frames = [
-        np.array(e).reshape(2, 2) for e in product(range(-2, 3), repeat=4) if e[0] * e[3] - e[1] * e[2] in (1, -1)
-    ]
-    frames.sort(key=lambda m: (np.abs(m).sum(), (m != np.eye(2)).any()))
+    entries = product(range(-2, 3), repeat=4)
+    frames = [((a, b), (c, d)) for a, b, c, d in entries if a * d - b * c in (1, -1)]
+    frames.sort(key=lambda m: (sum(abs(k) for row in m for k in row), m != ((1, 0), (0, 1))))
     found: dict[tuple, Setting] = {}
     for group in WALLPAPER_GROUPS:
         for frame in frames:
-            operations = tuple(_transform(op, frame) for op in group.primitive_operations)
-            if any(op.W not in small for op in operations):
+            matrices = [_linear_part(op.W, frame) for op in group.primitive_operations]
+            if not small.issuperset(matrices):
                 continue
+            operations = tuple(map(_transform, group.primitive_operations, matrices, repeat(frame)))
             lines = frozenset((op.W, _line_type(op) if op.determinant < 0 else "") for op in operations)
             key = (group.name, lines)
             if key not in found:
-                rows = tuple(tuple(int(k) for k in row) for row in frame)
-                found[key] = Setting(group, operations, rows)  # pyright: ignore[reportArgumentType]
+                found[key] = Setting(group, operations, frame)
     return tuple(found.values())
 
 
-def _transform(op: Operation, frame: NDArray[np.int64]) -> Operation:
-    """The operation in the basis whose standard axes are the columns of ``frame``."""
-    a, b, c, d = (int(k) for k in frame.reshape(-1))
+def _linear_part(W: Matrix, frame: Matrix) -> Matrix:
+    """A matrix in the basis whose standard axes are the columns of ``frame``."""
+    (a, b), (c, d) = frame
     det = a * d - b * c
-    inverse = np.array([[d, -b], [-c, a]]) * det
-    W = frame @ np.array(op.W) @ inverse
-    rows = tuple(tuple(int(k) for k in row) for row in W)
+    return matrix_product(matrix_product(frame, W), ((d * det, -b * det), (-c * det, a * det)))
+
+
+def _transform(op: Operation, W: Matrix, frame: Matrix) -> Operation:
+    """The operation in the basis whose standard axes are the columns of ``frame``; ``W`` is its linear part there."""
+    (a, b), (c, d) = frame
     u, v = op.w
-    return Operation(rows, (a * u + b * v, c * u + d * v))  # pyright: ignore[reportArgumentType]
+    return Operation(W, (a * u + b * v, c * u + d * v))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.groups.operation import Operation
+from equisym.groups.operation import Operation, matrix_product
 from equisym.groups.point_group import C, D, PointGroup
 
 _P4 = "x,y -x,-y -y,x y,-x"
@@ -195,13 +195,13 @@ def _line_type(op: Operation) -> str:
     (a, b), (c, d) = op.W
     moved = ((a + 1, c), (b, d + 1))  # (1 + W) e for the two basis vectors: multiples of one primitive vector
     x, y = next(m for m in moved if m != (0, 0))
-    along = np.gcd(x, y)
+    along = math.gcd(x, y)
     primitive = (x // along, y // along)
     steps = {abs(m[0] // primitive[0] if primitive[0] else m[1] // primitive[1]) for m in moved if m != (0, 0)}
-    if np.gcd.reduce(list(steps)) == 1:
+    if math.gcd(*steps) == 1:
         return "c"
     glide = op.intrinsic_translation
-    ratio = Fraction(glide[0] / int(primitive[0]) if primitive[0] else glide[1] / int(primitive[1]))
+    ratio = glide[0] / primitive[0] if primitive[0] else glide[1] / primitive[1]
     return "m" if ratio % 1 == 0 else "g"
 
 
@@ -218,16 +218,15 @@ def _keeps_a_shortest_vector(operations: list[Operation]) -> bool:
 
 def _subgroups(operations: tuple[Operation, ...]) -> list[tuple[Operation, ...]]:
     """All subgroups of the group of operations modulo translations; two generators suffice in the plane."""
-    found = {frozenset([operations[0]])}
-    for pair in [(op, op) for op in operations] + list(combinations(operations, 2)):
-        members = {operations[0], *pair}
-        while True:
-            grown = members | {g @ h for g in members for h in members}
-            if grown == members:
-                break
+    place = {op.W: i for i, op in enumerate(operations)}  # modulo translations, the linear part says which it is
+    table = [[place[matrix_product(g.W, h.W)] for h in operations] for g in operations]
+    found = {frozenset([0])}
+    for pair in combinations_with_replacement(range(len(operations)), 2):
+        members = {0, *pair}
+        while (grown := members | {table[g][h] for g in members for h in members}) != members:
             members = grown
         found.add(frozenset(members))
-    return [tuple(sorted(s, key=str)) for s in found]
+    return [tuple(sorted((operations[i] for i in s), key=str)) for s in found]
 
 
 def _group(label: int, row: tuple[str, str, PointGroup, str]) -> WallpaperGroup:

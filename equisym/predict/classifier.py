@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,9 +31,11 @@ from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.phases import phase_residuals
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
-from equisym.predict.pretrained import Model, load_classifier, log_probabilities
 from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.square_pixels import PixelSize
+
+if TYPE_CHECKING:
+    from equisym.predict.pretrained import Model
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
 _LEAST = 0.25  # an answer less likely than this is none
@@ -82,7 +84,11 @@ class SymmetryClassifier:
         Raises:
             ValueError: if there is no such model.
         """
-        return cls(None if name in (None, "posterior") else load_classifier(name))
+        if name is None or name == "posterior":
+            return cls()
+        from equisym.predict.pretrained import load_classifier  # networks are loaded where one is asked for
+
+        return cls(load_classifier(name))
 
     def predict(
         self,
@@ -240,6 +246,8 @@ class SymmetryClassifier:
         e = features_of(found.measurement)
         opinion = None
         if self.model is not None:
+            from equisym.predict.pretrained import log_probabilities
+
             assert found.view is not None
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)

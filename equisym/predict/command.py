@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from equisym.command_line import run_command
@@ -29,8 +31,11 @@ def _predict(config: PredictConfig) -> None:
         return
     try:
         _answer_all(config, session)
-    finally:
-        session.close()
+    except BaseException:
+        with contextlib.suppress(ValueError):
+            session.close()
+        raise
+    session.close()
     if session.failed:
         sys.exit(2)
     if session.differing:
@@ -43,22 +48,27 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
 
     from equisym.predict.file_list import find_images
     from equisym.predict.session import ModelError
-    from equisym.predict.table import HEADING
+    from equisym.predict.table import HEADING, on_one_line
 
     files = find_images(config.images)
     if not config.json:
         print(HEADING, flush=True)
     for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):
+
+        def tell(text: str, name: str = file) -> None:
+            """One line on stderr, with the file's name unless the text begins with it."""
+            named = "" if text.startswith(name.partition("#")[0]) else f"{name}: "
+            tqdm.write(f"equisym-predict: {on_one_line(named)}{' '.join(text.split())}", file=sys.stderr)
+
+        warnings.showwarning = lambda text, *_, tell=tell, **__: tell(f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
         try:
             line = session.answer(file)
         except (BrokenPipeError, KeyboardInterrupt, ModelError):
             raise
         except Exception as error:  # an error in one file does not stop the others
             session.failed += 1
-            text = " ".join(str(error).split()) or type(error).__name__
-            named = text.startswith(file.partition("#")[0])
-            tqdm.write(f"equisym-predict: {'' if named else f'{file}: '}{text}", file=sys.stderr)
+            tell(str(error) or type(error).__name__)
             continue
         tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)
         for remark in session.remarks:
-            tqdm.write(f"equisym-predict: {file}: {remark}", file=sys.stderr)
+            tell(remark)

@@ -69,3 +69,20 @@ def elements_in_image(result: Answer, *, most: int = _CELLS) -> ElementsInImage:
         lines[line.mirror].append(place(line.ends))
     mirrors, glides = (np.concatenate(lines[kind]) if lines[kind] else np.zeros((0, 2, 2)) for kind in (True, False))
     return ElementsInImage(outlines[kept], centres, mirrors, glides)
+
+
+def middle_cell(result: Answer) -> NDArray[np.float64]:
+    """The origin of a conventional cell in the middle of the image, of those that reach out of it the least; (2,).
+
+    Raises:
+        ValueError: if there is no cell.
+    """
+    if result.cell is None or result.origin is None:
+        raise ValueError(f"there is no cell: refused ({result.refused})")
+    size = np.array(result.shape[::-1], float)
+    middle = np.floor(np.linalg.solve(result.cell, size / 2 - result.origin))
+    steps = middle + np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2), -1).reshape(-1, 2)
+    outlines = result.origin + (steps[:, None] + np.array([(0, 0), (1, 0), (1, 1), (0, 1)])) @ result.cell.T
+    outside = np.maximum(np.maximum(-0.5 - outlines, outlines - (size - 0.5)), 0).sum((1, 2))
+    distance = np.linalg.norm(outlines.mean(1) - (size - 1) / 2, axis=1)
+    return outlines[np.lexsort((distance.round(6), outside.round()))[0], 0]

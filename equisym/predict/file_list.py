@@ -6,22 +6,18 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from equisym.data.readers.formats import SUFFIXES, is_image_name
+from equisym.data.readers.formats import is_image_name
 
 
 def find_images(names: Iterable[str]) -> list[str]:
     """Files as they were named, and folders replaced by all images below them, in order.
 
-    Raises:
-        ValueError: for a folder without images.
+    A folder without images stays, so that it is named as what could not be answered.
     """
     files: list[str] = []
     for name in names:
         if Path(name).is_dir():
-            inside = sorted(_below(name))
-            if not inside:
-                raise ValueError(f"{name}: no image in this folder; images end in {', '.join(SUFFIXES)}")
-            files += inside
+            files += sorted(_below(name)) or [name]
         else:
             files.append(name)
     return files

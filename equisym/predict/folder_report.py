@@ -25,7 +25,7 @@ class FolderReport:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115, closed by close()
+        self.file = Path(path).open("w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, closed by close()
         heads = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in _COLUMNS)
         self.file.write(_HEAD.replace("HEADS", heads))
 
@@ -45,10 +45,11 @@ class FolderReport:
             compared: comparison with an expectation.
         """
         cells = [(f'<img src="{data_uri(thumbnail(image, result))}" alt="" loading="lazy">', ""), (escape(file), file)]
-        notes = [*(map(str, compared)), *result.remarks, *result.notes]
+        notes = [*(map(str, compared)), *result.notes]
         if result.group is None:
             cells += [("refused", "~"), *[("", "")] * 7, (escape("; ".join([result.refused or "", *notes])), "")]
         else:
+            notes = [*(map(str, compared)), *result.remarks, *result.notes]
             text, k = constants_text(result), result.constants
             p, residual = result.probabilities[result.group], result.residuals.get(result.group)
             cells += [(result.group, result.group), (f"{100 * p:.1f} %", p), (result.crystal_class or "", "")]
@@ -63,12 +64,15 @@ class FolderReport:
             for name, (text, value) in zip(_COLUMNS, cells, strict=True)
         )
         self.file.write(f'<tr class="{kind}">{row}</tr>\n')
+        self.file.flush()  # so that a full disc is told with the image that it cannot take
 
     def close(self) -> None:
         """Finish the page."""
         if not self.file.closed:
-            self.file.write(_FOOT)
-            self.file.close()
+            try:
+                self.file.write(_FOOT)
+            finally:
+                self.file.close()
 
 
 def _unsure(result: Prediction) -> bool:
@@ -97,7 +101,7 @@ td:nth-child(2) { overflow-wrap: anywhere; min-width: 6.5rem; }
 td:nth-child(3) { font-weight: 600; }
 td:nth-child(n+3):nth-child(-n+10) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 td:last-child { min-width: 12rem; font-size: .9em; }
-tr.refused td { background: var(--soft); } tr.refused td:nth-child(3) { font-weight: 400; font-style: italic; }
+tr.refused { background: var(--soft); } tr.refused td:nth-child(3) { font-weight: 400; font-style: italic; }
 tr.unsure td:nth-child(4) { color: #b25d00; font-weight: 600; }
 tr.differs td:last-child { color: #c02020; font-weight: 600; }
 @media (max-width: 46rem) {

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.map import SymmetryMap
-from equisym.predict.overlay import show_image, show_scale_bar
+from equisym.predict.overlay import as_plain, show_image, show_scale_bar
 from equisym.predict.preprocessing import as_grey
 from equisym.predict.square_pixels import fit_shape
 
@@ -51,7 +51,7 @@ def draw_map(image: Any, found: SymmetryMap, *, title: str = "") -> Figure:
         show_image(axis, grey)
         _values(figure, axis, found, values, label)
     text = str(found.vote) if found.refused is None else f"refused: {found.refused}"
-    figure.suptitle(f"{title}: {text}" if title else text, fontsize=8, wrap=True)
+    figure.suptitle(as_plain(f"{title}: {text}" if title else text), fontsize=8, wrap=True)
     return figure
 
 

@@ -45,7 +45,8 @@ def as_html(result: Answer) -> str:
     return (
         '<div style="font-family:system-ui,sans-serif;display:flex;flex-wrap:wrap;gap:1.2em;align-items:flex-start">'
         f'<div><div style="font-size:1.5em;font-weight:600">{escape(result.group)}</div><table>{cells}</table>'
-        f"{_notes(result)}</div>{pictures}</div>"
+        f"{_notes(result)}</div>"
+        f'<div style="flex:1 1 {_POINTS}px;display:flex;flex-wrap:wrap;gap:.8em 1.2em">{pictures}</div></div>'
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+DISTORTIONS = ("none", "typical", "strong")
+
 
 @dataclass(frozen=True)
 class PredictConfig:
@@ -23,9 +25,9 @@ class PredictConfig:
         export: folder for averaged and symmetrised cell and image (tif with scale, npy) and cell (CIF-like text).
         expect: what the images should be, such as "p4m a=0.3905 gamma=90" (nm); the answer says whether they agree.
         tolerance: residual up to which an operation counts as held; 0.05 if not given.
-        distortion: how much the instrument may strain the lattice: none, typical or large; typical if not given.
-        map: classify windows of each image and print how many have which group.
-        window: side of a window of the map, in pixels; null for one that suits the lattice.
+        distortion: strain by the instrument: none, typical (1 % rms), strong (3 %) or a number; typical if not given.
+        map: classify windows of each image and let them vote; --overlay draws their groups, strain and rotation.
+        window: side of a window of the map, in pixels; one that suits the lattice if not given.
         step: from one window to the next, in pixels; half a window if not given.
         pixel_size: in nanometres, one number or height,width; replaces that of the files.
         calibration_error: relative standard error of the pixel size, such as 0.02; enters the errors in nanometres.
@@ -48,7 +50,7 @@ class PredictConfig:
     tolerance: float | None = None
     distortion: str | None = None
     map: bool = False
-    window: int | None = 256
+    window: int | None = None
     step: int | None = None
     pixel_size: str | None = None
     calibration_error: float = 0.0
@@ -66,7 +68,26 @@ class PredictConfig:
             raise ValueError(f"calibration_error must be from 0 to 1 (got {self.calibration_error})")
         if not self.max_gib > 0:
             raise ValueError(f"max_gib must be positive (got {self.max_gib})")
+        if self.tolerance is not None and not 0 < self.tolerance <= 0.5:
+            raise ValueError(f"tolerance must be above 0 and at most 0.5 (got {self.tolerance})")
+        for name in ("window", "step"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be a positive number of pixels (got {value})")
         self.pixel_sides()
+        self.strain()
+
+    def strain(self) -> str | float | None:
+        """The distortion, by name or as a number; ``None`` if not given."""
+        if self.distortion in (None, *DISTORTIONS):
+            return self.distortion
+        message = f"distortion must be {', '.join(DISTORTIONS)}, or a strain up to 0.2 (got {self.distortion!r})"
+        try:
+            value = float(self.distortion)
+        except ValueError:
+            raise ValueError(message) from None
+        if not 0 < value <= 0.2:
+            raise ValueError(message)
+        return value
 
     def pixel_sides(self) -> tuple[float, float] | None:
         """Height and width of a pixel, if given."""

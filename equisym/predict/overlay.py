@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from equisym.crystal import tile
 from equisym.groups.symmetry_elements import reflection_lines, rotation_centres
 from equisym.predict.answer import Answer
+from equisym.predict.elements_in_image import middle_cell
 from equisym.predict.preprocessing import as_grey
 from equisym.predict.square_pixels import fit_shape
-from equisym.predict.table import constants_text
+from equisym.predict.table import constants_text, on_one_line
 
 MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 
@@ -62,14 +63,14 @@ def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
     if result.group is None or result.cell is None:
         axis = figure.subplots()
         show_image(axis, grey)
-        figure.suptitle(heading, fontsize=8, wrap=True, parse_math=False)
+        figure.suptitle(as_plain(heading), fontsize=8, wrap=True)
         return figure
     panels = figure.subplot_mosaic(
         [["image", "cell", "average", "symmetric"], ["image", "cell", "bars", "bars"]],
         width_ratios=[1.9, 1.9, 1, 1],
         height_ratios=[1, 0.95],
     )
-    base = _base_corner(result)
+    base = middle_cell(result)
     show_image(panels["image"], grey)
     corners = _place(result, base, np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]))
     panels["image"].plot(*corners, color=CELL, linewidth=1.4, path_effects=_halo(2.6, "black"))
@@ -89,8 +90,17 @@ def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
     }
     for name, text in captions.items():
         panels[name].set_title(text, fontsize=6.5)
-    figure.suptitle(heading, fontsize=9, parse_math=False)
+    figure.suptitle(as_plain(heading), fontsize=9, wrap=True)
     return figure
+
+
+def as_plain(text: str) -> str:
+    r"""Text that is drawn letter by letter: without formulas, whatever the names of files hold.
+
+    >>> as_plain("$x_{1$.tif")
+    '\\$x_{1\\$.tif'
+    """
+    return "\n".join(map(on_one_line, text.split("\n"))).replace("$", r"\$")
 
 
 def show_image(axis: Axes, grey: NDArray[Any], **options: Any) -> None:
@@ -108,15 +118,6 @@ def _place(result: Answer, base: NDArray[np.float64], u: NDArray[np.float64]) ->
     """Fractional coordinates of a cell (n, 2) to x and y in the image, (2, n)."""
     assert result.cell is not None
     return result.cell @ u.T + base[:, None]
-
-
-def _base_corner(result: Answer) -> NDArray[np.float64]:
-    """The corner of the conventional cell whose centre is nearest to the centre of the image."""
-    assert result.cell is not None
-    assert result.origin is not None
-    middle = np.array(result.shape[::-1]) / 2 - result.origin
-    steps = np.floor(np.linalg.solve(result.cell, middle))
-    return result.origin + result.cell @ steps
 
 
 def _elements(axis: Axes, result: Answer, base: NDArray[np.float64]) -> None:

@@ -15,6 +15,7 @@ from equisym.predict.square_pixels import PixelSize, square_pixels
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # shares of red, green and blue
 _HOT, _HOT_RANGES = 1e-4, 2.0  # of the pixels at either end may lie so many ranges of the rest beyond it
+_SMALL = 1e-15  # values below this, and above its inverse, are scaled before they are squared
 _LEVELS = 16  # floating-point steps: less contrast is rounding error
 
 
@@ -112,7 +113,15 @@ def as_pixels(image: Any, mask: Any = None) -> Pixels:
     if channels.dtype.kind == "f":
         unknown |= ~np.isfinite(channels).all(0)
     unknown |= _hot(channels, unknown)
-    return Pixels(channels, ~unknown if unknown.any() else None)
+    return Pixels(_within_range(channels, unknown), ~unknown if unknown.any() else None)
+
+
+def _within_range(channels: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[Any]:
+    """Values whose squares single precision can hold: others are scaled to at most 1."""
+    if channels.dtype.kind != "f" or unknown.all():
+        return channels
+    most = float(np.abs(channels[:, ~unknown]).max())
+    return channels if most == 0 or _SMALL < most < 1 / _SMALL else channels / most
 
 
 def as_grey(image: Any) -> NDArray[Any]:

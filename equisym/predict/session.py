@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from contextlib import ExitStack
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equisym.command_line import quick_imports
 from equisym.data.readers import ImageFile, read_image
 from equisym.predict.file_list import distinct_stem
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from equisym.predict.classifier import SymmetryClassifier
     from equisym.predict.expectation import Comparison
     from equisym.predict.folder_report import FolderReport
+    from equisym.predict.map import SymmetryMap
     from equisym.predict.options import PredictConfig
     from equisym.predict.prediction import Prediction
+
+
+SMALLEST_WINDOW = 16  # pixels along a side: a smaller image is answered as a whole
 
 
 class ModelError(ValueError):
@@ -50,13 +56,14 @@ class Session:
         for folder in (config.overlay, config.report, config.export):
             if folder is not None:
                 Path(folder).mkdir(parents=True, exist_ok=True)
-        self.files = ExitStack()
+        self.open: dict[str, Callable[[], None]] = {}  # files that hold all answers, and how to finish them
         self.csv_table = None if config.csv is None else self._open_csv(Path(config.csv))
 
     @cached_property
     def classifier(self) -> SymmetryClassifier:
         """Loaded with the first image that can be read."""
-        from equisym.predict.classifier import SymmetryClassifier
+        with quick_imports():
+            from equisym.predict.classifier import SymmetryClassifier
 
         try:
             return SymmetryClassifier.from_pretrained(self.config.model)
@@ -78,22 +85,31 @@ class Session:
         """
         self.remarks = []
         image = self.prepare(file)
-        if self.config.map:
-            return self._map(image, file)
-        result = self.predict(image)
+        windows = self.config.map and min(image.pixels.shape[:2]) >= SMALLEST_WINDOW
+        found = self._map(image) if windows else None
+        result = self.predict(image) if found is None else self._calibrated(found.answer())
         compared = () if self.expectation is None else self.expectation.compare(result)
         self.differing += not all(c.agrees for c in compared)
-        self._write(file, image, result, compared)
-        return self._line(file, result, compared)
+        self._write(file, image, result, compared, found)
+        return self._line(file, result, compared, found)
 
     def predict(self, image: ImageFile) -> Prediction:
         """The answer about one prepared image."""
-        options = {name: getattr(self.config, name) for name in ("tolerance", "distortion")}
-        given = {name: value for name, value in options.items() if value is not None}
-        result = self.classifier.predict(image.pixels, pixel_size=image.pixel_size, **given)
-        if self.config.calibration_error:
-            result = replace(result, calibration_error=self.config.calibration_error)
-        return result
+        return self._calibrated(self.classifier.predict(image.pixels, pixel_size=image.pixel_size, **self._options()))
+
+    def _map(self, image: ImageFile) -> SymmetryMap:
+        """The answers about its windows."""
+        sides = {"window": self.config.window, "step": self.config.step, "pixel_size": image.pixel_size}
+        return self.classifier.map(image.pixels, **sides, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        """Those of the classifier that were given."""
+        options = {"tolerance": self.config.tolerance, "distortion": self.config.strain()}
+        return {name: value for name, value in options.items() if value is not None}
+
+    def _calibrated(self, result: Prediction) -> Prediction:
+        error = self.config.calibration_error
+        return replace(result, calibration_error=error) if error else result
 
     def prepare(self, file: str) -> ImageFile:
         """A file's image after rectification, region and flattening."""
@@ -104,8 +120,19 @@ class Session:
         return image
 
     def close(self) -> None:
-        """Finish the files that hold all answers."""
-        self.files.close()
+        """Finish the files that hold all answers.
+
+        Raises:
+            ValueError: naming those that cannot be finished.
+        """
+        wrong = []
+        for path, close in self.open.items():
+            try:
+                close()
+            except OSError as error:
+                wrong.append(f"{path}: {error.strerror or error}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
 
     @cached_property
     def page(self) -> FolderReport:
@@ -113,52 +140,60 @@ class Session:
         from equisym.predict.folder_report import FolderReport
 
         assert self.config.report is not None
-        return self.files.enter_context(FolderReport(Path(self.config.report) / "report.html"))
+        path = Path(self.config.report) / "report.html"
+        page = FolderReport(path)
+        self.open[str(path)] = page.close
+        return page
 
-    def _open_csv(self, path: Path) -> csv.DictWriter:
+    def _open_csv(self, path: Path) -> Callable[[dict[str, Any]], None]:
+        """Open a table; the function writes a row, to the disc at once."""
         from equisym.predict.table import COLUMNS
 
-        table = csv.DictWriter(self.files.enter_context(path.open("w", newline="", encoding="utf-8")), COLUMNS)
+        file = path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        self.open[str(path)] = file.close
+        table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        return table
 
-    def _line(self, file: str, result: Prediction, compared: tuple[Comparison, ...]) -> str | dict[str, Any]:
+        def write(row: dict[str, Any]) -> None:
+            table.writerow(row)
+            file.flush()
+
+        return write
+
+    def _line(
+        self, file: str, result: Prediction, compared: tuple[Comparison, ...], found: SymmetryMap | None
+    ) -> str | dict[str, Any]:
         from equisym.predict.expectation import as_dict
         from equisym.predict.table import table_row
 
         if self.config.json:
-            return {"file": file} | result.to_dict() | ({"expected": as_dict(compared)} if compared else {})
+            said = result if found is None else found
+            roi = {} if self.config.roi is None else {"roi": self.config.roi}
+            return {"file": file} | roi | said.to_dict() | ({"expected": as_dict(compared)} if compared else {})
         return "; ".join([table_row(result, file), *map(str, compared)])
 
-    def _map(self, image: ImageFile, file: str) -> str | dict[str, Any]:
-        """The groups of an image's windows; the picture goes to the folder of overlays."""
-        config = self.config
-        sides = {"window": config.window, "step": config.step, "pixel_size": image.pixel_size}
-        found = self.classifier.map(image.pixels, **sides)
-        if config.overlay is not None:
-            from equisym.predict.map_picture import draw_map
-
-            path = Path(config.overlay) / f"{distinct_stem(file, self.names)}-map.png"
-            self._try(lambda: draw_map(image.pixels, found, title=image.source).savefig(path, dpi=200), "map")
-        return {"file": file} | found.to_dict() if config.json else f"{found.vote}  {file}"
-
-    def _write(self, file: str, image: ImageFile, result: Prediction, compared: tuple[Comparison, ...]) -> None:
+    def _write(
+        self,
+        file: str,
+        image: ImageFile,
+        result: Prediction,
+        compared: tuple[Comparison, ...],
+        found: SymmetryMap | None,
+    ) -> None:
         """Everything but the line on the screen; one that fails does not stop the others."""
         config = self.config
-        if (table := self.csv_table) is not None:
+        if (write := self.csv_table) is not None:
             from equisym.predict.table import csv_row
 
-            self._try(lambda: table.writerow(csv_row(result, file, "; ".join(map(str, compared)))), "csv")
+            self._try(lambda: write(csv_row(result, file, "; ".join(map(str, compared)))), "csv")
         if config.report is not None:
             self._try(lambda: self.page.add(file, image.pixels, result, compared), "report")
         if config.overlay is None and config.export is None:
             return
         name = distinct_stem(file, self.names)
         if config.overlay is not None:
-            from equisym.predict.overlay import draw_overlay
-
-            path = Path(config.overlay) / f"{name}.png"
-            self._try(lambda: draw_overlay(image.pixels, result, title=image.source).savefig(path, dpi=200), "overlay")
+            folder = Path(config.overlay)
+            self._try(lambda: _draw(image, result, found, folder / name), "overlay")
         if config.export is not None:
             from equisym.predict.export import export_answer
 
@@ -170,6 +205,21 @@ class Session:
         except Exception as error:  # a full disc, a name that no disc takes, a picture that cannot be drawn
             self.failed += not self.remarks
             self.remarks.append(f"{what} not written: {' '.join(str(error).split()) or type(error).__name__}")
+
+
+def _draw(image: ImageFile, result: Prediction, found: SymmetryMap | None, path: Path) -> None:
+    """The picture of an answer, or of a map."""
+    from equisym.predict.map_picture import draw_map
+    from equisym.predict.overlay import draw_overlay
+    from equisym.predict.table import on_one_line
+
+    title = on_one_line(image.source)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in letters that the font lacks
+        if found is None:
+            draw_overlay(image.pixels, result, title=title).savefig(f"{path}.png", dpi=200)
+        else:
+            draw_map(image.pixels, found, title=title).savefig(f"{path}-map.png", dpi=200)
 
 
 def _steps(config: PredictConfig) -> list[Any]:

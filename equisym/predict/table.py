@@ -46,8 +46,18 @@ def constants_text(result: Answer) -> dict[str, str]:
     return found | {"gamma": with_error(k["gamma"], k["gamma_error"]) + "°"}
 
 
+def on_one_line(text: str) -> str:
+    r"""Text with its line breaks and whatever else cannot be printed as escapes.
+
+    >>> on_one_line("a\nb.tif")
+    'a\\nb.tif'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def table_row(result: Answer, file: str) -> str:
     """One line of the table."""
+    file = on_one_line(file)
     if result.group is None:
         return f"{'-':6} {result} | {file}"
     a, b, angle = constants_text(result).values()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equisym.predict.elements_in_image import middle_cell
 from equisym.predict.preprocessing import as_grey
 from equisym.predict.square_pixels import fit_shape
 
@@ -28,12 +29,11 @@ def thumbnail(image: Any, result: Answer, side: int = 160) -> Picture:
     step = max(1, max(grey.shape) // (2 * side))
     picture = Image.fromarray(to_bytes(grey[::step, ::step])).convert("RGB")
     picture.thumbnail((side, side))
-    if result.cell is not None and result.origin is not None:
+    if result.group is not None and result.cell is not None:
         scale = np.array(picture.size) / np.array(grey.shape[1::-1])
-        middle = np.floor(np.linalg.solve(result.cell, np.array(grey.shape[1::-1]) / 2 - result.origin))
-        corners = result.origin[:, None] + result.cell @ (middle[:, None] + np.array([(0, 1, 1, 0), (0, 0, 1, 1)]))
+        corners = middle_cell(result)[:, None] + result.cell @ np.array([(0, 1, 1, 0), (0, 0, 1, 1)])
         points = [(float(x), float(y)) for x, y in (corners.T + 0.5) * scale]
-        ImageDraw.Draw(picture).line([*points, points[0]], fill=_CELL, width=2)
+        ImageDraw.Draw(picture).line([*points, points[0]], fill=_CELL, width=3)
     return picture
 
 

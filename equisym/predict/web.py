@@ -30,8 +30,9 @@ _PREVIEW = 720  # pixels along a side
 _MOST = 200  # images of a file that are offered by name
 _CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
-#answer td { border: 0; padding: 1px 12px 1px 0; line-height: 1.35; }
-#answer table { border: 0; }
+#answer :is(table, tr, td) { border: 0 !important; background: none !important; }
+#answer td { padding: 1px 12px 1px 0; line-height: 1.35; }
+#picture img { padding-top: 2.4rem; }  /* below the buttons */
 """
 
 
@@ -80,10 +81,10 @@ def build_page(model: str | None = None) -> Blocks:
                 go = gradio.Button("Look", variant="primary", elem_id="go")
             with gradio.Column():
                 answer = gradio.HTML(elem_id="answer")
-                picture = gradio.Image(
-                    show_label=False, interactive=False, elem_id="picture", buttons=["download", "fullscreen"]
-                )
                 download = gradio.File(label="Picture, cell and tables as zip", elem_id="download")
+        picture = gradio.Image(
+            show_label=False, interactive=False, elem_id="picture", buttons=["download", "fullscreen"]
+        )
         file.change(_open, [file], [part, preview, scale, roi, answer, picture, download])
         part.input(_preview, [file, part], [preview, scale])
 

@@ -21,8 +21,16 @@ def png(path):
     Image.fromarray(PIXELS).save(path)
 
 
+def bmp(path):
+    Image.fromarray(PIXELS.astype(np.uint8)).save(path)
+
+
 def jpg(path):
     Image.fromarray(PIXELS.astype(np.uint8)).save(path, quality=100)
+
+
+def jpeg_tif(path):
+    tifffile.imwrite(path, PIXELS.astype(np.uint8), compression="jpeg", compressionargs={"level": 100})
 
 
 def npz(path):
@@ -59,6 +67,38 @@ def velox(path, detectors=("HAADF", "BF"), frames=3):
             text = np.zeros((60000, frames), np.uint8)
             text[: len(json.dumps(about))] = np.frombuffer(json.dumps(about).encode(), np.uint8)[:, None]
             group["Metadata"] = text
+
+
+def hyperspy_signal(path, data, *navigate):
+    """One experiment of HyperSpy; whether each axis navigates."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("Experiments/signal")
+        group["data"] = data
+        for i, yes in enumerate(navigate):
+            group.create_group(f"axis-{i}").attrs.update(scale=0.5, units="nm", navigate=yes)
+
+
+def berkeley_named(path):
+    """Axes x, y and time in this order, as their names say."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("data/scan")
+        group.attrs["emd_group_type"] = 1
+        group["data"] = np.stack((PIXELS.T, MORE.T, PIXELS.T), -1)
+        rows = (("x", [0, 0.02], "[n_m]"), ("y", [0, 0.04], "[n_m]"), ("time", [0, 1], "[s]"))
+        for i, (name, values, units) in enumerate(rows):
+            group[f"dim{i + 1}"] = values
+            group[f"dim{i + 1}"].attrs.update(name=name, units=units)
+
+
+def berkeley_frames(path):
+    """The last axis counts frames, which its unit says."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("data/scan")
+        group.attrs["emd_group_type"] = 1
+        group["data"] = np.stack((PIXELS, MORE, PIXELS), -1)
+        for i, (step, units) in enumerate(((0.04, "[n_m]"), (0.02, "[n_m]"), (1, "[s]"))):
+            group[f"dim{i + 1}"] = [0, step]
+            group[f"dim{i + 1}"].attrs.update(units=units)
 
 
 def berkeley(path):
@@ -155,18 +195,22 @@ def compressed(codec):
     return lambda path: tifffile.imwrite(path, PIXELS, compression=codec, rowsperstrip=8)
 
 
-def dm_tag(name, types, payload):
-    body = struct.pack(">4sQ", b"%%%%", len(types)) + struct.pack(f">{len(types)}Q", *types) + payload
-    return struct.pack(">BH", 21, len(name)) + name + struct.pack(">Q", len(body)) + body
+def dm(path, version, pixels, kind, scales):
+    """The least of a DM file: a thumbnail, and an image with its scale, x first.
 
+    Version 3 has lengths of 4 bytes; version 4 has 8, and the length of each entry.
+    """
+    n = "Q" if version == 4 else "I"
 
-def dm_group(name, tags):
-    body = struct.pack(">BBQ", 1, 0, len(tags)) + b"".join(tags)
-    return struct.pack(">BH", 20, len(name)) + name + struct.pack(">Q", len(body)) + body
+    def entry(kind, name, body):
+        length = struct.pack(">Q", len(body)) if version == 4 else b""
+        return struct.pack(">BH", kind, len(name)) + name + length + body
 
+    def dm_tag(name, types, payload):
+        return entry(21, name, struct.pack(f">4s{n}{len(types)}{n}", b"%%%%", len(types), *types) + payload)
 
-def dm4(path, pixels=PIXELS, kind=10, scales=((0.02, "nm"), (0.4, "Å"))):
-    """The least of a DM4 file: a thumbnail, and an image with its scale, x first."""
+    def dm_group(name, tags):
+        return entry(20, name, struct.pack(f">BB{n}", 1, 0, len(tags)) + b"".join(tags))
 
     def number(name, value):
         return dm_tag(name, [5], struct.pack("<I", value))
@@ -186,8 +230,16 @@ def dm4(path, pixels=PIXELS, kind=10, scales=((0.02, "nm"), (0.4, "Å"))):
     small = image(np.zeros((8, 8), np.uint8), 6, ())
     thumbnails = dm_group(b"Thumbnails", [dm_group(b"", [number(b"ImageIndex", 0)])])
     tags = [dm_group(b"ImageList", [small, image(pixels, kind, scales)]), thumbnails]
-    root = struct.pack(">BBQ", 1, 0, len(tags)) + b"".join(tags)
-    path.write_bytes(struct.pack(">IQI", 4, len(root), 1) + root + bytes(8))
+    root = struct.pack(f">BB{n}", 1, 0, len(tags)) + b"".join(tags)
+    path.write_bytes(struct.pack(f">I{n}I", version, len(root), 1) + root + bytes(8))
+
+
+def dm4(path, pixels=PIXELS, kind=10, scales=((0.02, "nm"), (0.4, "Å"))):
+    dm(path, 4, pixels, kind, scales)
+
+
+def dm3(path):
+    dm(path, 3, PIXELS, 10, ((0.02, "nm"), (0.4, "Å")))
 
 
 def dm4_complex(path):

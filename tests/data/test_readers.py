@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 import zlib
+from pathlib import Path
 
 import h5py
 import instrument_files as files
@@ -21,6 +22,7 @@ from equisym.data.readers import FORMATS, SUFFIXES, foreign_suffixes, list_image
 # file name, writer, selector of PIXELS, pixel size (y, x) in nm
 FORMAT_ROWS = {
     "png": ("a.png", files.png, "", None),
+    "bmp": ("a.bmp", files.bmp, "", None),
     "npy": ("a.npy", files.npy, "", None),
     "npz": ("a.npz", files.npz, "", TALL),
     "hdf5": ("a.h5", files.plain_hdf5, "", TALL),
@@ -28,6 +30,8 @@ FORMAT_ROWS = {
     "hyperspy-h5": ("a.hdf5", files.hyperspy, "#HAADF/0", TALL),
     "velox": ("a.emd", files.velox, "#HAADF/0", TALL),
     "berkeley": ("a.emd", files.berkeley, "", TALL),
+    "berkeley-named": ("a.emd", files.berkeley_named, "#0", TALL),
+    "berkeley-frames": ("a.emd", files.berkeley_frames, "#2", TALL),
     "mrc": ("a.mrc", files.mrc, "#0", TALL),
     "mrc-extended": ("a.mrc", files.mrc_extended, "", TALL),
     "imagej": ("a.tif", files.imagej, "", TALL),
@@ -41,6 +45,7 @@ FORMAT_ROWS = {
     "lzw": ("a.tif", files.compressed("lzw"), "", None),
     "zstd": ("a.tif", files.compressed("zstd"), "", None),
     "deflate": ("a.tif", files.compressed("zlib"), "", None),
+    "dm3": ("a.dm3", files.dm3, "", TALL),
     "dm4": ("a.dm4", files.dm4, "", TALL),
     "ser": ("a.ser", files.tia, "#0", TALL),
     "nanonis-up": ("a.sxm", files.nanonis, "#Z", TALL),
@@ -50,8 +55,10 @@ FORMAT_ROWS = {
     "rhk": ("a.sm4", files.rhk, "", TALL),
     "blockfile": ("a.blo", files.blockfile, "#scan", TALL),
 }
+LOSSY = {"jpg": ("a.jpg", files.jpg), "jpeg-tif": ("a.tif", files.jpeg_tif)}
 STACKS = {
     "hyperspy": (("a.hspy", files.hyperspy), "#1", MORE),
+    "berkeley-named": (("a.emd", files.berkeley_named), "#1", MORE),
     "velox": (("a.emd", files.velox), "#HAADF/1", MORE),
     "velox-detector": (("a.emd", files.velox), "#BF/2", PIXELS + 12),
     "mrc": (("a.mrc", files.mrc), "#1", MORE),
@@ -82,10 +89,80 @@ def test_an_image_of_a_stack(row, tmp_path):
     np.testing.assert_array_equal(read_image(f"{tmp_path / name}{part}").pixels, pixels)
 
 
+@pytest.mark.parametrize("row", LOSSY)
+def test_lossy_pixels(row, tmp_path):
+    name, write = LOSSY[row]
+    write(tmp_path / name)
+    image = read_image(tmp_path / name)
+    assert image.pixels.dtype == np.uint8
+    np.testing.assert_allclose(image.pixels.astype(int), PIXELS, atol=4)
+    assert image.pixel_size is None
+
+
 def test_every_format_has_a_row():
-    covered = {name.rpartition(".")[2] for name, *_ in FORMAT_ROWS.values()}
-    same_reader = {"jpg", "jpeg", "bmp", "tiff", "dm3", "mrcs", "map"}  # the same code as a suffix above
+    covered = {name.rpartition(".")[2] for name, *_ in (*FORMAT_ROWS.values(), *LOSSY.values())}
+    same_reader = {"jpeg", "tiff", "mrcs", "map"}  # another name of the same format
     assert covered | same_reader == set(SUFFIXES) == {s for f in FORMATS for s in f.suffixes}
+
+
+def test_the_table_in_the_documentation_has_every_format():
+    page = (Path(__file__).parents[2] / "docs" / "instrument.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.count("|") == 7]
+    told = {suffix.strip() for row in rows[2:] for suffix in row[1].split(",")}
+    assert told == set(SUFFIXES) - {"jpeg"}
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5])
+def test_frames_of_velox_are_no_colours(frames, tmp_path):
+    files.velox(tmp_path / "a.emd", frames=frames)
+    (haadf, _) = list_images(tmp_path / "a.emd")
+    assert haadf.stack == ((("t", frames),) if frames > 1 else ())
+    last = read_image(f"{tmp_path}/a.emd#BF/{frames - 1}")
+    np.testing.assert_array_equal(last.pixels, PIXELS + 10 + frames - 1)
+    with pytest.raises(ValueError, match=f"has no image #BF/{frames}"):
+        read_image(f"{tmp_path}/a.emd#BF/{frames}")
+
+
+def test_signals_of_hyperspy_that_are_no_stack_of_images(tmp_path):
+    rgb = np.zeros((40, 50), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    rgb["G"] = PIXELS
+    files.hyperspy_signal(tmp_path / "rgb.hspy", rgb, False, False)
+    image = read_image(tmp_path / "rgb.hspy")
+    np.testing.assert_array_equal(image.pixels[..., 1], PIXELS)
+    assert (image.pixels.shape, image.pixel_size) == ((40, 50, 3), (0.5, 0.5))
+    spectra = np.stack((PIXELS, MORE, PIXELS), -1)  # a spectrum at each point: a map of each channel
+    files.hyperspy_signal(tmp_path / "map.hspy", spectra, True, True, False)
+    np.testing.assert_array_equal(read_image(f"{tmp_path}/map.hspy#1").pixels, MORE)
+    files.hyperspy_signal(tmp_path / "line.hspy", PIXELS, True, False)
+    files.hyperspy_signal(tmp_path / "one.hspy", PIXELS[0], False)
+    for name, shape in (("line", r"\(40, 50\)"), ("one", r"\(50,\)")):
+        with pytest.raises(ValueError, match=f"holds an array of shape {shape}; an image has two dimensions"):
+            read_image(tmp_path / f"{name}.hspy")
+
+
+def test_samples_that_are_no_colours(tmp_path):
+    several = np.stack((PIXELS, MORE, PIXELS, PIXELS), -1)
+    options = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "detectors.tif", several, extrasamples=["unspecified"] * 3, **options)
+    np.testing.assert_array_equal(read_image(f"{tmp_path}/detectors.tif#1").pixels, MORE)
+    tifffile.imwrite(tmp_path / "alpha.tif", several[..., :2], extrasamples=["unassalpha"], **options)
+    assert read_image(tmp_path / "alpha.tif").pixels.shape == (40, 50, 2)
+    rgb = several.astype(np.uint8)
+    tifffile.imwrite(tmp_path / "more.tif", rgb, photometric="rgb", extrasamples=["unspecified"])
+    np.testing.assert_array_equal(read_image(tmp_path / "more.tif").pixels, rgb[..., :3])
+    ink = np.stack((PIXELS, MORE, PIXELS, 0 * PIXELS), -1).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "ink.tif", ink, photometric="separated")
+    np.testing.assert_array_equal(read_image(tmp_path / "ink.tif").pixels, 255 - ink[..., :3])
+
+
+def test_an_axis_that_is_no_length_has_no_pixel_size(tmp_path):
+    files.dm4(tmp_path / "a.dm4", scales=((0.02, "nm"), (0.4, "eV")))
+    assert read_image(tmp_path / "a.dm4").pixel_size is None
+    from gwyfile.objects import GwyContainer, GwyDataField
+
+    GwyContainer({"/0/data/title": "Z", "/0/data": GwyDataField(PIXELS.astype(float))}).tofile(str(tmp_path / "a.gwy"))
+    (signal,) = list_images(tmp_path / "a.gwy")
+    assert (signal.name, signal.pixel_size) == ("Z", None)
 
 
 @pytest.mark.parametrize("row", [row for row in FORMAT_ROWS if row != "blockfile"])
@@ -209,6 +286,10 @@ def test_a_choice_that_cannot_be_honoured_is_an_error(tmp_path):
         ("a.png#3", "has no image #3: it holds one image"),
         ("a.mrc#2", "has no image #2; they are #0 .. #1"),
         ("a.mrc#z", "has no image #z"),
+        ("a.png#x", "has no image #x: it holds one image"),
+        ("a.mrc#0,0", "holds a stack of 2 images; say which by FILE#0 .. FILE#1"),
+        ("a.emd#1", "holds a stack of 3 images; say which by FILE#BF/0 .. FILE#BF/2"),
+        ("a.emd#BF/3", "has no image #BF/3; they are #BF/0 .. #BF/2"),
         ("a.emd#ADF", "has no image #ADF; say which by FILE#NAME, NAME one of HAADF, BF"),
         ("h.tif#0,3,0", "has no image #0,3,0; they are #0 .. #2 along z"),
         ("h.tif#1", "stack of 2 x 3 x 2"),

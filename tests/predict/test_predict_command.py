@@ -100,6 +100,58 @@ def test_what_cannot_be_written_stops_nothing(folder, tmp_path):
     assert (tmp_path / "o" / "thin.png").is_file()
 
 
+def test_a_full_disc_is_told_with_what_it_cannot_take(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((40, 40)))
+    session = Session(PredictConfig([str(tmp_path)], csv="/dev/full", report=str(tmp_path / "r")))
+    session.page.file.close()
+    session.page.file = open("/dev/full", "w")  # noqa: SIM115, PTH123
+    assert "constant" in session.answer(str(tmp_path / "a.npy"))
+    assert session.failed == 1
+    assert [remark.partition(" ")[0] for remark in session.remarks] == ["csv", "report"]
+    with pytest.raises(ValueError, match=r"/dev/full: No space left.*; .*report.html: No space left"):
+        session.close()
+
+
+def test_strange_names_are_printed_and_drawn(tmp_path):
+    """Unbalanced formulas, and bytes that are no text; of images that are answered, refused or mapped."""
+    for name in (rb"$\frac{.npy", "日\n.npy".encode(), b"$x^{2$.npy", b"a\xffb.npy", b"<i>&{0}%s.npy"):
+        place = os.fsencode(tmp_path / "in") + b"/" + name
+        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120, bytes
+        np.save(place.decode("utf-8", "surrogateescape"), PATTERN[:96, :96] if b"x" in name else np.ones((40, 40)))
+    (tmp_path / "empty").mkdir()
+    for i, options in enumerate(([], ["--map"])):
+        outputs = ["--overlay", f"o{i}", "--report", f"r{i}", "--csv", f"t{i}.csv"]
+        done = run("empty", "in", "--model", "crystal", *outputs, *options, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.startswith("equisym-predict: empty: a folder without images")
+        assert len(done.stdout.splitlines()) == 6
+        assert "in/日\\n.npy" in done.stdout
+        assert "in/a\\udcffb.npy" in done.stdout
+        assert len(list((tmp_path / f"o{i}").iterdir())) == 5
+        assert (tmp_path / f"r{i}" / "report.html").read_text().count("<tr class=") == 5
+
+
+def test_a_map_goes_wherever_an_answer_goes(tmp_path):
+    np.save(tmp_path / "a.npy", PATTERN)
+    np.save(tmp_path / "small.npy", PATTERN[:9])
+    asked = ["--model", "crystal", "--map", "--window", "64", "--expect", "p4m", "--csv", "t.csv", "--overlay", "o"]
+    done = run("a.npy", "small.npy", *asked, "--calibration-error", "0.02", "--pixel-size", "0.1", cwd=tmp_path)
+    _, line, small = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (1, "")  # what is too small for windows is refused as it is without them
+    assert line.startswith("p4m")
+    assert "by vote of 9 windows of 64 pixels" in line
+    assert line.endswith("group p4m")
+    assert "too small" in small
+    with (tmp_path / "t.csv").open() as file:
+        row, _ = csv.DictReader(file)
+    assert float(row["a_nm_error"]) >= 0.02 * float(row["a_nm"])
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["a-map.png", "small.png"]
+    done = run("a.npy", *asked, "--json", "--tolerance", "0.2", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    assert answer["groups"] == [["p4m"] * 3] * 3
+    assert answer["expected"][0]["agrees"]
+
+
 def test_head_is_no_error(folder, tmp_path):
     code = "from equisym.predict.command import main; main()"
     command = (
@@ -127,6 +179,11 @@ def test_head_is_no_error(folder, tmp_path):
         (["a", "--flatten", "well"], "flatten must be one of plane, lines, steps"),
         (["a", "--rectify", "1,2"], "rectify must be four corners"),
         (["a", "--calibration-error", "2"], "calibration_error must be"),
+        (["a", "--tolerance", "2"], "tolerance must be above 0"),
+        (["a", "--tolerance", "much"], "--tolerance: Expected float. Got value: much"),
+        (["a", "--distortion", "huge"], "distortion must be none, typical, strong, or a strain"),
+        (["a", "--distortion", "0.5"], "distortion must be none, typical, strong, or a strain"),
+        (["a", "--window", "0"], "window must be a positive number"),
     ],
 )
 def test_wrong_options_are_told_before_anything_heavy_is_loaded(options, words, tmp_path):
@@ -145,6 +202,24 @@ def test_a_model_that_is_missing_is_told_once(folder, tmp_path):
     assert done.stderr.count("model must be one of") == 1
 
 
+def test_a_polygon_and_flat_terraces(tmp_path):
+    y, x = np.mgrid[:128, :128]
+    image = np.random.default_rng(0).normal(0.5, 0.3, size=(200, 220))
+    image[30:158, 40:168] = PATTERN
+    np.save(tmp_path / "part.npy", image)
+    asked = {"model": "crystal", "json": True}
+    config = PredictConfig(["x"], **asked, roi="42,32 166,32 166,156 42,156")
+    line = Session(config).answer(str(tmp_path / "part.npy"))
+    assert (line["group"], line["shape"], line["roi"]) == ("p4m", [124, 124], config.roi)
+    triangle = Session(PredictConfig(["x"], **asked, roi="42,32 166,32 42,156")).answer(str(tmp_path / "part.npy"))
+    assert triangle["group"] == "p4m"
+    atoms = np.cos(2 * np.pi * x / 8) + np.cos(2 * np.pi * y / 8)
+    np.save(tmp_path / "steps.npy", atoms + 9.0 * (x + 0.2 * y > 70) + 0.1 * x)
+    for flatten, held in ((None, False), ("steps", True)):
+        found = Session(PredictConfig(["x"], **asked, flatten=flatten)).answer(str(tmp_path / "steps.npy"))
+        assert (found["group"] == "p4m" and found["explained"] > 0.5) is held, flatten
+
+
 def test_a_region_a_flat_plane_and_a_rectangle(tmp_path):
     y, x = np.mgrid[:200, :220]
     image = np.random.default_rng(0).normal(size=(200, 220))
@@ -159,6 +234,16 @@ def test_a_region_a_flat_plane_and_a_rectangle(tmp_path):
     config = PredictConfig(["x"], model="crystal", json=True, rectify="40,30 167,30 167,157 40,157")
     pixels = Session(config).prepare(str(tmp_path / "a.npy")).pixels
     np.testing.assert_allclose(pixels, PATTERN, atol=1e-5)
+
+
+def test_files_of_many_kinds_in_one_call(tmp_path):
+    """The benchmark of thousands of files, with a few."""
+    place = Path(__file__).parents[2] / "benchmarks" / "many_files.py"
+    command = [sys.executable, str(place), "--files", "100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | HOST)
+    assert done.returncode == 0, done.stderr
+    assert "98 lines on stdout" in done.stdout
+    assert "2 damaged files, each named" in done.stdout
 
 
 def test_thousands_of_files_in_one_call_take_no_more_memory(tmp_path):

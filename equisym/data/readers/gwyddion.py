@@ -10,7 +10,7 @@ from equisym.data.readers.binary import Cursor, map_pixels
 from equisym.data.readers.signal import Signal, from_array
 from equisym.data.readers.units import nanometres, pixel_size
 
-_NUMBERS = {"b": "?", "c": "b", "i": "i", "q": "q", "d": "d"}
+_NUMBERS = {"b": "?", "i": "i", "q": "q", "d": "d"}
 _ITEM_BYTES = {"C": 1, "I": 4, "Q": 8, "D": 8}
 _DEEPEST = 16
 
@@ -34,7 +34,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 def _image(file: Path, title: str, field: dict[str, Any], taken: set[str]) -> Signal:
     width, height = field["xres"], field["yres"]
-    unit = field.get("si_unit_xy", ("", {}))[1].get("unitstr", "m")
+    unit = field.get("si_unit_xy", ("", {}))[1].get("unitstr", "")
     sides = [nanometres(field.get(k, 1.0) / n, unit) for k, n in (("yreal", height), ("xreal", width))]
     name, number = title, 1
     while name in taken:
@@ -55,7 +55,9 @@ def _object(cursor: Cursor, depth: int) -> tuple[str, dict[str, Any]]:
     parts: dict[str, Any] = {}
     while cursor.handle.tell() < end:
         name, code = cursor.text(), cursor.bytes(1).decode("latin-1")
-        if code in _NUMBERS:
+        if code == "c":
+            parts[name] = cursor.bytes(1).decode("latin-1")
+        elif code in _NUMBERS:
             parts[name] = cursor.value(_NUMBERS[code])
         elif code == "s":
             parts[name] = cursor.text()

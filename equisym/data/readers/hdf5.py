@@ -66,34 +66,52 @@ def _berkeley(handle: h5py.File) -> list[Signal]:
         data = _inside(group, "data", h5py.Dataset)
         if data is None:
             continue
-        sides = [_berkeley_side(group, axis) for axis in range(data.ndim)]
-        axes = guess_axes(data.shape) if data.ndim > 1 else "t"
+        first = 0 if "dim0" in group else 1
+        about = [_inside(group, f"dim{first + axis}", h5py.Dataset) for axis in range(data.ndim)]
+        sides = [_berkeley_side(item) for item in about]
+        axes = _berkeley_axes(about, sides) if data.ndim > 1 else "t"
         size = pixel_size(*(sides[axes.index(a)] for a in "yx")) if data.ndim > 1 else None
         found.append(_signal(name.rpartition("/")[2], data, axes, size))
     return found
 
 
-def _berkeley_side(group: h5py.Group, axis: int) -> float | None:
-    item = _inside(group, f"dim{axis + 1}", h5py.Dataset)
-    if item is None or item.size < 2 or item.ndim != 1 or item.dtype.kind not in "iuf" or _not_inside(item):
+def _berkeley_side(item: h5py.Dataset | None) -> float | None:
+    if item is None or (item.size or 0) < 2 or item.ndim != 1 or item.dtype.kind not in "iuf" or _not_inside(item):
         return None
     return nanometres(abs(float(item[1]) - float(item[0])), _attribute(item, "units"))
+
+
+def _berkeley_axes(about: list[h5py.Dataset | None], sides: list[float | None]) -> str:
+    """Axes by their names; without names the last two that are lengths; without lengths the last two."""
+    names = [str(_attribute(item, "name") or "").strip().lower() for item in about]
+    lengths = [i for i, side in enumerate(sides) if side is not None]
+    if names.count("y") == names.count("x") == 1:
+        y, x = names.index("y"), names.index("x")
+    else:
+        y, x = lengths[-2:] if len(lengths) > 1 else range(len(about))[-2:]
+    return _stacked({y: "y", x: "x"}, len(about))
+
+
+def _stacked(images: dict[int, str], count: int) -> str:
+    """Letters for all axes, if these are of the images and the others count them."""
+    letters = iter("tzcuvwpq")
+    return "".join(images[i] if i in images else next(letters) for i in range(count))
 
 
 def _hyperspy(handle: h5py.File) -> list[Signal]:
     """Experiments of HyperSpy, with a group ``axis-N`` for each axis."""
     found = []
     for name, group, data in _members(handle, "Experiments", "data"):
-        if data.ndim < 2:
-            continue
         about = [_inside(group, f"axis-{i}") for i in range(data.ndim)]
-        navigate = [group is not None and bool(_attribute(group, "navigate")) for group in about]
-        images = [i for i, nav in enumerate(navigate) if not nav]
-        images = images if len(images) == 2 else list(range(data.ndim))[-2:]
-        letters = iter("tzcuvwpq")
-        axes = "".join("yx"[images.index(i)] if i in images else next(letters) for i in range(data.ndim))
-        sides = [_hyperspy_side(about[i]) for i in images]
-        found.append(_signal(name, data, axes, pixel_size(*sides)))
+        navigate = [i for i, axis in enumerate(about) if axis is not None and _attribute(axis, "navigate")]
+        images = [i for i in range(data.ndim) if i not in navigate][-2:]
+        if len(images) < 2 and len(navigate) == 2:  # a spectrum or a value at each point of a scan: a map of each
+            images = navigate
+        if len(images) < 2:
+            found.append(_signal(name, data, "tzcuvwpq"[: data.ndim], None))
+            continue
+        axes = _stacked(dict(zip(images, "yx", strict=True)), data.ndim)
+        found.append(_signal(name, data, axes, pixel_size(*(_hyperspy_side(about[i]) for i in images))))
     return found
 
 
@@ -120,10 +138,15 @@ def _plain(handle: h5py.File) -> list[Signal]:
 def _signal(name: str, item: h5py.Dataset, axes: str | None, size: PixelSize | None) -> Signal:
     """A dataset as a signal; data stored outside of the file is refused when it is chosen."""
     shape = tuple(int(n) for n in item.shape)
-    axes = axes or guess_axes(shape)
-    chunk = int(np.prod(item.chunks, dtype=object)) * item.dtype.itemsize if item.chunks else 0
-    mapped = from_array(name, item, axes, size, chunk)
-    return Signal(name, axes, shape, item.dtype, _guarded(item, mapped.load), size, chunk)
+    axes, dtype = axes or guess_axes(shape), item.dtype
+    chunk = int(np.prod(item.chunks, dtype=object)) * dtype.itemsize if item.chunks else 0
+    load = from_array(name, item, axes, size, chunk).load
+    colours = dtype.names or ()
+    if colours[:3] == ("R", "G", "B"):  # as HyperSpy stores them
+        axes, shape, dtype = axes + "s", (*shape, len(colours)), dtype[0]
+        one = load
+        load = lambda index: np.stack([one(index)[c] for c in colours], -1)  # noqa: E731
+    return Signal(name, axes, shape, dtype, _guarded(item, load), size, chunk)
 
 
 def _guarded(item: h5py.Dataset, load: Callable[[tuple[int, ...]], NDArray]) -> Callable[[tuple[int, ...]], NDArray]:

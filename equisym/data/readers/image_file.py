@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.data.readers.formats import begins_like, reader_of
+from equisym.data.readers.formats import SUFFIXES, begins_like, reader_of
 from equisym.data.readers.selection import choose
 from equisym.data.readers.signal import MAX_BYTES, ReadError, Signal
 from equisym.data.readers.units import PixelSize
@@ -84,6 +84,8 @@ def _opened(file: Path) -> Iterator[list[Signal]]:
     """The signals of an open file; any error of a parser on a damaged file becomes one sentence."""
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file")
+    if file.is_dir():
+        raise ValueError(f"{file}: a folder without images, which end in {', '.join(SUFFIXES)}")
     if not file.is_file():
         raise ValueError(f"{file}: not a file; give image files")
     kind = file.suffix.lower().removeprefix(".")

@@ -24,7 +24,8 @@ def choose(signals: list[Signal], part: str | None) -> tuple[Signal, tuple[int, 
         signal, numbers = _only(images), ()
     else:
         signal, numbers = _named(signals, images, part)
-    return signal, signal.index(_checked(signal, numbers, part))
+    named = "" if len(images) == 1 else f"{signal.name or images.index(signal)}/"
+    return signal, signal.index(_checked(signal, numbers, part, named))
 
 
 def _is_image(signal: Signal) -> bool:
@@ -39,6 +40,8 @@ def _kind(signal: Signal) -> str:
 
 
 def _no_image(signals: list[Signal]) -> str:
+    if not signals:
+        return "holds no image"
     if any(_kind(s) == "c" for s in signals):
         return "holds complex numbers, such as a Fourier transform; images hold real numbers"
     if len(signals) == 1:
@@ -79,7 +82,25 @@ def _named(signals: list[Signal], images: list[Signal], part: str) -> tuple[Sign
             return images[0], numbers
         if len(numbers) == 1 and numbers[0] < len(images):
             return images[numbers[0]], ()
-    raise ReadError(f"has no image #{part}; say which by FILE#NAME, NAME one of {_names(images)}")
+    raise ReadError(f"has no image #{part}{_offer(images)}")
+
+
+def _offer(images: list[Signal]) -> str:
+    """What to write instead."""
+    if len(images) > 1 or images[0].name:
+        return f"; say which by FILE#NAME, NAME one of {_names(images)}"
+    return f": it holds {_stack(images[0], '')}" if images[0].stack else ": it holds one image"
+
+
+def _stack(signal: Signal, named: str) -> str:
+    """How to pick one of a stack; ``named`` stands before the numbers."""
+    stack = signal.stack
+    if len(stack) == 1:
+        n = stack[0][1]
+        return f"a stack of {n} images; say which by FILE#{named}0 .. FILE#{named}{n - 1}"
+    letters, sizes = ",".join(a for a, _ in stack), " x ".join(str(n) for _, n in stack)
+    zeros = ",".join("0" for _ in stack)
+    return f"a stack of {sizes} images; say which by FILE#{named}{letters}, such as FILE#{named}{zeros}"
 
 
 def _numbers(text: str) -> tuple[int, ...] | None:
@@ -87,7 +108,7 @@ def _numbers(text: str) -> tuple[int, ...] | None:
     return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() and len(p) < 10 for p in parts) else None
 
 
-def _checked(signal: Signal, numbers: tuple[int, ...], part: str | None) -> tuple[int, ...]:
+def _checked(signal: Signal, numbers: tuple[int, ...], part: str | None, named: str) -> tuple[int, ...]:
     """Numbers that fit the stack, one for each of its axes."""
     stack = signal.stack
     if numbers and not stack:
@@ -95,18 +116,9 @@ def _checked(signal: Signal, numbers: tuple[int, ...], part: str | None) -> tupl
             return ()
         raise ReadError(f"has no image #{part}: it holds one image")
     if len(numbers) != len(stack):
-        if len(stack) == 1:
-            n = stack[0][1]
-            raise ReadError(f"holds a stack of {n} images; say which by FILE#0 .. FILE#{n - 1}")
-        letters = ",".join(a for a, _ in stack)
-        sizes = " x ".join(str(n) for _, n in stack)
-        raise ReadError(f"holds a stack of {sizes} images; say which by FILE#{letters}, such as FILE#{_zeros(stack)}")
+        raise ReadError(f"holds {_stack(signal, named)}")
     for number, (letter, count) in zip(numbers, stack, strict=True):
         if number >= count:
             axis = "" if len(stack) == 1 else f" along {letter}"
-            raise ReadError(f"has no image #{part}; they are #0 .. #{count - 1}{axis}")
+            raise ReadError(f"has no image #{part}; they are #{named}0 .. #{named}{count - 1}{axis}")
     return numbers
-
-
-def _zeros(stack: tuple[tuple[str, int], ...]) -> str:
-    return ",".join("0" for _ in stack)

@@ -22,6 +22,8 @@ _OURS = {1, 8, 32946}  # none, deflate: read without imagecodecs
 _DEFLATE, _DEFLATE_MOST = (8, 32946), 1032  # deflate makes no more than so many bytes out of one
 _SUSPECT = 2**26  # bytes that a strip may unpack to before it is tried with care
 _PALETTE, _MOSTLY, _NEAR = 3, 0.8, 400
+_RGB, _CMYK, _YCBCR, _CIELAB = 2, 5, 6, 8  # kinds of colour
+_ALPHA = (1, 2)  # what an extra sample may be; others are channels of their own
 
 
 def signals(file: Path, stack: ExitStack) -> list[Signal]:
@@ -37,7 +39,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 def _signal(file: Path, tif: Any, series: Any, count: int) -> Signal:
     page = series.keyframe
-    axes = _letters(series.axes)
+    axes = _letters(_samples_counted(series.axes, page))
     shape, dtype = tuple(int(n) for n in series.shape), series.dtype
     if _coloured(page):
         axes, shape, dtype = axes + "s", (*shape, 3), page.colormap.dtype
@@ -80,6 +82,13 @@ def _letters(axes: str) -> str:
     return found
 
 
+def _samples_counted(axes: str, page: Any) -> str:
+    """Axes where samples that are no colours are images of a stack, such as those of several detectors."""
+    colours = page.photometric in (_RGB, _CMYK, _YCBCR, _CIELAB)
+    alpha = any(int(e) in _ALPHA for e in page.extrasamples)
+    return axes if colours or alpha else axes.replace("S", "C" if "C" not in axes else "Q")
+
+
 def _flat(index: tuple[int, ...], frames: list[int]) -> int:
     return int(np.ravel_multi_index(index, frames)) if frames else 0
 
@@ -89,7 +98,14 @@ def _ordered(pixels: NDArray, axes: str, page: Any) -> NDArray:
     if _coloured(page):
         return np.moveaxis(page.colormap[:, pixels], 0, -1)
     left = "".join(a for a in axes if a in "yxs")
-    return np.transpose(pixels, [left.index(a) for a in "yxs" if a in left])
+    pixels = np.transpose(pixels, [left.index(a) for a in "yxs" if a in left])
+    if page.photometric == _CMYK and pixels.shape[-1] > 3 and pixels.dtype.kind == "u":
+        full = np.iinfo(pixels.dtype).max
+        ink = pixels[..., :4].astype(np.float64) / full
+        return np.rint(full * (1 - ink[..., :3]) * (1 - ink[..., 3:])).astype(pixels.dtype)
+    if pixels.ndim > 2 and pixels.shape[-1] > 3 and not any(int(e) in _ALPHA for e in page.extrasamples):
+        return pixels[..., :3]
+    return pixels
 
 
 def _coloured(page: Any) -> bool:

@@ -27,18 +27,10 @@ def _imagej(tif: Any, page: Any) -> PixelSize | None:
     about = tif.imagej_metadata or {}
     if "unit" not in about:
         return None
-    sides = [_over(page.tags.get(name), about.get(unit, about["unit"])) for name, unit in _IMAGEJ]
-    return pixel_size(*sides)
-
-
-_IMAGEJ = (("YResolution", "yunit"), ("XResolution", "unit"))
-
-
-def _over(tag: Any, unit: Any) -> float | None:
-    if tag is None or not tag.value[0]:
-        return None
-    pixels, units = tag.value
-    return nanometres(units / pixels, unit)
+    y, x = (page.tags[name].value for name in ("YResolution", "XResolution"))  # pixels for so many units
+    return pixel_size(
+        nanometres(y[1] / y[0], about.get("yunit", about["unit"])), nanometres(x[1] / x[0], about["unit"])
+    )
 
 
 def _ome(tif: Any, page: Any) -> PixelSize | None:
@@ -47,10 +39,11 @@ def _ome(tif: Any, page: Any) -> PixelSize | None:
         return None
     for element in ElementTree.fromstring(tif.ome_metadata).iter():
         if element.tag.rpartition("}")[2] == "Pixels":
-            sides = [
-                nanometres(element.get(f"PhysicalSize{a}"), element.get(f"PhysicalSize{a}Unit", "µm")) for a in "YX"
-            ]
-            return pixel_size(*sides)
+            y, x = (element.get(f"PhysicalSize{a}") for a in "YX")
+            units = [element.get(f"PhysicalSize{a}Unit", "µm") for a in "YX"]
+            if y is None or x is None:  # one that is alone stands for both
+                return _square(y or x, units[0 if y else 1])
+            return pixel_size(nanometres(y, units[0]), nanometres(x, units[1]))
     return None
 
 
@@ -64,12 +57,16 @@ def _zeiss(tif: Any, page: Any) -> PixelSize | None:
     about = tif.sem_metadata or {}
     if "ap_image_pixel_size" in about:
         _, size, unit = about["ap_image_pixel_size"]
-        return pixel_size(nanometres(size, unit), None)
+        return _square(size, unit)
     if "ap_width" in about:  # of the field of view; the size of a pixel is that of the screen's
         _, size, unit = about["ap_width"]
-        return pixel_size(nanometres(size / page.imagewidth, unit), None)
+        return _square(size / page.imagewidth, unit)
     _, size, unit = about["ap_pixel_size"]
-    return pixel_size(nanometres(size, unit), None)
+    return _square(size, unit)
+
+
+def _square(size: Any, unit: Any) -> PixelSize | None:
+    return pixel_size(nanometres(size, unit), nanometres(size, unit))
 
 
 def _olympus(tif: Any, page: Any) -> PixelSize | None:

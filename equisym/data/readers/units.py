@@ -32,10 +32,9 @@ def nanometres(size: Any, unit: Any) -> float | None:
 
 
 def pixel_size(y: float | None, x: float | None) -> PixelSize | None:
-    """Both sides of a pixel, where both are known; one that is alone stands for both.
+    """Both sides of a pixel, where both are lengths; an image over energy or time has no pixels of a size.
 
-    >>> pixel_size(0.2, None), pixel_size(None, None)
-    ((0.2, 0.2), None)
+    >>> pixel_size(0.4, 0.2), pixel_size(0.2, None)
+    ((0.4, 0.2), None)
     """
-    y, x = y or x, x or y
     return None if y is None or x is None else (float(f"{y:.12g}"), float(f"{x:.12g}"))
