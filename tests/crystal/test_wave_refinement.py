@@ -43,3 +43,12 @@ def test_few_repeats_are_left_as_they_are():
     image = pattern(90.0)
     rough = estimate_lattice(image)
     assert refine_to_waves(image, rough) is rough
+
+
+def test_only_the_waves_within_the_mask_count():
+    period = 19.525
+    mask = torch.from_numpy(np.hypot(X - 110, Y - 120) < 100)
+    rough = estimate_lattice(pattern(period))
+    image = torch.where(mask, pattern(period), 2 * pattern(period * 1.004))
+    fine = refine_to_waves(image, rough, mask)
+    np.testing.assert_allclose(np.linalg.norm(fine.basis, axis=0), period, rtol=5e-4)
