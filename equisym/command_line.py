@@ -7,18 +7,23 @@ import contextlib
 import dataclasses
 import gc
 import io
+import itertools
 import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import docstring_parser
 from jsonargparse import ActionYesNo, ArgumentParser
 
+from equisym.plain_text import one_line
+
 Config = TypeVar("Config")
+_LARGEST, _MOST = 2**20, 100_000  # bytes of a file of options, values in it
 
 
 def run_command(
@@ -51,8 +56,13 @@ def run_command(
         if isinstance(stream, io.TextIOWrapper):  # no name of a file is too strange to be printed
             stream.reconfigure(errors="backslashreplace")
     parser = _parser(config_class, prog, positional)
-    warnings.showwarning = lambda message, *_, **__: print(f"{prog}: warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_, **__: print(one_line(f"{prog}: warning: {message}"), file=sys.stderr)
+    warnings.simplefilter("ignore", FutureWarning)  # to those who write programs, not to those who use them
     try:
+        for file in _config_files(sys.argv[1:]):
+            found = read_yaml(file)
+            if isinstance(found, dict) and "config" in found:
+                raise ValueError(f"{file}: a file of options names no other: leave out config")
         values = parser.parse_args().as_dict()
         if recorded is not None and (defaults := recorded(values)):
             parser.set_defaults(dict(defaults))
@@ -67,8 +77,48 @@ def run_command(
         sys.exit(130)
     except argparse.ArgumentError as error:
         _fail(prog, f"{_plain(str(error))}; {prog} --help lists the options")
+    except RecursionError:
+        _fail(prog, "a value refers to itself, or is nested too deep")
     except (ValueError, ImportError, OSError) as error:
         _fail(prog, str(error))
+
+
+def read_yaml(file: Path) -> Any:
+    """Plain data from a YAML file: no tags, a mebibyte at most, and references that stay small when written out.
+
+    Raises:
+        ValueError: if it is none.
+        OSError: if it cannot be read.
+    """
+    import yaml
+
+    if not file.is_file() or file.stat().st_size > _LARGEST:
+        raise ValueError(f"{file} is no YAML file of at most {_LARGEST >> 20} MiB")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=loader)
+        if root is not None and _written_out(root, {}) > _MOST:
+            raise ValueError("its references stand for too much")
+        return yaml.load(text, Loader=loader)
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{file} cannot be read as YAML ({one_line(error, 120)})") from None
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """Number of values of a YAML node with every reference replaced by what it stands for."""
+    if id(node) not in known:
+        known[id(node)] = _MOST + 1  # a node within itself has no end
+        inside = node.value if isinstance(node.value, list) else []
+        parts = itertools.chain.from_iterable(part if isinstance(part, tuple) else (part,) for part in inside)
+        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
+
+
+def _config_files(arguments: Sequence[str]) -> list[Path]:
+    """The files of ``--config FILE`` and ``--config=FILE``."""
+    after = [b for a, b in itertools.pairwise(arguments) if a == "--config"]
+    return [Path(name) for name in (*after, *(a[9:] for a in arguments if a.startswith("--config=")))]
 
 
 @contextlib.contextmanager
@@ -174,5 +224,5 @@ def _plain(text: str) -> str:
 
 
 def _fail(prog: str, message: str) -> NoReturn:
-    print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
+    print(one_line(f"{prog}: {message}"), file=sys.stderr)
     sys.exit(2)

@@ -34,6 +34,7 @@ from equisym.eval import evaluate
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, Repeats, describe, write_answers, write_table
 from equisym.train.artifacts import write_whole
+from equisym.train.checksums import check_sealed, seal
 
 HERE = Path(__file__).parent
 HARDER = [*(Corruption(name, 3) for name in CORRUPTIONS), *(Repeats(number) for number in (2, 3, 4, 6, 8))]
@@ -84,7 +85,7 @@ def main() -> None:
 
 def report_on(plans: list[list[Job]], test_images: int, runs: Path, out: Path, scale: Scale) -> None:
     """Test what is finished and write the page."""
-    finished = [job[0] for plan in plans for job in plan if (job[0] / "summary.json").is_file()]
+    finished = [job[0] for plan in plans for job in plan if is_whole(job[0], "summary.json")]
     if finished:
         test_all(finished, test_images)
         first = min(job[-1] for plan in plans for job in plan)
@@ -98,7 +99,7 @@ def train_one(
     folder: Path, name: str, family: str, images: int, seed: int, scale: Scale, jobs: int, changes: list[str]
 ) -> bool:
     """Train one network, or continue; whether it is finished."""
-    if (folder / "summary.json").is_file():
+    if is_whole(folder, "summary.json"):
         return True
     options = scale.options | (scale.baseline if name in scale.baselines else {})
     options |= (NETWORKS | scale.baselines)[name]
@@ -120,9 +121,24 @@ def train_one(
     return code == 0
 
 
+def is_whole(folder: Path, *names: str) -> bool:
+    """Whether a folder holds these results, none empty or damaged; damage is said, and the work is done again."""
+    if not all((folder / name).is_file() for name in names):
+        return False
+    try:
+        for name in names:
+            check_sealed(folder / name)
+            if not (folder / name).stat().st_size:
+                raise ValueError(f"{folder / name} is empty")
+    except ValueError as error:
+        print(f"{error}; it is made again", flush=True)
+        return False
+    return True
+
+
 def test_all(folders: list[Path], count: int) -> None:
     """Test the runs that are not tested yet; each keeps its own rows and answers."""
-    waiting = [folder for folder in folders if not (folder / "tested.csv").is_file()]
+    waiting = [folder for folder in folders if not is_whole(folder, "tested.csv", "model.csv", "answers.npz")]
     rows: list[dict[str, Any]] = []
     answers = {}
     for row, scores in evaluate(waiting, FAMILIES, count):
@@ -134,19 +150,21 @@ def test_all(folders: list[Path], count: int) -> None:
             write_answers(answers, folder / "answers.npz")
             write_table([describe(folder) | {"run": row["run"]}], folder / "model.csv", MODEL_COLUMNS)
             write_table(rows, folder / "tested.csv")
+            seal(folder, "tested.csv", "model.csv", "answers.npz")
             rows, answers = [], {}
             print(f"{folder.name}: tested", flush=True)
 
 
 def test_harder(folders: list[Path], count: int) -> None:
     """Test finished runs on images that are hard in one way each, a tenth as many of each kind."""
-    waiting = [f for f in folders if (f / "tested.csv").is_file() and not (f / "harder.csv").is_file()]
+    waiting = [f for f in folders if is_whole(f, "tested.csv") and not is_whole(f, "harder.csv")]
     rows: list[dict[str, Any]] = []
     for row, _ in evaluate(waiting, FAMILIES, max(count // 10, 17), conditions=HARDER):
         folder = Path(row["run"])
         rows.append(row | {"run": f"{folder.parent.name}/{folder.name}"})
         if len(rows) == len(FAMILIES) * len(HARDER):
             write_table(rows, folder / "harder.csv")
+            seal(folder, "harder.csv")
             rows = []
             print(f"{folder.name}: tested on harder images", flush=True)
 

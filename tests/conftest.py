@@ -12,5 +12,7 @@ from hypothesis import settings
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
+collect_ignore = ["packages"]  # of other people, as it were: looking for doctests would import them into this process
+
 settings.register_profile("equisym", deadline=None, derandomize=True, database=None)
 settings.load_profile("equisym")

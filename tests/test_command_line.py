@@ -1,5 +1,7 @@
 """The four commands as a user meets them: version, help, errors in one line, groups of options."""
 
+import itertools
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -81,6 +83,49 @@ def test_wrong_options_are_one_line(monkeypatch, capsys, arguments, words):
     text = capsys.readouterr().err
     assert text.startswith(words)
     assert text.count("\n") == 1
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in itertools.pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (LAUGHS + "import: *j\n", "its references stand for too much"),
+        ("import: &a [*a]\n", "its references stand for too much"),
+        ("import: " + "[" * 20_000, "cannot be read as YAML"),
+        ("import: !!python/object/apply:os.system ['touch x']\n", "could not determine a constructor"),
+        ("config: /etc/passwd\n", "a file of options names no other"),
+        ("fruit: \xff", "cannot be read as YAML"),
+        ("x: 1\n" * 300_000, "is no YAML file of at most 1 MiB"),
+        (None, "is no YAML file of at most 1 MiB"),
+    ],
+    ids=["laughs", "cycle", "deep", "tag", "config", "bytes", "long", "pipe"],
+)
+def test_a_hostile_file_of_options_is_one_line(monkeypatch, capsys, tmp_path, text, words):
+    file = tmp_path / "options.yaml"
+    if text is None:
+        os.mkfifo(file)
+    else:
+        file.write_text(text, encoding="latin-1")
+    with pytest.raises(SystemExit) as stopped:
+        shopped(monkeypatch, "x", "--config", str(file))
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_message_is_shown_and_not_acted_on(monkeypatch, capsys):
+    def action(_):
+        raise ValueError("two\nlines, \x1b[31mred\a, \udcff")
+
+    monkeypatch.setattr(sys, "argv", ["shop", "x"])
+    with pytest.raises(SystemExit):
+        run_command(Shopping, action, prog="shop", positional=("shops",))
+    assert capsys.readouterr().err == "shop: two lines, \\x1b[31mred\\x07, \\udcff\n"
 
 
 def test_recorded_options_are_defaults(monkeypatch):

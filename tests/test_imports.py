@@ -16,13 +16,14 @@ MAY_IMPORT = {
     "nn": {"groups"},
     "crystal": {"groups"},
     "testing": {"groups", "nn"},
-    "command_line": set(),
+    "plain_text": set(),
+    "command_line": {"plain_text"},
     "document": set(),
-    "data": {"groups", "command_line"},
-    "models": {"groups", "nn", "crystal"},
-    "train": {"groups", "nn", "crystal", "models", "data", "command_line", "document", "testing"},
-    "eval": {"groups", "models", "data", "train", "command_line", "document"},
-    "predict": {"groups", "models", "crystal", "data", "command_line"},
+    "data": {"groups", "command_line", "plain_text"},
+    "models": {"groups", "nn", "crystal", "plain_text"},
+    "train": {"groups", "nn", "crystal", "models", "data", "command_line", "document", "testing", "plain_text"},
+    "eval": {"groups", "models", "data", "train", "command_line", "document", "plain_text"},
+    "predict": {"groups", "models", "crystal", "data", "command_line", "plain_text"},
     "": {"predict"},  # equisym/__init__.py: the classifier at the top
 }
 HEAVY = ("timm", "torchvision", "lightning", "torchmetrics", "matplotlib", "h5py", "sklearn", "skimage", "jsonargparse")

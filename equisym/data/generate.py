@@ -6,15 +6,17 @@ files.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
 from torch.utils.data import DataLoader
 
 from equisym.data.dataset import WallpaperDataset
-from equisym.data.image_blocks import Blocks, blocks_of, remove_partial, write_atomically
+from equisym.data.image_blocks import Blocks, blocks_of, is_whole, remove_partial, write_atomically
 from equisym.data.published import COMPRESSION, GROUP_OF_FAMILY, SCHEMAS, SHAPES, open_hdf5
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -81,7 +83,14 @@ def generate(
     else:
         write_atomically(manifest, lambda path: path.write_text(json.dumps(told, indent=1)))
     work = Blocks(blocks, datasets, folder, schema if hdf5 else None)
-    missing = [b for b in blocks if not work.path(b).exists()]
+    missing = []
+    for b in blocks:
+        there = work.path(b).exists()
+        if there and is_whole(work.path(b), b.last - b.first):
+            continue
+        missing.append(b)
+        if there:
+            warnings.warn(f"{work.path(b)} is damaged: its images are drawn again", stacklevel=2)
     total = sum(b.last - b.first for b in blocks)
     bar = tqdm(
         total=total, initial=total - sum(b.last - b.first for b in missing), unit=" images", disable=not progress
@@ -162,3 +171,4 @@ def _assemble(path: Path, work: Blocks, origin: dict) -> None:
             for name, (dtype, tail) in schema.items():
                 empty = np.empty((0, *tail), dtype)
                 group.create_dataset(name, data=np.concatenate([empty, *columns[name]]))
+            group.attrs["labels_sha256"] = hashlib.sha256(np.asarray(group["labels"]).tobytes()).hexdigest()

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +79,29 @@ def remove_partial(folder: Path, names: set[str]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def checksum(data: bytes) -> str:
+    """What the owner's name of an entry of our tar files says: the CRC of its contents."""
+    return f"crc32-{zlib.crc32(data):08x}"
+
+
+def is_whole(path: Path, images: int) -> bool:
+    """Whether a block's file holds so many images, and every checksum in it holds."""
+    try:
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return archive.testzip() is None and {"chunks.npy", "lengths.npy"} <= set(archive.namelist())
+        with tarfile.open(path, "r:") as tar:
+            found = 0
+            for entry in tar:
+                data = tar.extractfile(entry).read()  # pyright: ignore[reportOptionalMemberAccess]
+                if entry.uname not in ("", checksum(data)) or len(data) < entry.size:
+                    return False
+                found += entry.name.endswith(".png")
+            return found == images
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error, tarfile.TarError):
+        return False
+
+
 class Blocks(Dataset["int | Exception"]):
     """Block k, drawn and written on access; the item is the number of its images.
 
@@ -139,5 +164,5 @@ class Blocks(Dataset["int | Exception"]):
                     ("json", json.dumps(about).encode()),
                 ):
                     entry = tarfile.TarInfo(f"{block.family}-{index:09d}.{suffix}")
-                    entry.size = len(data)
+                    entry.size, entry.uname = len(data), checksum(data)  # a header has a checksum of its own
                     tar.addfile(entry, io.BytesIO(data))

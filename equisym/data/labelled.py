@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from equisym.data.dataset import WallpaperDataset
 from equisym.data.labelled_sources import GROUPS, Pixels, find_labelled
+from equisym.data.published import LARGEST
 
 
 class LabelledImages(Dataset[tuple[Tensor, int]]):
@@ -133,7 +134,9 @@ def open_labelled(
     place = Path(file)
     if not place.exists():
         raise FileNotFoundError(f"{text}: no such file or folder")
-    found = find_labelled(place, group, workers, progress)
+    found = {split: parts for split, parts in find_labelled(place, group, workers, progress).items() if len(parts[1])}
+    if not found:
+        raise ValueError(f"{text} holds no images")
     name = f"{place.stem}#{group}" if group else place.stem
     classes = _classes({label for _, labels in found.values() for label in labels})
     number = {label: k for k, label in enumerate(classes)}
@@ -153,8 +156,16 @@ def to_image(pixels: NDArray[Any], size: int, *, colour: bool = False) -> Tensor
         pixels: (H, W), or (H, W, C) with C of 1 to 4; a fourth channel, or a second, is transparency and left out.
         size: side in pixels.
         colour: three channels instead of their mean.
+
+    Raises:
+        ValueError: for other shapes, and for more than 64 million values.
     """
-    image = torch.from_numpy(np.array(_unit(pixels)))
+    if not 1 <= pixels.size <= LARGEST or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] > 4):
+        raise ValueError(
+            f"an image has the shape (H, W) or (H, W, C) with C from 1 to 4, and {LARGEST:,} values at most "
+            f"(got {pixels.shape})"
+        )
+    image = torch.from_numpy(np.array(_unit(_middle(pixels))))
     image = image[None] if image.ndim == 2 else image.movedim(-1, 0)
     image = image[: 1 if len(image) < 3 else 3]
     image = image.expand(3, -1, -1) if colour and len(image) == 1 else image
@@ -170,16 +181,26 @@ def to_image(pixels: NDArray[Any], size: int, *, colour: bool = False) -> Tensor
     return image[:, top : top + size, left : left + size].clamp(0, 1).contiguous()
 
 
+def _middle(pixels: NDArray[Any]) -> NDArray[Any]:
+    """What is near the square in the middle: a long strip would take much room at the size that its width is given."""
+    side = 4 * min(pixels.shape[:2])
+    top, left = (max(0, (n - side) // 2) for n in pixels.shape[:2])
+    return pixels[top : top + max(side, 1), left : left + max(side, 1)]
+
+
 def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
     if pixels.dtype.kind == "b":
         return pixels.astype(np.float32)
     if pixels.dtype.kind in "iu":
-        return (pixels.astype(np.float64) / np.iinfo(pixels.dtype).max).clip(0, 1).astype(np.float32)
-    values = np.nan_to_num(pixels.astype(np.float64))
+        values = pixels.astype(np.float64)
+        values /= np.iinfo(pixels.dtype).max
+        return values.clip(0, 1, out=values).astype(np.float32)
+    values = np.nan_to_num(pixels.astype(np.float64)).clip(-1e300, 1e300)  # so that their range is a number
     low, high = values.min(), values.max()
-    if low >= 0 and high <= 1:
-        return values.astype(np.float32)
-    return ((values - low) / (high - low or 1)).astype(np.float32)
+    if low < 0 or high > 1:
+        values -= low
+        values /= high - low or 1
+    return values.astype(np.float32)
 
 
 def held_out(labels: NDArray[np.int64], *, seed: int, share: float = 1 / 8) -> tuple[NDArray, NDArray]:

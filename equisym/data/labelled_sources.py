@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.data.published import PublishedImages
+from equisym.data.published import LARGEST, PublishedImages
 from equisym.data.readers import SUFFIXES, read_image
 from equisym.data.shards import ShardIndex
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.plain_text import one_line
 
 SPLITS = ("train", "valid", "test")
 GROUPS = tuple(WALLPAPER_GROUPS.names)
@@ -36,7 +37,7 @@ class ImageFiles:
 
     def read(self, index: int) -> NDArray[Any]:
         """Pixels of a file."""
-        return read_image(self.files[index]).pixels
+        return read_image(self.files[index], max_bytes=LARGEST * 8).pixels
 
 
 Found = dict[str, tuple[Pixels, Sequence[str]]]
@@ -77,6 +78,8 @@ def find_labelled(place: Path, group: str | None, workers: int, progress: bool) 
 def _from_classes(folder: Path) -> tuple[Pixels, Sequence[str]]:
     files, labels = [], []
     for own in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if own.is_symlink():  # in a folder from elsewhere it could lead through the whole disk
+            raise ValueError(f"{own} is a link to another folder: refused; copy or move that folder here")
         inside = sorted(str(p) for p in own.rglob("*") if p.suffix.lower().removeprefix(".") in SUFFIXES)
         files += inside
         labels += [own.name] * len(inside)
@@ -86,13 +89,18 @@ def _from_classes(folder: Path) -> tuple[Pixels, Sequence[str]]:
 
 
 def _from_table(table: Path) -> Found:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table} is no csv table: {one_line(error, 120)}") from None
     if not rows or not {"file", "label"} <= set(rows[0]):
         got = ", ".join(rows[0]) if rows else "nothing"
         raise ValueError(f"{table} must have the columns file and label, and may have split (got {got})")
     splits: dict[str, tuple[list[str], list[str]]] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 2):
+        if not row["file"] or not row["label"]:
+            raise ValueError(f"{table}, line {number}: file or label is missing")
         split = (row.get("split") or "all").strip()
         if split not in (*SPLITS, "all"):
             raise ValueError(f"{table}: split must be {', '.join(SPLITS)} or empty (got {split!r})")
@@ -107,6 +115,7 @@ def _from_hdf5(files: list[Path], group: str | None) -> Found:
     for file in files:
         for part in PublishedImages.all_in(file):
             if group is None or part.group == group:
+                part.check_labels()
                 split = part.group if part.group in SPLITS and group is None else "all"
                 parts.setdefault(split, []).append(part)
     if not parts:

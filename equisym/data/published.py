@@ -7,7 +7,10 @@ has ``rotation_angle`` instead. The families are groups of the file: imagenet, a
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,7 @@ from torch.utils.data import Dataset
 from equisym.data.motif import unit_box
 from equisym.data.pattern import Pattern
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.plain_text import one_line
 
 if TYPE_CHECKING:
     import h5py
@@ -39,6 +43,7 @@ SCHEMAS: dict[str, dict[str, tuple[str, tuple[int, ...]]]] = {
     "v5": {"labels": ("u1", ()), "shape": ("u1", ()), "rotation_angle": ("<f4", ())}
     | {name: ("<i4", (2,)) for name in _VECTORS},
 }
+LARGEST = 2**26  # values of an image
 COMPRESSION = 4  # deflate level
 
 
@@ -114,6 +119,18 @@ def plain_dataset(group: h5py.Group | h5py.File, name: str) -> h5py.Dataset:
     return item
 
 
+@contextlib.contextmanager
+def _readable(path: str | Path) -> Iterator[h5py.File]:
+    """An open file; what the library says of a damaged one becomes one sentence."""
+    try:
+        with open_hdf5(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({one_line(error, 120)})") from None
+
+
 class PublishedImages:
     """One group of an HDF5 file as it is stored: ``data`` (N, H, W) or (N, H, W, C) and ``labels`` (N,).
 
@@ -122,32 +139,55 @@ class PublishedImages:
         group: name of the group.
 
     Raises:
-        ValueError: if the group holds no such arrays, or an image is larger than 64 million values.
+        ValueError: if the file is damaged, the group holds no such arrays, an image has more than 64 million values, or
+            there are more than 33 million.
     """
 
-    LARGEST = 2**26  # values of an image
-    MOST = 2**30  # bytes of all labels
+    MOST = 2**25  # images
+    NAMES = 2**16  # of labels
 
     def __init__(self, path: str | Path, group: str) -> None:
         self.path, self.group = Path(path), group
-        with open_hdf5(self.path) as file:
+        with _readable(self.path) as file:
             data, labels = (plain_dataset(file[group], name) for name in ("data", "labels"))  # pyright: ignore
             place = f"{self.path}: {group}"
             if data.ndim not in (3, 4) or labels.shape != data.shape[:1]:
                 raise ValueError(f"{place} must hold N images and N labels (got {data.shape} and {labels.shape})")
-            if np.prod(data.shape[1:]) > self.LARGEST or data.dtype.kind not in "biuf":
+            if not 1 <= int(np.prod(data.shape[1:], dtype=object)) <= LARGEST or data.dtype.kind not in "biuf":
                 raise ValueError(f"{place} holds images of {data.shape[1:]} {data.dtype}: numbers, 64 million at most")
-            if labels.size * labels.dtype.itemsize > self.MOST or labels.dtype.kind not in "iu":
-                raise ValueError(f"{place} holds labels of type {labels.dtype}, {labels.size}: integers, 1 GiB at most")
+            chunk = int(np.prod(data.chunks or (0,), dtype=object)) * data.dtype.itemsize
+            if chunk > 8 * LARGEST:
+                raise ValueError(f"{place} is packed in pieces of {chunk:,} bytes, which are too large to unpack")
+            if len(labels) > self.MOST or labels.dtype.kind not in "iu":
+                raise ValueError(f"{place} holds {labels.size:,} labels {labels.dtype}: integers, 33 million at most")
             self.labels = np.asarray(labels)
-            names = file[group].attrs.get("label_names")
-            self.names = None if names is None else tuple(map(str, np.ravel(names)))
+            self._sum = str(file[group].attrs.get("labels_sha256", ""))  # files of equisym-generate have it
+            self.names = self._label_names(file[group])
         self._data: Any = None
+
+    def check_labels(self) -> None:
+        """Refuse labels that are not those whose checksum the file records.
+
+        Raises:
+            ValueError: if they are damaged, or were changed.
+        """
+        if self._sum and self._sum != hashlib.sha256(self.labels.tobytes()).hexdigest():
+            place = f"{self.path}: {self.group}"
+            raise ValueError(f"{place}: labels are damaged, their checksum is not the recorded one; copy it again")
+
+    def _label_names(self, group: Any) -> tuple[str, ...] | None:
+        if "label_names" not in group.attrs:
+            return None
+        about = group.attrs.get_id("label_names")
+        if int(np.prod(about.shape, dtype=object)) > self.NAMES or about.dtype.itemsize > self.NAMES:
+            raise ValueError(f"{self.path}: {self.group} has more than {self.NAMES:,} label_names")
+        names = np.ravel(group.attrs["label_names"])
+        return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
 
     @classmethod
     def all_in(cls, path: str | Path) -> list[PublishedImages]:
         """All groups of a file that hold data and labels."""
-        with open_hdf5(path) as file:
+        with _readable(path) as file:
             groups = [str(name) for name in file if cls._is_one(file, str(name))]
         return [PublishedImages(path, name) for name in groups]
 

@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from equisym.data.image_blocks import checksum
+from equisym.data.published import LARGEST
+from equisym.plain_text import one_line
+
 _PICTURES = ("png", "jpg", "jpeg", "bmp")
 
 
@@ -77,10 +81,11 @@ class ShardIndex:
             data = file.read(length)
         try:
             with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "BMP"]) as picture:
+                if picture.width * picture.height > LARGEST:
+                    raise ValueError(f"{picture.width} x {picture.height} pixels, {LARGEST:,} at most")
                 return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA", "I;16", "I", "F") else "RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"{self.files[number]}: image {index} is damaged ({reason})") from None
+            raise ValueError(one_line(f"{self.files[number]}: image {index} is damaged ({error})")) from None
 
 
 class _Scans(Dataset):
@@ -116,11 +121,13 @@ def _scan(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
                     images[key] = (member.offset_data, member.size)
                 elif suffix.lower() == "cls":
                     text = tar.extractfile(member).read(20)  # pyright: ignore[reportOptionalMemberAccess]
-                    labels[key] = int(text)
+                    if member.uname.startswith("crc32-") and member.uname != checksum(text):
+                        raise ValueError(f"the label of {stem} is not the one that was written")
+                    labels[key] = _label(text)
             whole = _ends_well(path, tar.offset)
             problem = "" if whole else "is cut off"
     except (tarfile.TarError, OSError, ValueError) as error:
-        problem = f"is damaged ({' '.join(str(error).split()) or type(error).__name__})"
+        problem = f"is damaged ({one_line(error, 200)})"
     size = path.stat().st_size
     complete = [key for key, (first, length) in images.items() if key in labels and first + length <= size]
     alone = len(images) - len(complete)
@@ -130,6 +137,12 @@ def _scan(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
         problem = f"holds {alone} images without a label (NAME.cls): they are left out"
     places = np.array([images[key] for key in complete], np.int64).reshape(-1, 2)
     return places, np.array([labels[key] for key in complete], np.int64), problem
+
+
+def _label(text: bytes) -> int:
+    if not text.strip().isdigit() or int(text) > 2**31:
+        raise ValueError(f"the label {text!r} is no number from 0")
+    return int(text)
 
 
 def _ends_well(path: Path, end: int) -> bool:

@@ -22,6 +22,7 @@ from equisym.eval.cost import invariance_error, multiply_adds
 from equisym.eval.metrics import Scores, score
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.tree import labels_at
+from equisym.plain_text import one_line
 from equisym.train.artifacts import load_model, write_whole
 
 COLUMNS: tuple[str, ...] = (
@@ -105,7 +106,7 @@ def load_runs(runs: Sequence[str | Path], *, imports: str | None = None) -> tupl
         try:
             loaded.append(TestedRun(str(run), *load_model(run, imports=imports)))
         except (ValueError, ImportError) as error:
-            problems.append(f"{run}: {' '.join(str(error).split())}")
+            problems.append(f"{run}: {one_line(error)}")
     return loaded, problems
 
 
@@ -155,7 +156,7 @@ def evaluate(
                 except ValueError as error:
                     if problems is None:
                         raise
-                    problems.append(f"{run.name} on {name}: {' '.join(str(error).split())}")
+                    problems.append(f"{run.name} on {name}: {one_line(error)}")
                     break
                 title = images.title(name) if own else name
                 spent = 0.0

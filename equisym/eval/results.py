@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import re
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from equisym.plain_text import one_line
 
 Row = Mapping[str, str]
 NEEDED = ("arch", "run", "train_family", "train_images", "test_family", "accuracy")
@@ -63,10 +67,13 @@ def read_results(files: Sequence[Path], published: Path | None) -> Results:
         found.conditions += [row for row in harder if is_number(row["accuracy"])]
         archive = file.with_name("answers.npz")
         if archive.is_file():
-            with np.load(archive) as arrays:
-                for key in arrays.files:
-                    run, family, name = key.split("|")
-                    found.answers.setdefault((run, family), {})[name] = arrays[key]
+            try:
+                with np.load(archive) as arrays:
+                    for key in arrays.files:
+                        run, family, name = key.split("|")
+                        found.answers.setdefault((run, family), {})[name] = arrays[key]
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                found.problems.append(f"`{archive.name}` is damaged ({one_line(error, 120)}): no calibration curves")
         else:
             found.problems.append(
                 f"`{archive.name}` is not beside `{file.name}`: no calibration curves, no paired tests"

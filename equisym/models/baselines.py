@@ -116,7 +116,7 @@ def _require_timm_model(name: str) -> None:
 
     if name not in timm.list_models():
         close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
-        raise ValueError(f"timm has no model {name!r}: close to it are {close}")
+        raise ValueError(f"timm has no model {name!r:.80}: close to it are {close}")
 
 
 @register

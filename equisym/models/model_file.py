@@ -20,12 +20,19 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
+    register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
 
+from equisym.plain_text import one_line
+
 HUB = "hf-hub:"
+LARGEST_KERNEL = 63  # side in pixels
 LARGEST_GROUP = 64  # order of the rotations of a group that a file may ask for
 LARGER = "the network that it describes is far larger than its weights"
+MAX_BYTES = 2**30
+"""A model file larger than this is not read, unless the caller sets another limit."""
+MOST_MODULES = 10_000  # of a network that a file describes
 SPARE = 2**28  # bytes that building a network may take besides eight times the file
 
 
@@ -49,7 +56,7 @@ def find_model_file(name: str | Path) -> Path:
         try:
             return Path(hf_hub_download(text.removeprefix(HUB), "model.safetensors"))
         except Exception as error:  # of the network, the Hub, or the name
-            raise ValueError(f"{text} could not be fetched: {' '.join(str(error).split())[:200]}") from None
+            raise ValueError(f"{text} could not be fetched: {one_line(error, 200)}") from None
     path = Path(name)
     file = path / "model.safetensors" if path.is_dir() else path
     if not file.is_file():
@@ -71,18 +78,25 @@ def save_model(model: nn.Module, path: Path, description: Mapping[str, Any]) -> 
     partial.replace(path)
 
 
-def read_model_file(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_model_file(file: Path, *, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and description of a model file.
 
+    Args:
+        file: the ``.safetensors`` file.
+        max_bytes: a larger file is refused.
+
     Raises:
-        ValueError: if the file is damaged, was not written by equisym, or holds weights that are NaN or infinite.
+        ValueError: if the file is damaged, too large, was not written by equisym, or holds weights that are NaN or
+            infinite.
     """
+    if (size := file.stat().st_size) > max_bytes:
+        raise ValueError(f"{file} has {size / 2**30:.3g} GiB, and the limit is {max_bytes / 2**30:.3g} GiB")
     try:
         with safe_open(file, "pt") as handle:
             metadata = handle.metadata() or {}
             state = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{file} is damaged, or no safetensors file ({_first_line(error)})") from None
+        raise ValueError(f"{file} is damaged, or no safetensors file ({one_line(error, 200)})") from None
     if "equisym" not in metadata:
         raise ValueError(f"{file} was not written by equisym-train: its architecture is unknown")
     if "sha256" in metadata and metadata["sha256"] != _digest(state, metadata["equisym"]):
@@ -92,7 +106,7 @@ def read_model_file(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         description = json.loads(metadata["equisym"])
         check_description(description)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} has no usable description: {_first_line(error)}") from None
+        raise ValueError(f"{file} has no usable description: {one_line(error, 200)}") from None
     return state, description
 
 
@@ -115,9 +129,11 @@ def build_from_file(
         with _bounded(limit):
             model = make()
         model.load_state_dict(dict(state))
-    except (ValueError, TypeError, KeyError, RuntimeError, AssertionError, AttributeError, IndexError) as error:
-        reason = LARGER if "allocate" in str(error) else _first_line(error)
-        raise ValueError(f"{file} does not fit its architecture {description['arch']}: {reason}") from None
+    except Exception as error:  # on options that make no sense a builder may raise any exception
+        reason = LARGER if isinstance(error, MemoryError) or "allocate" in str(error) else one_line(error, 200)
+        raise ValueError(
+            f"{file} does not fit its architecture {one_line(description['arch'], 60)}: {reason}"
+        ) from None
     return model.eval()
 
 
@@ -135,16 +151,19 @@ def check_description(description: Any) -> None:
         if value is None and name not in ("arch", "arch_options"):
             continue
         if not isinstance(value, kind):
-            raise ValueError(f"{name} must be a {kind.__name__} (got {value!r})")
+            raise ValueError(f"{name} must be a {kind.__name__} (got {value!r:.80})")
     for name in ("num_classes", "in_channels", "size"):
-        if not 1 <= description.get(name, 1) <= 2**16:
-            raise ValueError(f"{name} must be from 1 to 65536 (got {description[name]})")
+        value = description.get(name)
+        if value is not None and not 1 <= value <= 2**16:
+            raise ValueError(f"{name} must be from 1 to 65536 (got {value})")
     for name, value in description["arch_options"].items():
         simple = value if isinstance(value, list) else [value]
         if not all(isinstance(one, str | int | float | bool) or one is None for one in simple) or len(simple) > 64:
             raise ValueError(f"option {name!r} must be a number, a word, or a short list of such (got {value!r:.80})")
         if any(isinstance(one, int | float) and not abs(one) <= 2**16 for one in simple):
             raise ValueError(f"option {name!r} is larger than 65536 (got {value!r:.80})")
+        if "kernel" in name and any(isinstance(one, int | float) and one > LARGEST_KERNEL for one in simple):
+            raise ValueError(f"a kernel in a file may have {LARGEST_KERNEL} pixels at most (got {value!r:.80})")
         for number in re.findall(r"\d+", str(value)) if name == "group" else ():
             if len(number) > 4 or int(number) > LARGEST_GROUP:
                 raise ValueError(f"a group in a file may have {LARGEST_GROUP} rotations at most (got {value!r:.80})")
@@ -152,8 +171,11 @@ def check_description(description: Any) -> None:
 
 @contextlib.contextmanager
 def _bounded(limit: int) -> Iterator[None]:
-    """Within it, more bytes of parameters and buffers than a limit are an error, before they are filled."""
-    taken = 0
+    """Within it, more bytes of parameters and buffers than a limit are an error before they are filled.
+
+    So are more modules than any network has: many small ones take time and room as well.
+    """
+    taken = modules = 0
 
     def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
         nonlocal taken
@@ -162,7 +184,17 @@ def _bounded(limit: int) -> Iterator[None]:
         if taken > limit:
             raise ValueError(LARGER)
 
-    hooks = register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)
+    def count_modules(*_: Any) -> None:
+        nonlocal modules
+        modules += 1
+        if modules > MOST_MODULES:
+            raise ValueError(LARGER)
+
+    hooks = (
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+        register_module_module_registration_hook(count_modules),
+    )
     try:
         yield
     finally:
@@ -175,7 +207,7 @@ def _digest(state: Mapping[str, Tensor], about: str) -> str:
     for name in sorted(state):
         tensor = state[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(memoryview(tensor.contiguous().reshape(-1).view(torch.uint8).numpy()))  # pyright: ignore[reportArgumentType]
     return digest.hexdigest()
 
 
@@ -183,8 +215,3 @@ def _require_finite(state: Mapping[str, Tensor], file: Path) -> None:
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ValueError(f"{file}: the weights {name} are NaN or infinite: such a network answers nothing")
-
-
-def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -7,14 +7,13 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import nn
 
 from equisym.models.tree import TreeClassifier, TreeSoftmax
 from equisym.models.weights_registry import WEIGHTS
 
-Builder = TypeVar("Builder", bound=Callable[..., nn.Module])
 _ARCHS: dict[str, Callable[..., nn.Module]] = {}
 _LIBRARIES: dict[str, Callable[..., nn.Module]] = {}
 _ALIASES = {
@@ -26,7 +25,7 @@ HEADS = ("flat", "tree")
 ENTRY_POINTS = "equisym.archs"
 
 
-def register(builder: Builder, name: str | None = None) -> Builder:
+def register(builder: Callable[..., nn.Module], name: str | None = None) -> Callable[..., nn.Module]:
     """Add a builder, a function or a class; it takes ``num_classes``, ``in_channels`` and keyword options.
 
     A package of one's own makes its architectures known by using this in a module that ``--import`` names, or, once
@@ -98,7 +97,7 @@ def _builder(name: str) -> Callable[..., nn.Module]:
         except (ImportError, AttributeError) as error:
             raise ValueError(f"the architecture {name!r} of {point.value} cannot be loaded: {error}") from None
     if name not in _ARCHS:
-        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r})")
+        raise ValueError(f"arch must be one of {', '.join(list_archs())} or timm/NAME (got {name!r:.80})")
     return _ARCHS[name]
 
 

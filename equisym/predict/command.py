@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from equisym.command_line import run_command
+from equisym.plain_text import one_line, printable
 from equisym.predict.options import PredictConfig
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
 
     from equisym.predict.file_list import find_images
     from equisym.predict.session import ModelError
-    from equisym.predict.table import HEADING, on_one_line
+    from equisym.predict.table import HEADING
 
     files = find_images(config.images)
     if not config.json:
@@ -57,8 +58,9 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
 
         def tell(text: str, name: str = file) -> None:
             """One line on stderr, with the file's name unless the text begins with it."""
+            name, text = printable(name), one_line(text)
             named = "" if text.startswith(name.partition("#")[0]) else f"{name}: "
-            tqdm.write(f"equisym-predict: {on_one_line(named)}{' '.join(text.split())}", file=sys.stderr)
+            tqdm.write(f"equisym-predict: {named}{text}", file=sys.stderr)
 
         warnings.showwarning = lambda text, *_, tell=tell, **__: tell(f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
         try:

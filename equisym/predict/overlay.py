@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from equisym.crystal import tile
 from equisym.groups.symmetry_elements import reflection_lines, rotation_centres
+from equisym.plain_text import printable
 from equisym.predict.answer import Answer
 from equisym.predict.elements_in_image import middle_cell
 from equisym.predict.preprocessing import as_grey
 from equisym.predict.square_pixels import fit_shape
-from equisym.predict.table import constants_text, on_one_line
+from equisym.predict.table import constants_text
 
 MIRROR, GLIDE, CELL = "#d55e00", "#0072b2", "#f0e442"
 
@@ -100,7 +101,7 @@ def as_plain(text: str) -> str:
     >>> as_plain("$x_{1$.tif")
     '\\$x_{1\\$.tif'
     """
-    return "\n".join(map(on_one_line, text.split("\n"))).replace("$", r"\$")
+    return "\n".join(map(printable, text.split("\n"))).replace("$", r"\$")
 
 
 def show_image(axis: Axes, grey: NDArray[Any], **options: Any) -> None:

@@ -54,7 +54,10 @@ def load_classifier(name: str | Path) -> Model:
         or description.get("inputs", "image") != "image"
     ):
         raise ValueError(f"{file} holds {arch} for other images or answers: train it on grey ones, 17 groups")
-    return PixelClassifier(model, size=description["size"], cell=CELL * description["size"])
+    size = description.get("size")
+    if size is None:
+        raise ValueError(f"{file} does not say the size of the images that {arch} was trained on")
+    return PixelClassifier(model, size=size, cell=CELL * size)
 
 
 def log_probabilities(model: Model, features: SymmetryFeatures, image: Tensor, basis: NDArray[np.float64]) -> Tensor:

@@ -62,14 +62,15 @@ def take_apart(image: Tensor, m: Measurement) -> Background:
 
     def share(part: tuple[slice, slice]) -> float:
         seen = mask[part]
-        if seen.mean() < 0.1:
-            return share((slice(None), slice(None)))
+        if seen.mean() < 0.1 and part != whole:
+            return share(whole)
         return float(1 - left[part][seen].var() / max(flat[part][seen].var(), 1e-12))
 
+    whole = (slice(None), slice(None))
     h, w = flat.shape[0] // 2, flat.shape[1] // 2
     rows, columns = (slice(0, h), slice(h, None)), (slice(0, w), slice(w, None))
     quarters = tuple(share((r, c)) for r in rows for c in columns)
-    return Background(left, share((slice(None), slice(None))), quarters)
+    return Background(left, share(whole), quarters)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from equisym.command_line import quick_imports
 from equisym.data.readers import ImageFile, read_image
+from equisym.plain_text import one_line, printable
 from equisym.predict.file_list import distinct_stem
 
 if TYPE_CHECKING:
@@ -204,16 +205,15 @@ class Session:
             write()
         except Exception as error:  # a full disc, a name that no disc takes, a picture that cannot be drawn
             self.failed += not self.remarks
-            self.remarks.append(f"{what} not written: {' '.join(str(error).split()) or type(error).__name__}")
+            self.remarks.append(f"{what} not written: {one_line(error)}")
 
 
 def _draw(image: ImageFile, result: Prediction, found: SymmetryMap | None, path: Path) -> None:
     """The picture of an answer, or of a map."""
     from equisym.predict.map_picture import draw_map
     from equisym.predict.overlay import draw_overlay
-    from equisym.predict.table import on_one_line
 
-    title = on_one_line(image.source)
+    title = printable(image.source)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in letters that the font lacks
         if found is None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equisym.plain_text import printable
+
 if TYPE_CHECKING:
     from equisym.predict.answer import Answer
 
@@ -46,25 +48,15 @@ def constants_text(result: Answer) -> dict[str, str]:
     return found | {"gamma": with_error(k["gamma"], k["gamma_error"]) + "°"}
 
 
-def on_one_line(text: str) -> str:
-    r"""Text with its line breaks and whatever else cannot be printed as escapes.
-
-    >>> on_one_line("a\nb.tif")
-    'a\\nb.tif'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def table_row(result: Answer, file: str) -> str:
     """One line of the table."""
-    file = on_one_line(file)
     if result.group is None:
-        return f"{'-':6} {result} | {file}"
+        return printable(f"{'-':6} {result} | {file}")
     a, b, angle = constants_text(result).values()
     row = f"{result.group:6} {result.probabilities[result.group]:5.3f} {result.crystal_class:5} {a:>13}"
     row += f" {b:>13} {angle:>10} {100 * (result.strain or 0):5.1f}%  {file}"
     remarks = list(result.remarks)
-    return "; ".join([row, *remarks, *result.notes])
+    return printable("; ".join([row, *remarks, *result.notes]))
 
 
 def csv_row(result: Answer, file: str, expected: str = "") -> dict[str, Any]:

@@ -11,17 +11,22 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from equisym.train.checksums import add_checksum
 from equisym.train.samplers import ResumableLoader
 
 
 class Preempted(SystemExit):
-    """The run received SIGTERM and has saved its state."""
+    """The run received SIGTERM or SIGUSR1 and has saved its state."""
+
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""What a scheduler sends before it takes a machine away."""
 
 
 class Checkpoints(L.Callback):
     """Keeps ``last.ckpt`` and ``best.ckpt``, both written atomically.
 
-    The best has the highest ``valid_accuracy``; of equal ones, the earliest. On SIGTERM the run ends after
+    The best has the highest ``valid_accuracy``; of equal ones, the earliest. On SIGTERM or SIGUSR1 the run ends after
     the optimiser's next step with ``last.ckpt`` written there.
 
     Args:
@@ -32,7 +37,8 @@ class Checkpoints(L.Callback):
     def __init__(self, folder: Path, *, every: int = 0) -> None:
         self.folder, self.every = folder, every
         self.best = -1.0
-        self.told = False
+        self.told = 0  # the signal that came
+        self.handlers: dict[int, Any] = {}
         self.loader: ResumableLoader | None = None
         self.place = {"epoch": 0, "batches": 0}  # batches of the epoch that the run has seen
 
@@ -43,6 +49,9 @@ class Checkpoints(L.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.place = state_dict["best"], state_dict["place"]
+        if self.best >= 0 and not (self.folder / "best.ckpt").is_file():
+            file = self.folder / "best.ckpt"
+            raise ValueError(f"{file} is missing, whose weights the run would end with: copy it back")
         torch.set_num_threads(state_dict["threads"])  # another number of threads would sum in another order
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -56,10 +65,26 @@ class Checkpoints(L.Callback):
             self.loader = trainer.train_dataloader
             within = self.place["epoch"] == trainer.current_epoch
             self.loader.batches.resume(trainer.current_epoch, self.place["batches"] if within else 0)
-        # Replaces Lightning's handler, which would stop between two optimiser steps; outside the main thread
+        # Replaces Lightning's handlers, which would stop between two optimiser steps; outside the main thread
         # there is nothing to handle.
         with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
+            self.handlers = {number: signal.signal(number, self._tell) for number in SIGNALS}
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        del trainer, pl_module
+        self._restore()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        del trainer, pl_module, exception
+        self._restore()
+
+    def _tell(self, number: int, frame: Any) -> None:
+        del frame
+        self.told = number
+
+    def _restore(self) -> None:
+        while self.handlers:
+            signal.signal(*self.handlers.popitem())
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -86,23 +111,25 @@ class Checkpoints(L.Callback):
 
     def _anyone_told(self, trainer: L.Trainer) -> bool:
         if trainer.world_size == 1:
-            return self.told
-        return trainer.strategy.reduce_boolean_decision(self.told, all=False)
+            return bool(self.told)
+        return trainer.strategy.reduce_boolean_decision(bool(self.told), all=False)
 
     def _save(self, trainer: L.Trainer, name: str) -> None:
         partial = self.folder / (name + ".part")
-        trainer.save_checkpoint(partial)
+        trainer.save_checkpoint(partial, weights_only=False)
         if trainer.is_global_zero:
+            add_checksum(partial)
             partial.replace(self.folder / name)
 
     def _stop(self, trainer: L.Trainer) -> None:
+        number = signal.Signals(self.told or signal.SIGTERM)  # another process may have been told
         if trainer.is_global_zero:
             print(
-                f"stopped by SIGTERM after step {trainer.global_step}; {self.folder / 'last.ckpt'} is saved: "
+                f"stopped by {number.name} after step {trainer.global_step}; {self.folder / 'last.ckpt'} is saved: "
                 "add --resume to continue",
                 flush=True,
             )
-        raise Preempted(128 + signal.SIGTERM)
+        raise Preempted(128 + number)
 
 
 class ExponentialAverage(L.Callback):

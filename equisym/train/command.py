@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ def _train(config: TrainConfig) -> None:
 
         sweep(config)
         return
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # of devices, and of other products
     from equisym.train.run import train
 
     summary = train(config)

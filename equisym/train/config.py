@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -186,6 +187,9 @@ class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions,
         for name in ("clip", "patience", "checkpoint_steps", "weight_decay", "test_images"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative (got {getattr(self, name)})")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} must be a finite number (got {value})")
         if not self.lr > 0:
             raise ValueError(f"lr must be positive (got {self.lr})")
         for name, top in (("ema", 1), ("momentum", 1), ("curriculum", 1 + 1e-9)):

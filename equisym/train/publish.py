@@ -12,7 +12,10 @@ import yaml
 from torch import nn
 
 from equisym.document import Block, Code, Table, Text, render_markdown
+from equisym.plain_text import one_line
 from equisym.train.artifacts import load_model, write_whole
+from equisym.train.checksums import check_sealed
+from equisym.train.run_folder import read_recorded
 
 
 def save_pretrained(run: str | Path, folder: str | Path) -> Path:
@@ -34,7 +37,7 @@ def save_pretrained(run: str | Path, folder: str | Path) -> Path:
     model, about = load_model(run)
     del model
     summary = _record(run, "summary.json", json.loads)
-    config = _record(run, "config.yaml", yaml.safe_load)
+    config = read_recorded(run)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "model.safetensors", folder / "model.safetensors")
     write_whole(folder / "config.json", json.dumps(about, indent=2) + "\n")
@@ -125,10 +128,11 @@ def model_card(about: dict[str, Any], summary: dict[str, Any], config: dict[str,
 
 
 def _record(run: Path, name: str, read: Callable[[str], Any]) -> dict[str, Any]:
+    check_sealed(run / name)
     try:
         found = read((run / name).read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{run / name} is damaged ({' '.join(str(error).split())[:120]})") from None
+        raise ValueError(f"{run / name} is damaged ({one_line(error, 120)})") from None
     if not isinstance(found, dict):
         raise ValueError(f"{run / name} is damaged: it holds no table")
     return found

@@ -24,6 +24,7 @@ from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import provider_of
 from equisym.train.artifacts import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.checkpoints import Preempted, model_weights
+from equisym.train.checksums import seal
 from equisym.train.config import TrainConfig
 from equisym.train.determinism import repeatable
 from equisym.train.feature_training import SymmetryModule
@@ -34,7 +35,7 @@ from equisym.train.module import ClassifierModule, NotFiniteError, make_optimise
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.run_folder import check_checkpoint, check_folder, owned, record
 from equisym.train.synchronise import synchronise_norms
-from equisym.train.trainer import make_trainer, require_logger
+from equisym.train.trainer import make_trainer, require_extras
 
 
 def train(
@@ -61,10 +62,10 @@ def train(
     Raises:
         ValueError: if the folder already holds another run, or holds none to resume, or is in use; if options or images
             are not those that the run began with; if the loss becomes NaN or infinite.
-        Preempted: after SIGTERM, with the run saved.
+        Preempted: after SIGTERM or SIGUSR1, with the run saved.
     """
     start = time.perf_counter()
-    require_logger(config.logger)
+    require_extras(config)
     if config.import_:
         import_archs(config.import_)
     if config.resume and not (config.folder / "last.ckpt").is_file():
@@ -110,7 +111,9 @@ def _train(config: TrainConfig, sets: ImageSets, start: float) -> dict[str, Any]
         "valid_accuracy": max(row["valid_accuracy"] for row in rows),
         "test": {name: float(np.trace(m) / m.sum()) for name, m in confusion.items()},
     }
-    write_whole(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    text = json.dumps(summary, indent=2) + "\n"
+    seal(out, "metrics.csv", summary=text)
+    write_whole(out / "summary.json", text)
     return summary
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -21,8 +22,10 @@ from typing import Any
 import torch
 import yaml
 
-from equisym.command_line import to_options
+from equisym.command_line import read_yaml, to_options
+from equisym.plain_text import one_line
 from equisym.train.artifacts import write_whole
+from equisym.train.checksums import has_its_checksum, is_intact, with_checksum
 from equisym.train.config import TrainConfig
 
 FREE = (
@@ -107,7 +110,9 @@ def check_folder(config: TrainConfig, images: Mapping[str, str]) -> TrainConfig:
                 f"{folder} was begun with other images to {split} (digest {before[split]}, now {digest}): give the "
                 "same, or another --out"
             )
-    check_checkpoint(last)
+    for file in (last, folder / "best.ckpt"):
+        if file.is_file():
+            check_checkpoint(file)
     return config
 
 
@@ -124,10 +129,11 @@ def differences(recorded: Mapping[str, Any], config: TrainConfig) -> str:
 def record(config: TrainConfig, images: Mapping[str, str]) -> None:
     """Write ``config.yaml`` and add this session to ``provenance.json``."""
     folder = config.folder
-    write_whole(folder / "config.yaml", yaml.safe_dump(_plain(config) | {"out": str(folder)}, sort_keys=False))
+    text = yaml.safe_dump(_plain(config) | {"out": str(folder)}, sort_keys=False)
+    write_whole(folder / "config.yaml", with_checksum(text))
     before = _provenance(folder) if config.resume else {}
-    sessions = [*before.get("sessions", []), session()]
-    write_whole(folder / "provenance.json", json.dumps({"images": dict(images), "sessions": sessions}, indent=2) + "\n")
+    found = {"images": dict(images), "sessions": [*before.get("sessions", []), session()]}
+    write_whole(folder / "provenance.json", json.dumps(found | {"sha256": _digest(found)}, indent=2) + "\n")
 
 
 def read_recorded(folder: Path) -> dict[str, Any]:
@@ -138,11 +144,13 @@ def read_recorded(folder: Path) -> dict[str, Any]:
     """
     file = folder / "config.yaml"
     try:
-        found = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{file} cannot be read ({' '.join(str(error).split())[:120]}): copy it back") from None
+        found, text = read_yaml(file), file.read_text()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} is damaged: copy it back, or give another --out ({one_line(error, 120)})") from None
     if not isinstance(found, dict):
         raise ValueError(f"{file} is damaged: it holds no options; copy it back, or give another --out")
+    if not is_intact(text):
+        raise ValueError(f"{file} is damaged, or was changed since the run began: copy it back, or give another --out")
     return found
 
 
@@ -154,7 +162,7 @@ def check_checkpoint(path: Path) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
+            broken = archive.testzip() or (None if has_its_checksum(path) else "of the whole")
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
         broken = str(error)
     if broken is not None:
@@ -212,8 +220,15 @@ def _provenance(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return dict(json.loads(file.read_text()))
+        found = dict(json.loads(file.read_text()))
+        if found.pop("sha256", None) not in (None, _digest(found)):
+            raise ValueError
+        return found
     except (OSError, ValueError, TypeError):
         raise ValueError(
             f"{file} is damaged: copy it back, or remove it to go on without the images' digests"
         ) from None
+
+
+def _digest(found: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()

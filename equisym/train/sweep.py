@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 
 from equisym.command_line import from_options, to_options
 from equisym.train.artifacts import write_whole
-from equisym.train.checkpoints import Preempted
+from equisym.train.checkpoints import SIGNALS, Preempted
+from equisym.train.checksums import check_sealed
 from equisym.train.config import TrainConfig
 from equisym.train.run_folder import differences, owned, read_recorded
 
@@ -63,7 +64,7 @@ def sweep(config: TrainConfig) -> list[dict[str, Any]]:
 
     Raises:
         ValueError: if an option to sweep is not known; if a finished run had other options; in the end, if runs failed.
-        Preempted: after SIGTERM, with the runs saved.
+        Preempted: after SIGTERM or SIGUSR1, with the runs saved.
     """
     base = Path(config.out or f"runs/{config.arch.replace('/', '-')}-{config.trained_on}-sweep")
     runs = swept_runs(config, base)
@@ -101,6 +102,8 @@ def swept_runs(config: TrainConfig, base: Path) -> list[SweptRun]:
         axes[name] = yaml.safe_load(f"[{listed}]")
         if isinstance(options[name], float):
             axes[name] = [float(value) for value in axes[name]]  # YAML reads 1e-3 as a word
+        if len({_word(value) for value in axes[name]}) < len(axes[name]):
+            raise ValueError(f"a value stands twice in {text!r}: each run needs a folder of its own")
     runs = []
     for values in itertools.product(*axes.values()):
         own = dict(zip(axes, values, strict=True))
@@ -133,11 +136,12 @@ def table(rows: Sequence[Mapping[str, Any]], swept: Sequence[str]) -> str:
 def _train_all(runs: Sequence[SweptRun], base: Path, jobs: int) -> list[str]:
     """Train runs, some side by side; a sentence for each that failed."""
     started: list[subprocess.Popen] = []
-    told = False
+    told = 0
 
-    def stop(*_: Any) -> None:
+    def stop(number: int, frame: Any) -> None:
         nonlocal told
-        told = True
+        del frame
+        told = number
         for process in started:
             if process.poll() is None:
                 process.terminate()
@@ -158,15 +162,17 @@ def _train_all(runs: Sequence[SweptRun], base: Path, jobs: int) -> list[str]:
             return f"{name} (exit {code}): {lines[-1][:200] if lines else 'no message'}"
         return None
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
         with ThreadPoolExecutor(jobs) as pool:
             results = list(tqdm(pool.map(one, runs), total=len(runs), desc="runs", unit="run"))
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if told:
-        print(f"stopped by SIGTERM; the runs in {base} are saved: the same command goes on", flush=True)
-        raise Preempted(128 + signal.SIGTERM)
+        name = signal.Signals(told).name
+        print(f"stopped by {name}; the runs in {base} are saved: the same command goes on", flush=True)
+        raise Preempted(128 + told)
     return [result for result in results if result]
 
 
@@ -178,6 +184,7 @@ def _environment(jobs: int) -> dict[str, str]:
 
 def _row(run: SweptRun) -> dict[str, Any]:
     file = run.folder / "summary.json"
+    check_sealed(file)
     try:
         summary = json.loads(file.read_text())
         row = dict(run.values) | {name: summary[name] for name in ("valid_accuracy", "params", "seconds")}

@@ -52,12 +52,15 @@ def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs:
     )
 
 
-def require_logger(kind: str) -> None:
-    """Say early that the package of a logger is missing.
+def require_extras(config: TrainConfig) -> None:
+    """Say early, before images are drawn, that the package of a logger is missing or that a callback cannot be made.
 
     Raises:
-        ValueError: if it is.
+        ValueError: if it is so.
     """
+    kind = config.logger
+    for entry in config.callbacks:
+        _callback(entry)
     if kind in ("wandb", "mlflow") and importlib.util.find_spec(kind) is None:
         raise ValueError(f"--logger {kind} needs the package {kind}: pip install 'equisym[{kind}]'")
 

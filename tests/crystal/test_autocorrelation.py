@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from equisym.crystal.autocorrelate import autocorrelation, detrend, polynomials, smooth
+from equisym.crystal.autocorrelate import autocorrelation, detrend, normalise_contrast, polynomials, smooth
 
 
 def test_matches_correlation_coefficients_computed_shift_by_shift():
@@ -64,3 +64,16 @@ def test_images_of_few_pixels(shape):
     rho, overlap = autocorrelation(image[None], 0.0)
     assert rho.shape[1:] == overlap.shape == (2 * shape[0] - 1, 2 * shape[1] - 1)
     assert (rho - autocorrelation(image[None], 0.0, everywhere)[0]).abs().max() < 1e-6
+
+
+def test_what_is_far_out_is_judged_by_the_pixels_of_the_mask():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(64, 64, generator=generator)
+    mask = torch.zeros(64, 64, dtype=torch.bool)
+    mask[:, :24] = True
+    image[30, 10] = 300.0
+    alone = normalise_contrast(image[:, :24])
+    image[:, 32:] *= 100
+    found = normalise_contrast(image, mask)
+    assert (found[:, 28:] == 0).all()
+    assert found[30, 10].item() == pytest.approx(alone[30, 10].item(), rel=0.5)

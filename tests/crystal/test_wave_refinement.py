@@ -51,3 +51,12 @@ def test_waves_along_one_line_leave_a_lattice_as_it_is():
     stripes = sum((torch.cos(2 * torch.pi * n * (x * 0.91 + x.T * 0.41) / 19) for n in (1, 2, 3, 4)), torch.zeros(1))
     rough = Lattice(np.array([[17.3, 7.8], [7.8, -17.3]]), np.zeros((2, 2)), 1.0, 70.0)
     assert np.allclose(refine_to_waves(stripes, rough).basis, rough.basis)
+
+
+def test_only_the_waves_within_the_mask_count():
+    period = 19.525
+    mask = torch.from_numpy(np.hypot(X - 110, Y - 120) < 100)
+    rough = estimate_lattice(pattern(period))
+    image = torch.where(mask, pattern(period), 2 * pattern(period * 1.004))
+    fine = refine_to_waves(image, rough, mask)
+    np.testing.assert_allclose(np.linalg.norm(fine.basis, axis=0), period, rtol=5e-4)

@@ -1,5 +1,6 @@
 """Files: the published schemas, atomic writing that goes on after kill -9, shards whose union is the whole."""
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -300,3 +301,26 @@ def test_the_command(tmp_path):
     failed = run(out, "--family", "marble")
     assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr.strip() == ("equisym-generate: family must be one of noise, photo, atom or all (got 'marble')")
+
+
+@FORMATS
+def test_a_damaged_block_is_said_and_drawn_again(tmp_path, file_format, monkeypatch):
+    """A block of a killed run that the disk spoiled: cut off, emptied, or with one bit flipped, wherever it is."""
+    write(tmp_path / "whole" / "a.h5", file_format)
+    expected = contents(tmp_path / "whole")
+    rng = np.random.default_rng(0)
+    for k, damage in enumerate(["cut", "empty", *["flip"] * 3]):
+        place = tmp_path / f"{k}" / "a.h5"
+        with monkeypatch.context() as patched:
+            patched.setattr("equisym.data.generate._assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with contextlib.suppress(KeyboardInterrupt):
+                write(place, file_format)
+        block = sorted(place.parent.rglob("noise*.tar" if file_format == "webdataset" else "noise*.npz"))[1]
+        data = bytearray(block.read_bytes())
+        if damage == "flip":
+            first = data.index(b"IDAT" if file_format == "webdataset" else b"\x93NUMPY") + 200
+            data[int(rng.integers(first, first + 40))] ^= 1 << int(rng.integers(8))
+        block.write_bytes(data if damage == "flip" else data[: len(data) // 2 if damage == "cut" else 0])
+        with pytest.warns(UserWarning, match=f"{block.name} is damaged: its images are drawn again"):
+            write(place, file_format)
+        assert contents(place.parent) == expected

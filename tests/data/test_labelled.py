@@ -235,3 +235,52 @@ def test_workers_read_what_this_process_reads(tmp_path):
         warnings.simplefilter("ignore")
         read = torch.cat([batch for batch, _ in loader])
     torch.testing.assert_close(read, torch.stack([images[k][0] for k in range(len(images))]), rtol=0, atol=0)
+
+
+def test_another_label_in_a_shard_is_found(shard):
+    data = shard.read_bytes()
+    start = data.index(b"000000004.cls") // 512 * 512 + 512  # label 4
+    shard.write_bytes(data[:start] + b"5" + data[start + 1 :])
+    with pytest.warns(UserWarning, match="the label of noise-000000004 is not the one that was written.: 4 images"):
+        index = ShardIndex.of([shard], progress=False)
+    assert index.labels.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("label", [b"-1", b"x", b"", b"1_0", b"9" * 19, "٣".encode()])
+def test_a_label_that_is_no_number_from_0(tmp_path, label):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, data in (("a.jpg", _jpeg()), ("a.cls", b"7"), ("b.jpg", _jpeg()), ("b.cls", label)):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    with pytest.warns(UserWarning, match="is no number from 0"):
+        assert ShardIndex.of([tmp_path / "a.tar"], progress=False).labels.tolist() == [7]
+
+
+def test_another_label_in_an_hdf5_file_is_found(tmp_path):
+    path = tmp_path / "set.h5"
+    generate(path, {"noise": WallpaperDataset("noise", 10, size=24)}, file_format="hdf5", progress=False)
+    assert len(open_labelled(path, size=24)["all"]) == 10
+    with h5py.File(path, "r+") as file:
+        file["noise/labels"][4] = 5
+    with pytest.raises(ValueError, match="labels are damaged, their checksum is not the recorded one"):
+        open_labelled(path, size=24)
+
+
+def test_sets_that_are_too_large_empty_or_lead_elsewhere(tmp_path):
+    with pytest.raises(ValueError, match="67,108,864 values at most"):
+        to_image(np.zeros((9000, 9000), np.uint8), 16)
+    assert to_image(np.zeros((1, 4_000_000), np.float16), 65).shape == (1, 65, 65)  # is not scaled as a whole
+    low, high = np.full((8, 8), -1.7e308), np.full((8, 8), 1.7e308)
+    assert to_image(np.hstack([low, high]), 8).isfinite().all()
+    with h5py.File(tmp_path / "empty.h5", "w") as file:
+        file["train/data"], file["train/labels"] = np.zeros((0, 8, 8), np.uint8), np.zeros(0, np.uint8)
+    with pytest.raises(ValueError, match="holds no images"):
+        open_labelled(tmp_path / "empty.h5", size=8)
+    folder = pictures(tmp_path / "classes")
+    (folder / "zz").symlink_to("/")
+    with pytest.raises(ValueError, match="zz is a link to another folder: refused"):
+        open_labelled(folder, size=8)
+    (tmp_path / "long.csv").write_text("file,label\na.png," + "x" * 200_000 + "\n")
+    with pytest.raises(ValueError, match="is no csv table: field larger"):
+        open_labelled(tmp_path / "long.csv", size=8)

@@ -1,11 +1,13 @@
 """Each format gives back what was written, with its pixel size; each damaged file one sentence; nothing harms."""
 
+import os
 import pickle
 import struct
 import sys
 import threading
 import time
 import warnings
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -416,3 +418,57 @@ def test_rosettasciio_is_used_where_it_is_installed(tmp_path, monkeypatch):
         foreign_suffixes.cache_clear()
         for name in [n for n in sys.modules if n.split(".")[0] == "rsciio"]:
             del sys.modules[name]
+
+
+def test_headers_without_an_end(tmp_path):
+    """A header that is longer than any, in a small file or a sparse one, is not read to its end."""
+    start = b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1)
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.write(start)
+        file.truncate(2**33)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("image.npy", start + bytes(2**26))
+    (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n:A:\n" + b"b" * 2**25)
+    (tmp_path / "b.sxm").write_bytes(b":NANONIS_VERSION:\n2\n:A:\n" + b"b\n" * 2**20)
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    os.truncate(tmp_path / "a.jpg", 2**33)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_group("/".join("d" * 1000))
+    begin = time.process_time()
+    for name, words in {
+        "a.npy": "its header has 4294967295 bytes",
+        "a.npz": "its header has 4294967295 bytes",
+        "a.sxm": "its header has no end",
+        "b.sxm": "its header has no end",
+        "a.jpg": "no image begins in it",
+        "a.h5": "groups within groups, more than 32 deep",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            read_image(tmp_path / name)
+    assert time.process_time() - begin < 5
+
+
+def test_names_in_a_file_are_shown_and_not_acted_on(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["\x1b[2J\nred"], file["other"] = PIXELS, PIXELS
+    with pytest.raises(ValueError, match=r"NAME one of \\x1b\[2J red, other") as caught:
+        read_image(tmp_path / "a.h5")
+    assert str(caught.value).isprintable()
+
+
+def test_a_picture_is_copied_in_strips(tmp_path, monkeypatch):
+    monkeypatch.setattr("equisym.data.readers.pictures._STRIP", 1000)
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (70, 50), np.uint8)
+    for k, picture in enumerate(
+        [
+            Image.fromarray(grey),
+            Image.fromarray(grey > 99),
+            Image.fromarray(grey.astype(np.uint16) * 256),
+            Image.fromarray(np.stack([grey, grey.T[:1].repeat(70, 0)[:, :50], grey], -1)),
+            Image.fromarray(grey).convert("P"),
+        ]
+    ):
+        picture.save(tmp_path / f"{k}.png")
+        expected = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+        np.testing.assert_array_equal(read_image(tmp_path / f"{k}.png").pixels, expected)

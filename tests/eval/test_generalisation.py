@@ -14,7 +14,7 @@ from equisym.eval.comparisons import findings, pairs
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
-from equisym.eval.results import by_network
+from equisym.eval.results import READABLE, by_network
 
 SCRIPT = Path(__file__).parents[2] / "eval" / "generalisation_report.py"
 PUBLISHED = SCRIPT.parent / "published" / "accuracy.csv"
@@ -245,3 +245,14 @@ def test_networks_differ_where_the_corrected_p_is_below_a_twentieth(results):
         found.answers[row["run"], "noise"]["answers"] = found.answers[row["run"], "noise"]["labels"]
     (table,) = [b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table)]
     assert table.rows[0][-4:] == ["0", "0", "1", "no"]
+
+
+def test_of_many_networks_only_pairs_with_the_best_are_compared(results):
+    found, count = read_results([results], None), READABLE + 2
+    found.techniques = []
+    first = found.rows[0]
+    groups = {(f"network {k}", "noise", "1000"): {"noise": [first | {"run": f"run {k}"}]} for k in range(count)}
+    for k in range(count):
+        found.answers[f"run {k}", "noise"] = found.answers[first["run"], "noise"]
+    table = next(b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table))
+    assert [row[:3] for row in table.rows] == [["noise", "network 0", f"network {k}"] for k in range(1, count)]

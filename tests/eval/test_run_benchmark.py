@@ -57,4 +57,12 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path):
         one, other = (load_file(f / "runs/noise-3400" / name / "model.safetensors") for f in (killed, whole))
         for key, value in one.items():
             np.testing.assert_array_equal(value, other[key], err_msg=key)
+    (first / "tested.csv").write_bytes(b"")
+    answers = bytearray((second / "answers.npz").read_bytes())
+    answers[len(answers) // 2] ^= 1
+    (second / "answers.npz").write_bytes(answers)
+    printed = run(killed)
+    for damaged in (first / "tested.csv", second / "answers.npz"):
+        assert f"{damaged} is damaged, or was changed: its checksum is not that of checksums.json" in printed
+    assert table(killed) == table(whole)
     assert "Nothing.\n" not in (killed / "out/REPORT.md").read_text()  # networks were left out, which it says

@@ -131,3 +131,9 @@ def test_matrices_that_are_not_orthogonal_are_refused():
     sheared = np.array([[-1.0, 1.0], [0.0, 1.0]])  # of order 2, as it must be, but no isometry
     with pytest.raises(ValueError, match="sheared is not an orthogonal representation of C2"):
         decompose(C(2), lambda angle, _: sheared if angle else np.eye(2), "sheared", 1)
+
+
+def test_the_matrix_at_an_angle_is_that_of_the_rotation_alone():
+    for representation in (vector(D(4)), regular(D(4)), vector(O2)):
+        np.testing.assert_array_equal(representation.at(math.pi / 2), representation.at(math.pi / 2, False))
+        assert not np.allclose(representation.at(math.pi / 2), representation.at(math.pi / 2, True))

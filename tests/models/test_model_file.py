@@ -68,6 +68,12 @@ def timm_model(options) -> dict:
         (ABOUT | {"arch_options": {"width": float("nan")}}, "option 'width' is larger than 65536"),
         (ABOUT | {"arch_options": {"group": "C4096"}}, "a group in a file may have 64 rotations at most"),
         (ABOUT | {"arch_options": {"group": "D" + "9" * 5000}}, "a group in a file may have 64 rotations at most"),
+        (ABOUT | {"arch_options": {"stem_kernel": 20_001}}, "a kernel in a file may have 63 pixels at most"),
+        (ABOUT | {"arch": "e2vit", "arch_options": {"heads": 0}}, "does not fit its architecture e2vit"),
+        (ABOUT | {"arch": "e2vit", "arch_options": {"depth": 60_000, "width": 1}}, "does not fit|far larger"),
+        (ABOUT | {"arch": "\x1b[2J\n<b>"}, r"does not fit its architecture \\x1b\[2J <b>: arch must be one of"),
+        (ABOUT | {"arch": "x" * 10**6}, "arch must be one of"),
+        (ABOUT | {"size": None}, "does not fit its architecture e2resnet: .*Missing key"),
         (ABOUT | {"arch_options": {"width": [[2]]}}, "option 'width' must be a number, a word, or a short list"),
         (ABOUT | {"arch_options": {"width": "many"}}, "does not fit its architecture"),
         (ABOUT | {"arch_options": {"head": "tree", "num_classes": 3}}, "does not fit its architecture"),
@@ -156,3 +162,14 @@ def test_a_model_of_the_hub_is_fetched_by_its_client_alone(tmp_path, monkeypatch
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ImportError, match="needs the package huggingface_hub"):
         load_model("hf-hub:someone/model")
+
+
+def test_a_file_larger_than_the_limit_is_not_read(tmp_path):
+    save_model(build("e2resnet", width=2), tmp_path / "model.safetensors", ABOUT)
+    with pytest.raises(ValueError, match="GiB, and the limit is 9.31e-07 GiB"):
+        read_model_file(tmp_path / "model.safetensors", max_bytes=1000)
+    with (tmp_path / "model.safetensors").open("r+b") as file:
+        file.truncate(2**33)  # takes no room on the disk
+    for load in (load_model, load_classifier):
+        with pytest.raises(ValueError, match="has 8 GiB, and the limit is 1 GiB"):
+            load(tmp_path)

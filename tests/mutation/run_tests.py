@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 SOCKET = Path(".mutation/tests.socket")
@@ -23,6 +24,7 @@ pytest hypothesis jaxtyping beartype timm lightning.pytorch matplotlib.figure h5
 captum.attr tqdm.auto spglib
 """
 
+UNKNOWN = 99  # the tests could not be run
 OUT_OF_TIME = "out of processor time"
 LOADED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of plugins that the libraries have loaded
 CONTRACT = "tests/nn/test_contract.py"
@@ -133,7 +135,7 @@ def commands(module: Path) -> list[list[str]]:
     """Arguments of pytest for the tests of a module, the fastest first."""
     package, name = module.parent.name, module.stem
     key = f"{package}/{name}"
-    files = FILES.get(key, FILES[package] if package != "eval" else "").split()
+    files = (FILES.get(key) or FILES[package]).split()
     found = [[str(module)], [f"tests/{file}" + ("" if file == package else ".py") for file in files]]
     if package == "nn":
         classes = [n.name for n in ast.parse(module.read_text()).body if isinstance(n, ast.ClassDef)]
@@ -182,7 +184,12 @@ def serve() -> None:
                 child = os.fork()
                 if child == 0:
                     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
-                    os._exit(min(run(module), 100))
+                    try:
+                        code = run(module)
+                    except BaseException:
+                        traceback.print_exc()
+                        code = UNKNOWN
+                    os._exit(code if code in (0, 1, 2) else UNKNOWN)  # 1 and 2: tests that fail, or do not load
                 _, status = os.waitpid(child, 0)
                 connection.send(bytes([os.waitstatus_to_exitcode(status) % 256]))
 
@@ -199,9 +206,9 @@ def main() -> None:
             sys.exit(run(module))
         connection.send(str(module).encode())
         answer = connection.recv(1)
-    code = answer[0] if answer else 1
+    code = answer[0] if answer else UNKNOWN
     print(OUT_OF_TIME if code == 256 - signal.SIGXCPU else f"exit code {code}")
-    return sys.exit(code)
+    sys.exit(0 if code == UNKNOWN else code)  # no test has failed: the mutant is not killed
 
 
 if __name__ == "__main__":

@@ -94,6 +94,25 @@ def test_one_bad_file_is_reported_and_the_rest_go_on(tmp_path):
     assert (tmp_path / "pictures" / "good.png").stat().st_size > 10_000
 
 
+def test_hardly_any_pixel_known():
+    few = np.where(RNG.uniform(size=PATTERN.shape) < 0.04, PATTERN, np.nan)
+    result = CLASSIFIER.predict(few)
+    assert (result.refused is None) == (result.group is not None)
+    corner = np.ma.MaskedArray(PATTERN, np.ones(PATTERN.shape, bool))
+    corner.mask[:24, :24] = False
+    assert CLASSIFIER.predict(corner) is not None
+
+
+@pytest.mark.parametrize("short", [16, 17, 24, 33, 48, 64, 80])
+@pytest.mark.parametrize("long", [1025, 4999, 70_000])
+def test_thin_images_are_answered_or_refused(short, long):
+    y, x = np.mgrid[:short, :long].astype(np.float32)
+    image = np.cos(x * (2 * np.pi / 8.3)) + np.cos(y * (2 * np.pi / 7.1)) + 0.5 * np.cos(x * 0.757 + y * 0.885)
+    for pixels in (image, image.T):
+        result = CLASSIFIER.predict(pixels)
+        assert (result.refused is None) == (result.group is not None)
+
+
 def test_lattices_differ_unless_one_contains_the_other():
     fine, coarse = np.array([[8.0, 0.0], [0.0, 9.0]]), np.array([[16.0, 8.0], [0.0, 27.0]])
     other = np.array([[11.0, 0.0], [0.0, 9.0]])

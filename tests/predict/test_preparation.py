@@ -74,3 +74,13 @@ def test_a_wall_seen_at_an_angle_is_made_upright():
 def test_corners_that_make_no_wall(corners, words):
     with pytest.raises(ValueError, match=words):
         rectify(ATOMS, np.array(corners, float))
+
+
+def test_two_clicks_on_a_reduced_preview_are_a_region():
+    from types import SimpleNamespace
+
+    from equisym.predict.web import _corner
+
+    first, said = _corner(None, 3, SimpleNamespace(index=(50, 20)))
+    assert (first, said) == ((150, 60), "150,60 ... click the opposite corner")
+    assert _corner(first, 3, SimpleNamespace(index=(10, 45))) == (None, "30,60,120,75")

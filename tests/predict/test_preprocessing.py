@@ -6,6 +6,7 @@ import torch
 
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
+from equisym.predict.artefacts import picture_within
 from equisym.predict.preprocessing import Pixels, as_pixels
 from equisym.predict.view import LARGEST, reduced
 
@@ -241,3 +242,15 @@ def test_pixels_of_a_reduced_view_lie_where_its_corner_and_scale_say(known):
         whole = slice(None) if inside is None else view.mask.numpy() & (rows + columns > 25)
         found = view.grey.double().numpy() * view.spread + view.mean
         np.testing.assert_allclose(found[whole], expected[whole], atol=2e-3)
+
+
+@pytest.mark.parametrize("turn", [0, 2])
+def test_of_two_pictures_on_a_page_the_larger_is_taken(turn):
+    sheet = np.ones((1, 160, 200))
+    rng = np.random.default_rng(0)
+    sheet[0, 8:72, 10:150], sheet[0, 80:152, 20:140] = rng.random((64, 140)), rng.random((72, 120))  # the first
+    part = picture_within(Pixels(np.rot90(sheet, turn, (1, 2))))
+    assert part.shape[0] < 64
+    sheet[0, 8:72, 110:150] = 1  # now the second
+    part = picture_within(Pixels(np.rot90(sheet, turn, (1, 2))))
+    assert 64 <= part.shape[0] < 72

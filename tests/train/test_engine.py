@@ -105,12 +105,13 @@ def test_killed_three_times_and_resumed_bit_for_bit(tmp_path):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_sigterm_saves_and_exits(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
+def test_a_scheduler_s_signal_saves_and_exits(tmp_path, number):
     train(TrainConfig(**SHORT, out=str(tmp_path / "whole")))
     stopped = SHORT | {"out": str(tmp_path / "stopped")}
-    done = run_command(stopped, interrupted=(int(signal.SIGTERM), "step", 11))
-    assert done.returncode == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM after step 11" in done.stdout
+    done = run_command(stopped, interrupted=(int(number), "step", 11))
+    assert done.returncode == 128 + number
+    assert f"stopped by {number.name} after step 11" in done.stdout
     assert "add --resume to continue" in done.stdout
     assert not (tmp_path / "stopped/summary.json").exists()
     train(TrainConfig(**stopped, resume=True))

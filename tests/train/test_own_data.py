@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -151,3 +152,32 @@ def test_a_network_of_an_installed_package_by_entry_point(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Sequential" in done.stdout
+
+
+def test_the_page_on_own_data_runs_as_it_is_written(tmp_path):
+    """Every block of docs/own_data.md in order, in an empty folder, with fewer images, epochs and seeds."""
+    page = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text()
+    for long, short in (('"shapes", 80), ("later", 20)', '"shapes", 16), ("later", 6)'), ("--epochs 8", "--epochs 1"),
+                        ("seed=0,1,2", "seed=0")):  # fmt: skip
+        assert long in page
+        page = page.replace(long, short)
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": scripts}
+    said = ""
+    for kind, block in re.findall(r"```(python|sh)\n(.*?)```", page, re.DOTALL):
+        if block.startswith("# dotnet.py"):
+            (tmp_path / "dotnet.py").write_text(block)
+            continue
+        if "PYTHONPATH=." in block:
+            environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+            block = block.replace("export PYTHONPATH=.\n", "")
+        command = ["bash", "-euc", block] if kind == "sh" else [sys.executable, "-c", block]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, block + done.stderr[-2000:]
+        said += done.stdout
+    assert "['bars', 'disc', 'noise']" in said
+    report = (tmp_path / "report" / "REPORT.md").read_text()
+    assert "runs/dots" in report
+    assert "runs/shapes" in report
+    assert (tmp_path / "report" / "confusion-dots.png").stat().st_size > 1000
+    assert len((tmp_path / "runs" / "sweep" / "sweep.csv").read_text().splitlines()) == 3

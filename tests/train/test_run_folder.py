@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 from safetensors import safe_open
@@ -19,6 +20,7 @@ from test_run import TINY, pytestmark  # noqa: F401 - the marks apply to this mo
 from equisym.models import read_model_file
 from equisym.train import TrainConfig, train
 from equisym.train.artifacts import load_model
+from equisym.train.publish import save_pretrained
 from equisym.train.run_folder import check_checkpoint, owned
 from equisym.train.sweep import sweep
 
@@ -125,6 +127,15 @@ def test_a_damaged_checkpoint_is_said(run, damage):
         train(TrainConfig(**SMALL, out=str(run), resume=True))
 
 
+def test_the_best_weights_are_looked_at_before_the_run_goes_on(run):
+    flip(run / "best.ckpt")
+    with pytest.raises(ValueError, match=r"best.ckpt is damaged, its checksums do not hold.*copy last.ckpt over it"):
+        train(TrainConfig(**SMALL, out=str(run), resume=True))
+    (run / "best.ckpt").unlink()
+    with pytest.raises(ValueError, match=r"best.ckpt is missing, whose weights the run would end with"):
+        train(TrainConfig(**SMALL, out=str(run), resume=True))
+
+
 def test_every_flipped_bit_of_the_weights_in_a_checkpoint_is_found(run):
     whole = (run / "last.ckpt").read_bytes()
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
@@ -133,6 +144,40 @@ def test_every_flipped_bit_of_the_weights_in_a_checkpoint_is_found(run):
         flip(run / "last.ckpt", share)
         with pytest.raises(ValueError, match="is damaged"):
             check_checkpoint(run / "last.ckpt")
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_found(run):
+    """Not only those of its tensors, which the archive's own sums guard."""
+    whole, rng = (run / "last.ckpt").read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 100):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(rng.integers(8))
+        (run / "last.ckpt").write_bytes(changed)
+        with pytest.raises(ValueError, match="is damaged"):
+            check_checkpoint(run / "last.ckpt")
+
+
+def test_records_that_were_altered_are_refused(run, tmp_path):
+    """With values that could as well have been true."""
+    shutil.copytree(run, tmp_path / "sweep" / "seed-0")
+    for name, old, new in (
+        ("config.yaml", "lr: 0.004", "lr: 0.005"),
+        ("provenance.json", '"torch": "', '"torch": "9.'),
+    ):
+        whole = (run / name).read_text()
+        assert old in whole
+        (run / name).write_text(whole.replace(old, new))
+        with pytest.raises(ValueError, match=rf"{name} is damaged"):
+            train(TrainConfig(**SMALL, out=str(run), resume=True))
+        (run / name).write_text(whole)
+    summary = tmp_path / "sweep" / "seed-0" / "summary.json"
+    summary.write_text(summary.read_text().replace('"valid_accuracy": 0.', '"valid_accuracy": 1.'))
+    with pytest.raises(ValueError, match=r"summary.json is damaged, or was changed"):
+        save_pretrained(summary.parent, tmp_path / "given")
+    with pytest.raises(ValueError, match=r"summary.json is damaged, or was changed"):
+        sweep(TrainConfig(**SMALL, sweep=["seed=0"], out=str(tmp_path / "sweep")))
+    with pytest.raises(ValueError, match=r"lr must be a finite number \(got inf\)"):
+        TrainConfig(lr=float("inf"))
 
 
 @pytest.mark.parametrize("damage", [flip, cut, empty])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from equisym.data.readers.signal import NotReadableError, ReadError, Signal, from_array, guess_axes
 from equisym.data.readers.units import PixelSize, nanometres, pixel_size
 
-_MOST = 100_000  # most objects that are examined
+_MOST, _DEEPEST = 20_000, 32  # most objects that are examined, and levels of groups
 _ABOUT = 2**22  # bytes of metadata that are read
 
 
@@ -172,18 +172,28 @@ def _not_inside(item: h5py.Dataset) -> str | None:
 
 
 def _items(handle: h5py.File, kind: type) -> Iterator[tuple[str, Any]]:
-    """Objects of a kind by name, without following soft or external links."""
-    names: list[str] = []
+    """Objects of a kind by name, each once, without following soft or external links."""
+    seen: set[int] = set()
 
-    def note(name: str) -> bool | None:
-        names.append(name)
-        return True if len(names) > _MOST else None
+    def below(group: h5py.Group, above: str, depth: int) -> Iterator[tuple[str, Any]]:
+        if depth > _DEEPEST:
+            raise ReadError(f"holds groups within groups, more than {_DEEPEST} deep")
+        for step in map(str, group):
+            if not isinstance(group.get(step, getlink=True), h5py.HardLink):
+                continue
+            item = group[step]
+            place = h5py.h5o.get_info(item.id).addr  # pyright: ignore[reportAttributeAccessIssue]
+            if place in seen:
+                continue
+            seen.add(place)
+            if len(seen) > _MOST:
+                raise ReadError(f"holds more than {_MOST} objects")
+            if isinstance(item, kind):
+                yield above + step, item
+            if isinstance(item, h5py.Group):
+                yield from below(item, f"{above}{step}/", depth + 1)
 
-    if handle.visit(note):
-        raise ReadError(f"holds more than {_MOST} objects")
-    for name in names:
-        if handle.get(name, getclass=True) is kind:
-            yield name, handle[name]
+    yield from below(handle, "", 0)
 
 
 def _members(handle: h5py.File, place: str, inner: str) -> Iterator[tuple[str, Any, h5py.Dataset]]:

@@ -15,6 +15,7 @@ from equisym.data.readers.formats import SUFFIXES, begins_like, reader_of
 from equisym.data.readers.selection import choose
 from equisym.data.readers.signal import MAX_BYTES, ReadError, Signal
 from equisym.data.readers.units import PixelSize
+from equisym.plain_text import one_line
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:
                 f"too large: {sides} values of type {np.dtype(signal.dtype)} take {_memory(signal.image_bytes)}, and "
                 f"the limit is {_memory(max_bytes)}; raise max_bytes, or cut out a part"
             )
-        pixels = np.array(signal.load(index))
+        loaded = signal.load(index)
+        pixels = loaded if type(loaded) is np.ndarray and loaded.flags.owndata else np.array(loaded)
     return ImageFile(pixels, signal.pixel_size, file.name + (f"#{part}" if part is not None else ""))
 
 
@@ -83,30 +85,30 @@ def _split(path: str | Path) -> tuple[Path, str | None]:
 def _opened(file: Path) -> Iterator[list[Signal]]:
     """The signals of an open file; any error of a parser on a damaged file becomes one sentence."""
     if not file.exists():
-        raise FileNotFoundError(f"{file}: no such file")
+        raise FileNotFoundError(one_line(f"{file}: no such file"))
     if file.is_dir():
-        raise ValueError(f"{file}: a folder without images, which end in {', '.join(SUFFIXES)}")
+        raise ValueError(one_line(f"{file}: a folder without images, which end in {', '.join(SUFFIXES)}"))
     if not file.is_file():
-        raise ValueError(f"{file}: not a file; give image files")
+        raise ValueError(one_line(f"{file}: not a file; give image files"))
     kind = file.suffix.lower().removeprefix(".")
     if file.stat().st_size == 0:
-        raise ValueError(f"{file}: the file is empty")
+        raise ValueError(one_line(f"{file}: the file is empty"))
     try:
         signals = reader_of(kind)
         with contextlib.ExitStack() as stack:
             yield signals(file, stack)
     except ReadError as error:
-        raise ValueError(f"{file}: {error}") from None
+        raise ValueError(one_line(f"{file}: {error}")) from None
     except MemoryError:
-        raise ValueError(f"{file}: too large for this machine's memory") from None
+        raise ValueError(one_line(f"{file}: too large for this machine's memory")) from None
     except PermissionError:
         raise
     except Exception as error:  # on damaged bytes a parser may raise any exception
         other = begins_like(file)
         if other and kind not in other:
-            raise ValueError(f"{file}: not {kind}: it begins like {other[0]}; rename it") from error
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise ValueError(f"{file}: damaged, or not {kind} ({reason.rstrip('.')})") from error
+            raise ValueError(one_line(f"{file}: not {kind}: it begins like {other[0]}; rename it")) from error
+        reason = one_line(error, 160).rstrip(".")
+        raise ValueError(one_line(f"{file}: damaged, or not {kind} ({reason})")) from error
 
 
 def _memory(n: int) -> str:

@@ -10,6 +10,8 @@ from equisym.data.readers.binary import map_pixels
 from equisym.data.readers.signal import Signal, from_array
 from equisym.data.readers.units import nanometres, pixel_size
 
+_LONGEST = 2**20  # bytes of a header
+
 
 def signals(file: Path, stack: ExitStack) -> list[Signal]:
     """Every channel, as it lies on the sample: ``Z`` of the forward scan and ``Z backward``."""
@@ -35,16 +37,17 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 def _header(handle: BinaryIO) -> dict[str, str]:
     """Entries by name; afterwards the file is at its first pixel."""
-    head: dict[str, str] = {}
+    lines: dict[str, list[str]] = {}
     key = ""
-    for _ in range(20000):
-        line = handle.readline(65536)
+    while handle.tell() < _LONGEST:
+        line = handle.readline(_LONGEST)
         if not line:
             break
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith(":") and text.endswith(":") and len(text) > 2:
             key = text.strip(":")
             if key == "SCANIT_END":
+                head = {name: "".join(f"{text}\n" for text in inside) for name, inside in lines.items()}
                 if not head.get("SCANIT_TYPE", "FLOAT MSBFIRST").split() == ["FLOAT", "MSBFIRST"]:
                     raise ValueError(f"values of type {head['SCANIT_TYPE']}")
                 start = handle.tell()
@@ -54,5 +57,5 @@ def _header(handle: BinaryIO) -> dict[str, str]:
                 handle.seek(start + mark + 2)
                 return head
         elif key:
-            head[key] = head.get(key, "") + text + "\n"
+            lines.setdefault(key, []).append(text)
     raise ValueError("its header has no end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from equisym.data.readers.signal import ReadError, Signal, from_array, guess_axes
 from equisym.data.readers.units import PixelSize, nanometres, pixel_size
 
+_HEADER = 2**16  # most bytes of a header
 _PICKLE = "a pickle, which could run any program: refused; save plain numbers"
 
 
@@ -44,8 +46,12 @@ def _from_npy(file: Path) -> Signal:
 
 def _header(handle: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = npy.read_magic(handle)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(handle)
+    size = handle.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(size, "little")
+    if length > _HEADER:  # numpy would read all of it before it looks at how much there is
+        raise ReadError(f"damaged: its header has {length} bytes")
+    start = io.BytesIO(size + handle.read(length))
+    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(start)
     return shape, dtype
 
 
