@@ -33,6 +33,8 @@ class PeakLimits:
         finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
         misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
         precision: the same as a multiple of what the background around the peaks may do.
+        broadest: times that a mask may broaden the peaks; in a narrower part they run into each other, so that nothing
+            is said.
         few: cells, below which a lattice has a point near any wave, so that less is allowed.
         stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
     """
@@ -47,6 +49,7 @@ class PeakLimits:
     finest: float = 0.35
     misfit: float = 0.08
     precision: float = 3.0
+    broadest: float = 1.3
     few: float = 12.0
     stricter: float = 0.5
 
@@ -107,6 +110,8 @@ def unindexed_peaks(
     ('superstructure', '2 x 1', 0.02)
     """
     whole = PowerSpectrum(image, mask) if spectrum is None else spectrum
+    if whole.broadening > LIMITS.broadest:
+        return Unindexed("none", 0.0, whole.maxima()[:0])
     every = whole.maxima()
     index = Indexing(lattice, whole, every)
     holds = index.holds(every.position)
