@@ -74,6 +74,18 @@ class Fault:
     step: float = 0.0
     kept: float = 1.0
 
+    def larger_side(self, shape: tuple[int, int], margin: float = 0.0) -> NDArray[np.bool_]:
+        """Which pixels of an image of shape (H, W) are on the larger side of the line, and farther from it than margin.
+
+        Args:
+            shape: of the image.
+            margin: in pixels; the line is known to about a cell.
+        """
+        y, x = np.mgrid[: shape[0], : shape[1]]
+        turn = np.radians(self.angle)
+        above = (x - self.point[0]) * np.sin(turn) - (y - self.point[1]) * np.cos(turn)
+        return above > margin if (above > 0).mean() >= 0.5 else above < -margin
+
     def __str__(self) -> str:
         """In words; empty without a fault."""
         line = f"a line at {self.angle:.0f} degrees through ({self.point[0]:.0f}, {self.point[1]:.0f})"

@@ -12,6 +12,7 @@ from torch import Tensor
 from equisym.crystal.autocorrelate import detrend, normalise_contrast
 from equisym.crystal.lattice_search import OPTIONS, Lattice, LatticeOptions, is_flat, lattice_of, shift_map
 from equisym.crystal.shifts import Array, ShiftMap
+from equisym.crystal.spectral_peaks import PowerSpectrum
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class ChoiceOptions:
     """When one look is enough, and which of several counts; set on images of our families and on micrographs.
 
     Attributes:
-        many: cells, from which a fair score is enough.
+        many: cells, from which a fair score is enough: a fault across the image joins a dozen or two to one.
         score: of the image repeats, with many cells.
         few_score: the same, with few.
         fine: pixels: side of a cell below which the blur may hide it, so that the sharp image is looked at.
@@ -30,8 +31,8 @@ class ChoiceOptions:
         nearly_all: pixels known, with which the image is cut into parts like a whole one.
     """
 
-    many: float = 12.0
-    score: float = 0.7
+    many: float = 40.0
+    score: float = 0.85
     few_score: float = 0.95
     fine: float = 12.0
     steady: float = 6.0
@@ -42,6 +43,8 @@ class ChoiceOptions:
 
 
 CHOICE = ChoiceOptions()
+_ROWS_REPEAT = 0.7  # of an image with rows repeats with a lattice that is seen without them
+_COARSEST = 2.5  # bins: rows that repeat less often are a trend
 
 
 @dataclass(frozen=True)
@@ -179,23 +182,37 @@ def _among_rows(image: Tensor, mask: Tensor | None, first: Look, options: Choice
     if other is None or not enough(other, options):
         return first.lattice
     score = float(first.found.means([other.lattice.basis])[0][0])
-    return replace(other.lattice, score=score) if score >= options.score else first.lattice
+    return replace(other.lattice, score=score) if score >= _ROWS_REPEAT else first.lattice
 
 
 def without_rows(image: Tensor, options: ChoiceOptions = CHOICE) -> Tensor | None:
-    """An image (H, W) without the waves along its strongest direction; ``None`` if no direction is that strong."""
+    """An image (H, W) less its mean along its strongest direction; ``None`` if no direction is that strong."""
     height, width = image.shape
-    window = torch.outer(torch.hann_window(height, False), torch.hann_window(width, False)).to(image)
     flat = detrend(image, 1)
-    power = torch.fft.rfft2(flat * window).abs().square()
-    y = torch.fft.fftfreq(height, dtype=image.dtype)[:, None].expand_as(power)
-    x = torch.fft.rfftfreq(width, dtype=image.dtype).expand_as(power)
-    power = torch.where(torch.hypot(x, y) > 3 / min(height, width), power, 0)
-    at = int(power.argmax())
-    angle = torch.atan2(y.flatten()[at], x.flatten()[at])
-    off = (x * torch.sin(angle) - y * torch.cos(angle)).abs()
-    along = off < 2.5 / min(height, width)
-    if power[along].sum() < options.rows * power.sum():
+    peaks = PowerSpectrum(flat).maxima(_COARSEST)
+    if not len(peaks):
         return None
-    coefficients = torch.fft.rfft2(flat)
-    return torch.fft.irfft2(torch.where(along, 0, coefficients), s=(height, width))
+    size = np.array([width, height])
+    wave = peaks.position[0]
+    for reach in (8, 40, 400):  # the direction, ever more exactly, by ever higher harmonics
+        n = np.rint(peaks.position @ wave / (wave @ wave))
+        off = np.linalg.norm((peaks.position - n[:, None] * wave) * size, axis=-1)
+        on = (off < 1) & (np.abs(n) <= reach) & (n != 0)
+        wave = (peaks.power * n * on) @ peaks.position / (peaks.power * n**2 * on).sum()
+    across = np.abs(peaks.position @ np.array([-wave[1], wave[0]])) / np.linalg.norm(wave) * size.max()
+    if peaks.power[across < 1.5].sum() < options.rows * peaks.power.sum():
+        return None
+    x, y = (torch.arange(n, dtype=torch.float64) for n in (width, height))
+    place = 2 * (y[:, None] * float(wave[1]) + x * float(wave[0])) / float(np.linalg.norm(wave))  # in half pixels
+    place = (place - place.min()).flatten()
+    low = place.long()
+    part = place - low
+    value = flat.double().flatten()
+    count = int(low.max()) + 2
+    total, weight = torch.zeros(count).double(), torch.zeros(count).double()
+    for bins, share in ((low, 1 - part), (low + 1, part)):
+        total.index_add_(0, bins, share * value)
+        weight.index_add_(0, bins, share)
+    mean = total / weight.clamp(min=1e-9)
+    rows = (1 - part) * mean[low] + part * mean[low + 1]
+    return flat - rows.reshape(height, width).to(flat)

@@ -12,6 +12,13 @@ from equisym.crystal.symmetry_features import SymmetryFeatures
 from equisym.groups import WALLPAPER_GROUPS
 
 DISTORTIONS = {"none": 0.002, "typical": 0.01, "strong": 0.03}
+_HOLOHEDRIES = {
+    "oblique": "p2",
+    "rectangular": "pmm",
+    "centred rectangular": "cmm",
+    "square": "p4m",
+    "hexagonal": "p6m",
+}
 _CONSTRAINTS = {"oblique": 0, "rectangular": 1, "centred rectangular": 1, "square": 2, "hexagonal": 2}
 
 
@@ -29,10 +36,15 @@ class PosteriorOptions:
         marks: residuals between which the least broken group of an image must lie to show that its instrument deviates.
         leeway: times the tolerance that counts in such an image. Where an instrument deviates it breaks every group a
             little; where one group holds exactly, what the others leave is the pattern's own.
+        sound: times the tolerance that counts where a rotation of order 3 or more holds exactly, which every deviation
+            of an instrument would break.
         wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
         imperfect: of the image does not repeat: from there on the whole distortion counts.
         rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
             an instrument.
+        telling: standard deviation of the strain for a group that holds where the whole symmetry of its lattice does
+            not: only a motif of that group does so, however its lattice is strained, while round spots have every
+            operation of any lattice.
         special: nats by which a metric gains for each constraint that it meets and need not.
         wild: chance of a distortion beyond the usual, in an imperfect image.
         wide: standard deviation of its strain.
@@ -48,9 +60,11 @@ class PosteriorOptions:
     steepness: float = 2.0
     marks: tuple[float, float] = (0.004, 0.03)
     leeway: float = 1.3
+    sound: float = 0.8
     wall: float = 0.1
     imperfect: float = 0.2
     rigid: float = 0.15
+    telling: float = 0.0075
     special: float = 2.0
     wild: float = 0.01
     wide: float = 0.04
@@ -61,6 +75,8 @@ class PosteriorOptions:
 
 OPTIONS = PosteriorOptions()
 _ORDER = torch.tensor([float(len(g.primitive_operations)) for g in WALLPAPER_GROUPS])
+_ROTATION = torch.tensor([g.rotation_order for g in WALLPAPER_GROUPS])
+_HOLOHEDRY = [WALLPAPER_GROUPS[_HOLOHEDRIES[g.bravais]].label for g in WALLPAPER_GROUPS]
 _FREE = torch.tensor([float(_CONSTRAINTS[g.bravais]) for g in WALLPAPER_GROUPS])
 
 
@@ -83,7 +99,9 @@ def group_residuals(e: SymmetryFeatures, *, whitening: float = 0.0) -> Tensor:
     return torch.stack([out[:, [group.label, *_above(group.label)]].amin(1) for group in WALLPAPER_GROUPS], 1)
 
 
-def metric_evidence(strain: Tensor, imperfection: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
+def metric_evidence(
+    strain: Tensor, imperfection: Tensor, options: PosteriorOptions = OPTIONS, *, telling: Tensor | float = 0.0
+) -> Tensor:
     r"""Logarithm of how much likelier a lattice's metric is under each group than under none, (B, 17).
 
     .. math:: M_G(\epsilon) = d_G\, s + \log\Bigl( e^{-\epsilon^2 / 2 \sigma^2}
@@ -95,13 +113,28 @@ def metric_evidence(strain: Tensor, imperfection: Tensor, options: PosteriorOpti
         strain: of the lattice against each group's, (B, 17).
         imperfection: of the image, 0 to 1, (B,).
         options: constants.
+        telling: how far the motif tells that it has the group, 0 to 1, (B, 17).
     """
     sigma = options.distortion * (1.5 * imperfection).clamp(options.rigid, 1)[:, None]
-    usual = torch.exp(-0.5 * (strain / sigma).square())
+    told = sigma + telling * (options.telling - sigma).clamp(min=0)
+    usual = torch.exp(-0.5 * (strain / told).square())
     wide = max(options.wide, options.distortion)
     rare = options.wild * imperfection.square()[:, None] * (sigma / wide) ** _FREE
     rare = rare * torch.exp(-0.5 * (strain / wide).square())
     return torch.where(_FREE > 0, _FREE * options.special + torch.log(usual + rare + 1e-12), 0.0)
+
+
+def telling(residual: Tensor, tolerance: float) -> Tensor:
+    """How far each group holds where the whole symmetry of its lattice does not, 0 to 1; (B, 17).
+
+    Args:
+        residual: of each group, (B, 17).
+        tolerance: that the group leaves a fifth of at most, and the lattice's symmetry more than the whole of.
+    """
+    whole = residual[:, _HOLOHEDRY]
+    holds = (2 - 10 * residual / tolerance).clamp(0, 1)
+    fails = (whole / tolerance - 1).clamp(0, 1).nan_to_num(posinf=0.0)
+    return torch.where(_FREE > 0, holds * fails, 0.0).nan_to_num(0.0)
 
 
 def imperfection(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> Tensor:
@@ -127,7 +160,9 @@ def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> 
     residual = group_residuals(e)
     x = residual / allowed(residual, e.strain, options)[:, None]
     lost = x**options.steepness + (x - 1).clamp(min=0) / options.wall
-    energy = options.surprise * (_ORDER.log2() - lost) + metric_evidence(e.strain, imperfection(e, options), options)
+    tells = telling(residual, options.tolerance) * (options.distortion >= DISTORTIONS["typical"])
+    metric = metric_evidence(e.strain, imperfection(e, options), options, telling=tells)
+    energy = options.surprise * (_ORDER.log2() - lost) + metric
     possible = e.admitted & (e.strain <= options.largest)
     possible[:, WALLPAPER_GROUPS["p1"].label] = True
     return torch.where(possible, energy.nan_to_num(neginf=-1e4), -1e4)
@@ -170,12 +205,14 @@ def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: floa
 
 
 def allowed(residual: Tensor, strain: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
-    """What a group may leave: the tolerance, and more where the image shows that its instrument deviates; (B,)."""
+    """What a group may leave: the tolerance, more where the instrument shows that it deviates, less where not; (B,)."""
     other = (strain <= 0.02) & (_ORDER > 1)
     least = torch.where(other, residual, torch.inf).amin(1)
     low, high = options.marks
     deviates = ((least - low / 2) / (low / 2)).clamp(0, 1) * (least < high)
-    return options.tolerance * (1 + (options.leeway - 1) * deviates)
+    turned = torch.where(other & (_ROTATION > 2), residual, torch.inf).amin(1)
+    sound = (1 - turned / low).clamp(0, 1)
+    return options.tolerance * (1 + (options.leeway - 1) * deviates - (1 - options.sound) * sound)
 
 
 def distortion_of(value: str | float) -> float:

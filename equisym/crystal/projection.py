@@ -41,7 +41,7 @@ class Fit:
     shells: Tensor
 
 
-def search_weight(s: Spectrum, whitening: float = 0.5) -> Tensor:
+def search_weight(s: Spectrum, whitening: float = 0.0) -> Tensor:
     """Weight of the coefficients: reliable ones count, and strong shells are damped by a power; (B, N, N)."""
     mean = s.signal.clamp(min=0) / s.count.clamp(min=1)
     strongest = mean.amax(-1, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)

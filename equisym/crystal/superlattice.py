@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +17,8 @@ _LARGEST = 50  # cells of the lattice in one of a superlattice, at most: 7 x 7 a
 _ANY = 9  # cells: larger superlattices are looked for only if the lattice is stretched, turned, or centred
 _FEWEST = 4  # cells of the superlattice in the image
 _CHANCE = 0.05  # probability that so many peaks are on a superlattice by accident
+_LARGEST_PSEUDO, _STRONGEST = 16, 256  # cells in one of a superstructure, and waves that are looked at, at most
+_LEAST_BEYOND, _MOST_BEYOND = 2e-3, 0.08  # of a cell's power, that makes it a superstructure of a smaller one
 _FINEST = 0.12  # bins: no distance of a peak says more than this
 
 
@@ -50,6 +53,51 @@ def find_superlattice(found: SpectralPeaks, index: Indexing, repeats: float) -> 
         if tried_for * np.sort(covered)[-3:].prod() < _CHANCE:
             named = cells <= _ANY or not wood(index.basis, forms[best]).startswith("(")
             return forms[best] if named else None
+    return None
+
+
+@dataclass(frozen=True)
+class Pseudocell:
+    """A smaller cell that an image nearly has.
+
+    Attributes:
+        basis: of its lattice, columns in pixels.
+        period: of the true lattice in terms of this one, such as "2 x 1".
+        beyond: share of the true cell's power that it leaves unexplained.
+    """
+
+    basis: Array
+    period: str
+    beyond: float
+
+
+def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | None:
+    """The smallest cell that explains nearly all of an image's, if there is one: that image has a superstructure.
+
+    Args:
+        basis: of the lattice, columns in pixels.
+        index: of its waves, (n, 2) integers.
+        power: of each, (n,), free of noise bias.
+
+    >>> index = np.array([[1, 0], [2, 0], [0, 1]])
+    >>> find_pseudocell(np.diag([20.0, 10.0]), index, np.array([0.05, 1.0, 1.0])).period
+    '2 x 1'
+    """
+    index, power = index[index.any(1)], power[index.any(1)]
+    strong = np.argsort(-power, kind="stable")[:_STRONGEST]
+    index, power = index[strong].round().astype(int), power[strong]
+    total = float(power.sum())
+    for cells in range(_LARGEST_PSEUDO, 1, -1):
+        forms = np.array(hermite_forms(cells)).astype(int)
+        # a wave is kept if it is a whole number of waves of the smaller cell: k inverse(form transposed)
+        d, s, rest = forms[:, 0, 0], forms[:, 0, 1], forms[:, 1, 1]
+        steps = index[:, 1:] // rest
+        kept = (index[:, 1:] % rest == 0) & ((index[:, :1] - steps * s) % d == 0)
+        beyond = 1 - power @ kept / max(total, 1e-30)
+        best = int(beyond.argmin())
+        if _LEAST_BEYOND < beyond[best] < _MOST_BEYOND:
+            small = reduce_basis(basis @ np.linalg.inv(forms[best].T))
+            return Pseudocell(small, wood(small, np.rint(np.linalg.inv(small) @ basis)), float(beyond[best]))
     return None
 
 

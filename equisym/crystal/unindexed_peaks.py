@@ -33,6 +33,8 @@ class PeakLimits:
         finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
         misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
         precision: the same as a multiple of what the background around the peaks may do.
+        few: cells, below which a lattice has a point near any wave, so that less is allowed.
+        stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
     """
 
     sharp: float = 30.0
@@ -45,6 +47,8 @@ class PeakLimits:
     finest: float = 0.35
     misfit: float = 0.08
     precision: float = 3.0
+    few: float = 12.0
+    stricter: float = 0.5
 
 
 LIMITS = PeakLimits()
@@ -108,7 +112,7 @@ def unindexed_peaks(
     holds = index.holds(every.position)
     own = every[holds]
     strong = _exact(whole, own)
-    if _off(strong, index):
+    if _off(strong, index, LIMITS.stricter if lattice.repeats < LIMITS.few else 1.0):
         return _apart(strong, index)
     periodic = float(own.power.sum())
     found = _sharp(whole, every[~holds], every, periodic)
@@ -139,7 +143,7 @@ def _exact(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
     return own[own.sharpness > LIMITS.exact]
 
 
-def _off(strong: SpectralPeaks, index: Indexing) -> bool:
+def _off(strong: SpectralPeaks, index: Indexing, part: float) -> bool:
     """Whether peaks are farther from the points of their lattice than background and noise explain.
 
     A scan that is strained or bent moves all of them alike, which the fitted lattice follows.
@@ -150,7 +154,7 @@ def _off(strong: SpectralPeaks, index: Indexing) -> bool:
     away = index.bins(strong.position, index.fitted_to(strong))
     misfit = float(np.sqrt(spare * np.average(away**2, weights=strong.power)))
     known = float(np.sqrt(np.average(1 / strong.sharpness, weights=strong.power)))
-    return misfit > max(LIMITS.misfit, LIMITS.precision * known)
+    return misfit > part * max(LIMITS.misfit, LIMITS.precision * known)
 
 
 def _apart(strong: SpectralPeaks, index: Indexing) -> Unindexed:

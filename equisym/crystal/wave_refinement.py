@@ -33,7 +33,8 @@ def refine_to_waves(image: Tensor, lattice: Lattice, mask: Tensor | None = None)
         mask: which pixels are known, (H, W); all if not given.
 
     Returns:
-        The same lattice with another basis and uncertainty; unchanged where too few waves are near their places.
+        The same lattice with another basis and uncertainty; unchanged where too few waves are near their places, or
+        all are along one line.
     """
     flat = detrend(image.detach(), 2, mask).double().cpu().numpy()
     height, width = flat.shape
@@ -51,7 +52,7 @@ def refine_to_waves(image: Tensor, lattice: Lattice, mask: Tensor | None = None)
     size = np.array([width, height])
     off = np.linalg.norm((found - start) * size, axis=1)
     good = (off < _NEAR) & (power > 0)
-    if good.sum() < _FEWEST:
+    if good.sum() < _FEWEST or np.linalg.matrix_rank(index[good]) < 2:
         return lattice
     fitted, covariance = _fit(index[good], found[good], power[good])
     basis = np.linalg.inv(fitted).T

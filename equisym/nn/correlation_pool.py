@@ -72,8 +72,8 @@ class CorrelationPool2d(ConstantModule):
         widths = [1] * (group.n // 2) + [len(members) for members in self.classes if members[0] >= group.n]
         self._starts = (0, *accumulate(widths))
         forms, combine = _squares(group, (0, *self._measured))
-        self.register_constant("forms", forms.T)
-        self.register_constant("combine", combine.T)
+        self.register_constant("forms", forms)
+        self.register_constant("combine", combine)
 
     def out_channels(self, fields: int) -> int:
         """Maps that this many fields give."""
@@ -82,7 +82,7 @@ class CorrelationPool2d(ConstantModule):
     def correlations(self, x: Tensor) -> Tensor:
         """c(h, x) of each field for all elements h, ``(B, fields * order, H, W)`` -> ``(B, fields, order, H, W)``."""
         self._check(x)
-        c = self._correlate(self._by_pixel(x)).permute(0, 3, 4, 1, 2)
+        c = self._correlate(self._fields(x)).unflatten(3, x.shape[2:])
         places = [(0, *self._measured).index(h) for h in map(self._equal, range(self.group.order))]
         return c[:, :, places]
 
@@ -107,28 +107,28 @@ class CorrelationPool2d(ConstantModule):
                 f"input must have a multiple of {order} channels, fields of {self.group} (got {x.shape[1]})"
             )
 
-    def _by_pixel(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1).unflatten(3, (-1, self.group.order))
+    def _fields(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (-1, self.group.order)).flatten(3)
 
     def _correlate(self, fields: Tensor) -> Tensor:
-        """Those of the identity and the measured elements, (B, H, W, F, order) -> (B, H, W, F, 1 + measured)."""
-        return (fields @ self.forms).square() @ self.combine
+        """Those of the identity and the measured elements, (B, F, order, H * W) -> (B, F, 1 + measured, H * W)."""
+        return self.combine @ (self.forms @ fields).square()
 
     def _pool(self, x: Tensor) -> Tensor:
-        fields = self._by_pixel(x)
-        square, rest = self._correlate(fields).split([1, len(self._measured)], 4)
+        fields = self._fields(x)
+        square, rest = self._correlate(fields).split([1, len(self._measured)], 2)
         deviation = (square + self.eps).sqrt()
-        each = [fields.mean(4, keepdim=True), deviation, self._greatest(rest) / deviation]
-        together = self._greatest(rest.sum(3) / (square.sum(3) + self.eps))
-        return torch.cat([torch.cat(each, 4).flatten(3), together], 3).permute(0, 3, 1, 2)
+        each = [fields.mean(2, keepdim=True), deviation, self._greatest(rest) / deviation]
+        together = self._greatest(rest.sum(1) / (square.sum(1) + self.eps))
+        return torch.cat([torch.cat(each, 2).flatten(1, 2), together], 1).unflatten(2, x.shape[2:])
 
     def _greatest(self, c: Tensor) -> Tensor:
-        """The greatest value of each class."""
+        """The greatest value of each class, along the last dimension but one."""
         found = []
         for start, end in pairwise(self._starts):
-            members = [c[..., index : index + 1] for index in range(start, end)]
-            found.append(reduce(torch.maximum, members))  # of few, and no indices to keep
-        return torch.cat(found, -1)
+            members = [c[..., index : index + 1, :] for index in range(start, end)]
+            found.append(reduce(lambda a, b: b + (a - b).relu(), members))  # max(a, b), with a cheap gradient
+        return torch.cat(found, -2)
 
     def to_plain(self) -> fx.GraphModule:
         """The same function as one graph of torch functions."""

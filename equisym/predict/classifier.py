@@ -44,6 +44,7 @@ _UNSTRAINED = 0.004  # a smaller strain is not worth a word
 _WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
 _HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
 _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
+_PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
 _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
 
 
@@ -260,7 +261,8 @@ def _incoherent(found: Found, answer: Prediction) -> bool:
     if m is None or min(found.shape) < 2 * SMALLEST or m.lattice.repeats < _MANY:
         return False
     if answer.refusal is not None:
-        return answer.refusal.code in _WORTH_WINDOWS and m.lattice.steadiness > _SOMEWHAT_STEADY
+        patchy = found.explained is not None and (found.explained < _HARDLY or found.patchiness > _PATCHY)
+        return answer.refusal.code in _WORTH_WINDOWS and patchy and m.lattice.steadiness > _SOMEWHAT_STEADY
     return bool(found.fault) or (found.explained is not None and found.explained < _HARDLY)
 
 

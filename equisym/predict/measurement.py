@@ -40,6 +40,7 @@ class Found:
         view: the part of the image that was looked at.
         measurement: its lattice, cell and fits; ``None`` if no lattice was found.
         explained: share of the view's variance that the averaged cell explains.
+        patchiness: how unevenly what it leaves is spread: the most in a part of the image over the median.
         fault: what parts the pattern, so that the average is smeared; empty if nothing does.
     """
 
@@ -50,6 +51,7 @@ class Found:
     view: View | None = None
     measurement: Measurement | None = None
     explained: float | None = None
+    patchiness: float = 1.0
     fault: str = ""
 
 
@@ -82,8 +84,9 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
     notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
     explained = None if look.rest is None else look.rest.explained
-    fault = look.review.notes[0] if look.review.parted else ""
-    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, fault)
+    patchiness = 1.0 if look.rest is None else look.rest.patchiness
+    fault = "" if look.review.fault is None else str(look.review.fault)
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, patchiness, fault)
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:
@@ -154,7 +157,7 @@ def _look(pixels: Pixels) -> _Look:
 
 def _measured(view: View) -> _Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _drift_corrected(view)
+    look = _one_side(_drift_corrected(view))
     lines = stray_lines(view.grey.double().numpy())
     if lines is None:
         return look
@@ -163,6 +166,19 @@ def _measured(view: View) -> _Look:
         return look
     count = int(lines.all(1).sum() + lines.all(0).sum())
     return without.noting(f"lines that are constant or far off their neighbours were left out: {count}")
+
+
+def _one_side(look: _Look) -> _Look:
+    """The larger side of a line across which the pattern is shifted; the look itself if there is no such line."""
+    fault = look.review.fault
+    if fault is None or look.measurement is None:
+        return look
+    height, width = look.view.grey.shape
+    side = fault.larger_side((height, width), float(np.sqrt(abs(np.linalg.det(look.measurement.lattice.basis)))))
+    alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
+    if alone.measurement is None or alone.refusal is not None:
+        return look
+    return replace(alone, notes=(f"{fault}; the larger side was measured",))
 
 
 def _drift_corrected(view: View) -> _Look:

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.domains import find_domains
-from equisym.crystal.faults import find_fault
+from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
+from equisym.crystal.lattice_choice import CHOICE, look_at
 from equisym.crystal.lattice_search import SHORTEST, Lattice
-from equisym.crystal.unindexed_peaks import unindexed_peaks
+from equisym.crystal.superlattice import find_pseudocell
+from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 from equisym.predict.refusal import Refusal, RefusalCode
 
 SURE = 0.7  # score above which an image is accepted without further tests
@@ -22,6 +24,10 @@ FEWEST = 4.0  # cells: two repeats along a side
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
 _ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
 _COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what is left is not looked at
+_WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no further look can change
+_FINER = 3.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
+_WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
+_HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
@@ -38,6 +44,13 @@ class Background:
     left: NDArray[np.float64]
     explained: float
     quarters: tuple[float, ...]
+
+    @property
+    def patchiness(self) -> float:
+        """The mean square left in the part of the image where it is greatest, over the median of all 36 parts."""
+        parts = [part for rows in np.array_split(self.left, 6) for part in np.array_split(rows, 6, axis=1)]
+        power = np.array([float(np.square(part).mean()) for part in parts if part.size])
+        return float(power.max() / max(float(np.median(power)), 1e-12))
 
 
 def take_apart(image: Tensor, m: Measurement) -> Background:
@@ -67,12 +80,12 @@ class Review:
     Attributes:
         refusal: why it is no ground for an answer; ``None`` if it is.
         notes: what else should be known, in sentences.
-        parted: whether the pattern is shifted across a line, so that an average over the image is smeared.
+        fault: a line across which the pattern is shifted, so that an average over the image is smeared.
     """
 
     refusal: Refusal | None
     notes: tuple[str, ...] = ()
-    parted: bool = False
+    fault: Fault | None = None
 
 
 def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Review:
@@ -81,33 +94,66 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     Arguments as :func:`refuse_lattice`.
     """
     refusal = refuse_lattice(image, m, rest)
-    if refusal is not None or m is None or rest is None:
+    if m is None or rest is None or (refusal is not None and refusal.code in _WHATEVER):
         return Review(refusal)
-    if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
-        return Review(None)
-    fault = find_fault(image, m.lattice) if m.mask is None else None
-    if fault is not None and "shift" in fault.kind:
-        return Review(None, (str(fault),), parted=True)
+    if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
+        return Review(None, _superstructure(m))
+    fault = _fault(image, m)
+    parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
+    twin = parts is not None and parts.kind == "twin"
+    if fault is not None and "shift" in fault.kind and not twin:
+        return Review(refusal, (str(fault),), fault)
+    if refusal is not None:
+        return Review(refusal)
     found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
-    share = f"{100 * found.strength:.1f} %"
-    if found.kind == "second lattice":
-        sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(basis, axis=0)) for basis in found.bases]
-        detail = f"cells of {' and of '.join(sizes)} pixels, one laid over the other"
-        return Review(Refusal(RefusalCode.SEVERAL_LATTICES, detail))
-    if found.kind == "not periodic":
-        detail = f"sharp waves with {share} of the power fit no lattice, as in a quasicrystal or a moire"
-        return Review(Refusal(RefusalCode.NOT_PERIODIC, detail))
-    if found.kind == "superstructure":
-        return Review(None, (f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",))
-    if found.kind == "single wave":
-        return Review(None, (f"waves along one line, with {share} of the power, do not belong to the lattice",))
-    parts = find_domains(image, m.lattice, mask=m.mask)
-    if parts.kind != "one":
-        related = ", related by an operation of the lattice: twins" if parts.kind == "twin" else ""
+    refusal, note = _off_the_lattice(found)
+    two = parts is not None and parts.kind != "one" and refusal is None and found.kind != "superstructure"
+    if parts is not None and (twin or two):
+        related = ", related by an operation of the lattice: twins" if twin else ""
         shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
         detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
         return Review(Refusal(RefusalCode.DOMAINS, detail))
-    return Review(None, (str(fault),) if fault is not None and fault.kind != "none" else ())
+    refusal = refusal or _second_lattice(image, m.lattice, rest)
+    if refusal is not None:
+        return Review(refusal)
+    notes = (note, "" if fault is None else str(fault), *_superstructure(m))
+    return Review(None, tuple(text for text in notes if text))
+
+
+def _fault(image: Tensor, m: Measurement) -> Fault | None:
+    """A line across which the pattern is shifted, which may have been taken for a part of a large cell."""
+    if m.mask is not None:
+        return None
+    fault = find_fault(image, m.lattice)
+    if "shift" in fault.kind or m.lattice.repeats >= CHOICE.many:
+        return fault
+    parts = 4 if min(image.shape) >= 4 * CHOICE.smallest_part else 2
+    look = look_at(image, parts=parts) if min(image.shape) >= 2 * CHOICE.smallest_part else None
+    if look is None or look.lattice.repeats < _FINER * m.lattice.repeats:
+        return fault
+    finer = find_fault(image, look.lattice)
+    return finer if "shift" in finer.kind else fault
+
+
+def _off_the_lattice(found: Unindexed) -> tuple[Refusal | None, str]:
+    """What is to be said of sharp waves that the lattice does not index: a refusal, or a note, or nothing."""
+    share = f"{100 * found.strength:.1f} %"
+    strong = found.strength >= _SECOND
+    if found.kind == "second lattice" and strong:
+        sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(basis, axis=0)) for basis in found.bases]
+        detail = f"cells of {' and of '.join(sizes)} pixels, one laid over the other"
+        return Refusal(RefusalCode.SEVERAL_LATTICES, detail), ""
+    if found.kind == "not periodic" and strong:
+        detail = f"sharp waves with {share} of the power fit no lattice, as in a quasicrystal or a moire"
+        return Refusal(RefusalCode.NOT_PERIODIC, detail), ""
+    words = {
+        "none": "",
+        "superstructure": f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",
+        "single wave": f"waves along one line, with {share} of the power, do not belong to the lattice",
+        "second lattice": f"weak waves, with {share} of the power, are on a lattice of their own",
+        "not periodic": f"sharp waves, with {share} of the power, do not belong to the lattice",
+    }
+    return None, words[found.kind] if found.strength >= _WEAKEST else ""
 
 
 def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Refusal | None:
@@ -136,7 +182,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if not (lattice.score > SURE or lattice.steadiness > _ALIKE):
         share = f"with the best lattice only {100 * max(lattice.score, 0):.0f} % of the image repeats"
         return _several_grains(image) or Refusal(RefusalCode.NOT_PERIODIC, share)
-    return _second_lattice(image, lattice, rest)
+    return None
 
 
 def _too_fine(m: Measurement) -> bool:
@@ -149,17 +195,32 @@ def _too_fine(m: Measurement) -> bool:
 
 def _second_direction(m: Measurement) -> float:
     """How much the image varies along its weaker direction: of the waves that stand out of the noise; 0 to 1."""
+    index, power, least = _waves(m)
+    q = index @ np.linalg.inv(m.lattice.basis)
+    power = np.where((power > least) & (power > 1e-3 * power.max()), power, 0.0)
+    small, large = np.linalg.eigvalsh((q * power[:, None]).T @ q)
+    return float(small / max(large, 1e-30))
+
+
+def _waves(m: Measurement) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The averaged cell's waves: their indices (n, 2), their power without noise, and what noise may make of one."""
     s = m.spectrum
     half, size = s.half[0], s.half.shape[-1]
     k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
     ky, kx = torch.meshgrid(k, k, indexing="ij")
-    q = torch.stack((kx, ky), -1).reshape(-1, 2) @ torch.from_numpy(np.linalg.inv(m.lattice.basis))
     power = (half[0] * half[1].conj()).real.double().sum(0).flatten()
     noise = ((s.total - s.signal).clamp(min=0) / s.count.clamp(min=1))[0].double()
     least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.shell[0].flatten()]
-    power = torch.where((power > least) & (power > 1e-3 * power.max()), power, 0)
-    small, large = torch.linalg.eigvalsh((q * power[:, None]).T @ q).tolist()
-    return small / max(large, 1e-30)
+    return torch.stack((kx, ky), -1).reshape(-1, 2).numpy(), power.numpy(), least.numpy()
+
+
+def _superstructure(m: Measurement) -> tuple[str, ...]:
+    """A word on a cell that is nearly several smaller ones."""
+    found = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
+    if found is None:
+        return ()
+    sides = " x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0))
+    return (f"a {found.period} superstructure: a cell of {sides} pixels leaves {100 * found.beyond:.2g} % unexplained",)
 
 
 def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> Refusal | None:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from equisym.crystal import estimate_lattice
+from equisym.crystal.lattice_choice import without_rows
 from equisym.data import WallpaperDataset
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -59,3 +60,15 @@ def test_a_superstructure_of_a_tenth_of_the_power_is_kept():
 @pytest.mark.parametrize("image", [torch.zeros(64, 64), torch.arange(64.0).expand(64, 64)])
 def test_nothing_that_repeats_gives_no_lattice(image):
     assert estimate_lattice(image) is None
+
+
+@pytest.mark.parametrize("angle", [0.0, 5.0, 33.0])
+def test_rows_that_slant_are_removed_and_what_is_on_them_stays(angle):
+    y, x = torch.meshgrid(torch.arange(200.0), torch.arange(240.0), indexing="ij")
+    t = np.radians(angle)
+    across, along = np.cos(t) * y - np.sin(t) * x, np.cos(t) * x + np.sin(t) * y
+    rows = torch.exp(-((across / 33 - (across / 33).round()) * 33).square() / 18)
+    beads = 0.1 * torch.cos(2 * torch.pi * along / 25) * rows
+    left = without_rows(rows + beads)
+    assert left is not None
+    assert float((left - left.mean() - beads).std()) < 0.25 * float(beads.std())

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from equisym.crystal import estimate_lattice
+from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.wave_refinement import refine_to_waves
 
 Y, X = np.mgrid[:256, :256]
@@ -43,6 +44,13 @@ def test_few_repeats_are_left_as_they_are():
     image = pattern(90.0)
     rough = estimate_lattice(image)
     assert refine_to_waves(image, rough) is rough
+
+
+def test_waves_along_one_line_leave_a_lattice_as_it_is():
+    x = torch.arange(160.0).expand(160, 160)
+    stripes = sum((torch.cos(2 * torch.pi * n * (x * 0.91 + x.T * 0.41) / 19) for n in (1, 2, 3, 4)), torch.zeros(1))
+    rough = Lattice(np.array([[17.3, 7.8], [7.8, -17.3]]), np.zeros((2, 2)), 1.0, 70.0)
+    assert np.allclose(refine_to_waves(stripes, rough).basis, rough.basis)
 
 
 def test_only_the_waves_within_the_mask_count():

@@ -1,40 +1,45 @@
 """Other people's images: crystals, near-symmetric lattices, faults, twins, quasicrystals, broken pixels."""
 
+from itertools import pairwise
+
 import pytest
 
 from equisym import SymmetryClassifier
 from equisym.data.situations import situations
+from equisym.data.situations.many_repeats import series
 
 CLASSIFIER = SymmetryClassifier.from_pretrained()
 CHOSEN = {
-    "metric": (
-        "lines 40 x 44",
-        "lines 30 x 32.4",
+    "repeats": ("pgg 50 a side", "p1 40 a side"),
+    "metric": ("lines 40 x 44", "lines 30 x 32.4", "discs at 94 degrees"),
+    "crystal": ("Cu [100]", "rutile [100]"),
+    "deviation": ("p4m, mixed with pmm, 3 % left", "p4m, a column tilted, 3 % left", "p3, a column tilted, 3 % left"),
+    "planar fault": (
+        "rutile [001] antiphase",
+        "Cu [110] antiphase",
+        "p1 shifted across a line",
+        "p3m1 over a step edge",
     ),
-    "deviation": (
-        "p4m, mixed with pmm, 3 % left",
-        "p4m, a column tilted, 3 % left",
-    ),
-    "fine motif": (
-        "triangles",
-        "triangles turned",
-    ),
-    "weak direction": (
-        "a square, 30 % grey",
-        "a rectangle, 30 % grey",
-    ),
-    "twisted": (
-        "graphene by 30 degrees",
-        "graphene by 11.3 degrees",
-    ),
-    "two lattices": ("square, hexagonal, 1 and 1",),
-    "no order": ("photograph camera",),
-    "one domain": ("p6",),
-    "colour": ("p4m in grey, rows of two colours",),
-    "crystal": ("Cu [100]",),
-    "thin lines": ("grid 32 px, lines 1 px",),
+    "fine motif": ("triangles", "triangles turned"),
+    "thin lines": ("grid 32 px, lines 1 px", "triangles of lines 34.7 px"),
+    "weak direction": ("a square, 30 % grey", "a rectangle, 30 % grey", "beads on rows"),
     "faint": ("p6m 33 px, noise 4.0 times",),
-    "quasicrystal": ("5-fold waves, 11 px",),
+    "superstructure": ("p4m, 2 x 1 cell, 30 %", "p6m, 3 x 3 cell, 50 %"),
+    "quasicrystal": ("5-fold waves, 11 px", "5-fold waves, 17.3 px", "12-fold waves, 17.3 px"),
+    "twisted": ("graphene by 30 degrees", "graphene by 11.3 degrees"),
+    "commensurate": ("graphene by 21.79 degrees, weights 1 and 1",),
+    "two lattices": (
+        "square, hexagonal, 1 and 1",
+        "square, square 1.27 times, 1 and 0.4",
+        "hexagonal, hexagonal 1.41 times, 1 and 0.4",
+    ),
+    "grating": ("9.7 px at 31 degrees, 3 samples", "13 px at 90 degrees, 1 samples"),
+    "no order": ("photograph camera",),
+    "domains": ("p6 mirrored, 30 %", "p2 mirrored, 50 %", "pm turned, 30 %"),
+    "one domain": ("p6",),
+    "uneven": ("p6m, amorphous rim", "p4m, frame with axes"),
+    "colour": ("p4m in grey, rows of two colours",),
+    "pixels": ("p4g, offset 1e9", "pgg, dead lines", "cmm, NaN border"),
 }
 
 
@@ -46,3 +51,11 @@ def test_the_answer_is_right_and_says_what_it_should(kind, name):
     text = "; ".join(str(t) for t in (result, result.refused, *result.notes) if t)
     assert s.judge(group, result.probabilities.get(group or "", 0.0), text) == "right", f"{group}: {text}"
     assert s.said(group, text) is not False, text
+
+
+def test_certainty_does_not_fall_as_more_of_one_pattern_is_shown():
+    answers = [CLASSIFIER.predict(series(count)) for count in (6, 12, 24, 48, 100)]
+    assert [answer.group for answer in answers] == ["p4"] * 5
+    certainty = [answer.probabilities["p4"] for answer in answers]
+    for fewer, more in pairwise(certainty):
+        assert more >= fewer - 1e-3, certainty

@@ -64,7 +64,7 @@ def _triangles(x: Array, y: Array) -> Array:
     period, value = 34.7 * np.sqrt(3) / 2, np.zeros(x.shape)
     for angle in (15, 75, 135):
         t = np.radians(angle)
-        value = np.maximum(value, ((x * np.cos(t) + y * np.sin(t)) % period < 2.0).astype(float))
+        value = np.maximum(value, ((x * np.cos(t) + y * np.sin(t) + 1.0) % period < 2.0).astype(float))
     return value
 
 
