@@ -65,6 +65,7 @@ class Fault:
         shift: of the side to which (sin, -cos) of the angle points against the other, in parts of a and b, -1/2 to 1/2.
         step: by how much that side is brighter, in standard deviations of the image.
         kept: part of the waves' power that one phase on either side explains; 1 without noise.
+        cell: side of the cell that is shifted, in pixels.
     """
 
     kind: Kind
@@ -73,18 +74,17 @@ class Fault:
     shift: tuple[float, float] = (0.0, 0.0)
     step: float = 0.0
     kept: float = 1.0
+    cell: float = 0.0
 
-    def larger_side(self, shape: tuple[int, int], margin: float = 0.0) -> NDArray[np.bool_]:
-        """Which pixels of an image of shape (H, W) are on the larger side of the line, and farther from it than margin.
+    def larger_side(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Which pixels of an image of shape (H, W) are on the larger side of the line, and a cell or more from it.
 
-        Args:
-            shape: of the image.
-            margin: in pixels; the line is known to about a cell.
+        The line is known to about a cell.
         """
         y, x = np.mgrid[: shape[0], : shape[1]]
         turn = np.radians(self.angle)
         above = (x - self.point[0]) * np.sin(turn) - (y - self.point[1]) * np.cos(turn)
-        return above > margin if (above > 0).mean() >= 0.5 else above < -margin
+        return above > self.cell if (above > 0).mean() >= 0.5 else above < -self.cell
 
     def __str__(self) -> str:
         """In words; empty without a fault."""
@@ -143,7 +143,7 @@ def find_fault(image: Tensor, lattice: Lattice) -> Fault:
     else:
         return Fault("none")
     kind: Kind = "step" if shifted is None else "shift" if stepped is None else "shift and step"
-    return Fault(kind, lines.point(which), lines.angle(which), shift, float(lines.jump(mean, which)[0]), kept)
+    return Fault(kind, lines.point(which), lines.angle(which), shift, float(lines.jump(mean, which)[0]), kept, side)
 
 
 class _Lines:

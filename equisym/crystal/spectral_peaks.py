@@ -15,6 +15,7 @@ from equisym.crystal.autocorrelate import detrend
 from equisym.crystal.shifts import Array
 
 LOWEST = 5.0  # bins, of one over the side: below, blotches and shading have peaks
+_HANN = 0.1808  # standard deviation of a Hann window of length 1
 _SPAN, _CORE = 12, 3  # bins on either side of a peak: its background is looked for within one and beyond the other
 
 
@@ -46,6 +47,9 @@ class PowerSpectrum:
         image: grey image, (H, W).
         mask: which pixels are known, (H, W); all if not given.
         variance: the unit of power; that of the image if not given.
+
+    Attributes:
+        broadening: times that peaks are wider than without a mask, along the direction in which it leaves least.
     """
 
     def __init__(self, image: Tensor, mask: Tensor | None = None, *, variance: float | None = None) -> None:
@@ -56,6 +60,7 @@ class PowerSpectrum:
         if mask is not None:
             soft = gaussian_filter(mask.double().cpu().numpy(), 0.03 * min(image.shape), mode="constant")
             window = window * torch.from_numpy(np.maximum(2 * soft - 1, 0)).to(flat) * mask
+        self.broadening = 1.0 if mask is None else _broadening(window.double().cpu().numpy())
         self.variance = float((flat.square() * window).sum() / window.sum()) if variance is None else variance
         unit = max(self.variance, 1e-30) * float(window.square().sum()) * image.numel() / 2  # of the pair q and -q
         power = torch.fft.rfft2(flat * window).abs().square() / unit
@@ -106,6 +111,17 @@ class PowerSpectrum:
         parts = (off > _CORE, (off > _CORE) & (off <= 2 * _CORE), line & (off > _CORE), line[:, None] & (off > _CORE))
         background = np.maximum.reduce([_median(patch[:, part]) for part in parts])
         return patch[:, _SPAN, _SPAN] / np.maximum(background, 1e-12)
+
+
+def _broadening(window: NDArray[np.float64]) -> float:
+    """Spread of a Hann window over that of a window, each in parts of the image's sides, where that is least."""
+    total = window.sum()
+    y, x = (np.linspace(-0.5, 0.5, n) for n in window.shape)
+    down, across = window.sum(1), window.sum(0)
+    middle = np.array([across @ x, down @ y]) / total
+    xy = float(y @ window @ x) / total
+    spread = np.array([[across @ x**2 / total, xy], [xy, down @ y**2 / total]]) - np.outer(middle, middle)
+    return float(_HANN / np.sqrt(max(np.linalg.eigvalsh(spread)[0], 1e-12)))
 
 
 def _median(values: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -29,10 +29,15 @@ class PeakLimits:
         skirt: bins around a stronger peak in which a weaker one is taken for a part of it.
         weaker: part of the stronger peak's power below which it is.
         explained: part of the power that a second lattice has to index.
+        plain: cells of the lattice in one of a superlattice; a larger one may be there by chance, so that a lattice of
+            the peaks' own is preferred if it has a smaller cell.
+        simpler: times that its cell must be smaller.
         exact: height over the background from which a peak's place is known to a tenth of a bin.
         finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
         misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
         precision: the same as a multiple of what the background around the peaks may do.
+        broadest: times that a mask may broaden the peaks; in a narrower part they run into each other, so that nothing
+            is said.
         few: cells, below which a lattice has a point near any wave, so that less is allowed.
         stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
     """
@@ -43,10 +48,13 @@ class PeakLimits:
     skirt: float = 3.5
     weaker: float = 0.15
     explained: float = 0.8
+    plain: float = 9.5
+    simpler: float = 3.0
     exact: float = 100.0
     finest: float = 0.35
     misfit: float = 0.08
     precision: float = 3.0
+    broadest: float = 1.3
     few: float = 12.0
     stricter: float = 0.5
 
@@ -107,6 +115,8 @@ def unindexed_peaks(
     ('superstructure', '2 x 1', 0.02)
     """
     whole = PowerSpectrum(image, mask) if spectrum is None else spectrum
+    if whole.broadening > LIMITS.broadest:
+        return Unindexed("none", 0.0, whole.maxima()[:0])
     every = whole.maxima()
     index = Indexing(lattice, whole, every)
     holds = index.holds(every.position)
@@ -125,13 +135,17 @@ def unindexed_peaks(
         return Unindexed("none", 0.0, found)
     strength = float(found.power.sum() / (found.power.sum() + periodic))
     matrix = find_superlattice(found, index, lattice.repeats)
-    if matrix is not None:
+    second = spanned(found, index.size)
+    if second is not None and found.power[second[1]].sum() <= LIMITS.explained * found.power.sum():
+        second = None
+    cells = 1.0 if matrix is None else abs(float(np.linalg.det(matrix)))
+    small = abs(float(np.linalg.det(lattice.basis))) * cells / LIMITS.simpler
+    if matrix is not None and not (second and cells > LIMITS.plain and abs(np.linalg.det(second[0])) < small):
         bases = (reduce_basis(lattice.basis @ matrix),)
         return Unindexed("superstructure", strength, found, bases, wood(lattice.basis, matrix))
     if _collinear(found, index.size):
         return Unindexed("single wave", strength, found)
-    second = spanned(found, index.size)
-    if second is not None and found.power[second[1]].sum() > LIMITS.explained * found.power.sum():
+    if second is not None:
         return Unindexed("second lattice", strength, found, (lattice.basis, reduce_basis(second[0])))
     return Unindexed("not periodic", strength, found)
 

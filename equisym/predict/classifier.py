@@ -129,9 +129,12 @@ class SymmetryClassifier:
             answer = self._answered(found, options)
             if vote and _incoherent(found, answer):
                 voted = self._voted(answer, *read_pixels(image, pixel_size, mask), options)
-                return (
-                    voted if voted is answer or not found.fault else replace(voted, notes=(found.fault, *voted.notes))
-                )
+                if not found.fault:
+                    return voted
+                if voted is not answer:
+                    return replace(voted, notes=(found.fault, *voted.notes))
+                detail = f"the pattern is {found.fault}, and neither side shows it alone"
+                return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
             return answer
         finally:
             torch.set_num_threads(threads)

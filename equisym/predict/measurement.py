@@ -171,10 +171,10 @@ def _measured(view: View) -> _Look:
 def _one_side(look: _Look) -> _Look:
     """The larger side of a line across which the pattern is shifted; the look itself if there is no such line."""
     fault = look.review.fault
-    if fault is None or look.measurement is None:
+    if fault is None:
         return look
     height, width = look.view.grey.shape
-    side = fault.larger_side((height, width), float(np.sqrt(abs(np.linalg.det(look.measurement.lattice.basis)))))
+    side = fault.larger_side((height, width))
     alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
     if alone.measurement is None or alone.refusal is not None:
         return look

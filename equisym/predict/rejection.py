@@ -13,7 +13,7 @@ from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.domains import find_domains
 from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
-from equisym.crystal.lattice_choice import CHOICE, look_at
+from equisym.crystal.lattice_choice import CHOICE, look_at, twice
 from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.superlattice import find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
@@ -21,11 +21,12 @@ from equisym.predict.refusal import Refusal, RefusalCode
 
 SURE = 0.7  # score above which an image is accepted without further tests
 FEWEST = 4.0  # cells: two repeats along a side
+_NEARLY = 0.95  # of a vector must fit twice into the image
 _REPEATS = 0.6  # below this, the one likeness that was found between two places is chance
 _ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
 _COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what is left is not looked at
 _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no further look can change
-_FINER = 3.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
+_FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
@@ -127,12 +128,13 @@ def _fault(image: Tensor, m: Measurement) -> Fault | None:
     fault = find_fault(image, m.lattice)
     if "shift" in fault.kind or m.lattice.repeats >= CHOICE.many:
         return fault
-    parts = 4 if min(image.shape) >= 4 * CHOICE.smallest_part else 2
-    look = look_at(image, parts=parts) if min(image.shape) >= 2 * CHOICE.smallest_part else None
-    if look is None or look.lattice.repeats < _FINER * m.lattice.repeats:
-        return fault
-    finer = find_fault(image, look.lattice)
-    return finer if "shift" in finer.kind else fault
+    for parts in (2, 4):
+        look = look_at(image, parts=parts) if min(image.shape) >= parts * CHOICE.smallest_part else None
+        if look is not None and look.lattice.repeats >= _FINER * m.lattice.repeats:
+            finer = find_fault(image, look.lattice)
+            if "shift" in finer.kind:
+                return finer
+    return fault
 
 
 def _off_the_lattice(found: Unindexed) -> tuple[Refusal | None, str]:
@@ -174,6 +176,11 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if lattice.repeats < FEWEST:
         chance = Refusal(RefusalCode.NOT_PERIODIC, "nothing in the image repeats as often as twice along a side")
         return _several_grains(image) or chance
+    height, width = image.shape
+    if not twice(_NEARLY * lattice.basis, (height, width)):
+        long = max(np.linalg.norm(lattice.basis, axis=0))
+        detail = f"a cell {long:.0f} pixels long in an image of {width} x {height}; show more of the pattern"
+        return Refusal(RefusalCode.FEW_REPEATS, detail)
     if _too_fine(m):
         return Refusal(RefusalCode.TOO_FINE, f"the pattern repeats in less than {SHORTEST:g} pixels; magnify it")
     across = _second_direction(m)
