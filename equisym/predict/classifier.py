@@ -132,7 +132,7 @@ class SymmetryClassifier:
                 if not found.fault:
                     return voted
                 if voted is not answer:
-                    return replace(voted, notes=(found.fault, *voted.notes))
+                    return replace(voted, notes=(f"the pattern is {found.fault}", *voted.notes))
                 detail = f"the pattern is {found.fault}, and neither side shows it alone"
                 return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
             return answer

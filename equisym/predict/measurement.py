@@ -178,7 +178,7 @@ def _one_side(look: _Look) -> _Look:
     alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
     if alone.measurement is None or alone.refusal is not None:
         return look
-    return replace(alone, notes=(f"{fault}; the larger side was measured",))
+    return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
 
 
 def _drift_corrected(view: View) -> _Look:
