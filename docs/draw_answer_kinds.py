@@ -30,22 +30,22 @@ SHOWN = (  # what is shown, and the situation's kind and name
 
 def main() -> None:
     classifier = SymmetryClassifier.from_pretrained()
-    figure = Figure(figsize=(12, 12.5), layout="constrained")
+    figure = Figure(figsize=(7.8, 14.8), layout="constrained")
     FigureCanvasAgg(figure)
     for k, (words, kind, name) in enumerate(SHOWN):
         picture = next(s for s in situations(kind) if s.name == name).draw()
         result = classifier.predict(picture)
         said = "; ".join(dict.fromkeys(str(t) for t in (result, *result.notes)))
-        axes = figure.add_subplot(3, 4, k + 1)
+        axes = figure.add_subplot(4, 3, k + 1)
         low, high = np.quantile(picture, (0.005, 0.995))
         axes.imshow(np.clip((picture - low) / (high - low), 0, 1), cmap="gray")
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_title(fill(words, 34), fontsize=9)
-        axes.set_xlabel(fill(said, 44), fontsize=7.5, color="#b35900" if result.refused else "black")
+        axes.set_title(fill(words, 32), fontsize=9)
+        axes.set_xlabel(fill(said, 40), fontsize=8, color="#b35900" if result.refused else "black")
         print(f"{words}: {said}")
     path = HERE / "_static" / "answer_kinds.png"
-    figure.savefig(path, dpi=75)
+    figure.savefig(path, dpi=110)
     Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(path, optimize=True)
 
 
