@@ -15,6 +15,7 @@ from equisym.crystal.drift_correction import correct_drift, is_straight, merit
 from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.mask import field_mask
+from equisym.crystal.operation_maps import OperationMaps, operation_maps
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
 from equisym.groups import WALLPAPER_GROUPS
@@ -137,6 +138,7 @@ class Measurement:
         lattice: its lattice.
         average: its averaged cell.
         spectrum: the cell's waves.
+        maps: how they correlate with their images under the operations of the lattice.
         fits: what each of the 17 groups makes of it, ``None`` where the lattice does not admit the group.
         mask: the part of the image that was used, (H, W); ``None`` for all of it.
     """
@@ -144,6 +146,7 @@ class Measurement:
     lattice: Lattice
     average: CellAverage
     spectrum: Spectrum
+    maps: OperationMaps
     fits: list[Fit | None]
     mask: Tensor | None = None
 
@@ -180,7 +183,8 @@ def measure(
     channels = image if image.dim() == 3 else image[None]
     average = average_cell(channels, basis.expand(len(channels), 2, 2), size=size, mask=mask)
     s = spectrum(average, joint=True)
-    return Measurement(lattice, average, s, fit_groups(s, basis)[0], mask)
+    maps = operation_maps(s, basis)
+    return Measurement(lattice, average, s, maps[0], fit_groups(s, basis, maps=maps)[0], mask)
 
 
 def _lattice_in_mask(image: Tensor, known: Tensor | None) -> tuple[Lattice | None, Tensor | None]:

@@ -391,7 +391,7 @@ def _operations(m: Measurement, answer: int) -> tuple[OperationResidual, ...]:
     symbols = {"mirror": "m", "glide": "g", "both": "mg"}
     found, seen = [], set()
     basis = torch.from_numpy(m.lattice.basis)[None]
-    for score in operation_scores(m.spectrum, basis)[0]:
+    for score in operation_scores(m.spectrum, basis, maps=[m.maps])[0]:
         (a, b), (c, d) = score.W
         if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse hold together
             inverse = ((d, -b), (-c, a))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, symmetrise
+from equisym.crystal import Measurement
+from equisym.crystal.projection import Fit
 from equisym.groups import WALLPAPER_GROUPS
 
 _STRONG = 0.02  # of the strongest amplitude: weaker reflections are not counted
@@ -23,24 +26,43 @@ def phase_residuals(m: Measurement) -> dict[str, float]:
 
     Source: Hovmöller, Ultramicroscopy 41 (1992) 121-135.
     """
-    cell = m.average.cell[0].double()
-    noise = _noise(m)
-    found: dict[str, float] = {}
+    k, F = _reflections(m)
+    found = {group.name: 0.0 for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True) if fit is not None}
     for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True):
-        if fit is not None:
-            projected = symmetrise(cell, fit.setting, fit.origin.double())
-            found[group.name] = 0.0 if group.name == "p1" else _difference(cell, projected, noise)
+        if fit is not None and group.name != "p1":
+            found[group.name] = _difference(k, F, fit, m.average.size)
     return found
 
 
-def _difference(cell: Tensor, projected: Tensor, noise: Tensor) -> float:
-    F, S = (torch.fft.fft2(c - c.mean()) for c in (cell, projected))
-    weight = F.abs()
-    counted = (weight > _STRONG * weight.max()) & (weight.square() > _ABOVE * noise) & (S.abs() > 1e-9 * weight.max())
-    if not bool(counted.any()):
+def _reflections(m: Measurement) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+    """The reflections that count, (n, 2), and all coefficients of the averaged cell, (N, N)."""
+    cell = m.average.cell[0].double()
+    F = torch.fft.fft2(cell - cell.mean()).numpy()
+    weight = np.abs(F)
+    counted = (weight > _STRONG * weight.max()) & (weight**2 > _ABOVE * _noise(m).numpy())
+    row, column = np.nonzero(counted)
+    index = np.stack((column, row), -1)
+    return np.where(index > m.average.size // 2, index - m.average.size, index), F
+
+
+def _difference(k: NDArray[np.int64], F: NDArray[np.complex128], fit: Fit, size: int) -> float:
+    """The residual of one group, in degrees.
+
+    f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k: the symmetrised coefficient at k is the mean of those
+    that come to k. Reflections whose images lie beyond the grid are left out.
+    """
+    setting, origin = fit.setting, fit.origin.double().numpy()
+    W = np.array(setting.matrices)
+    source = np.einsum("oij,nj->oni", np.rint(np.linalg.inv(W)).astype(int).transpose(0, 2, 1), k)
+    t = origin - W @ origin + np.array([op.translation for op in setting.operations])
+    turned = F[source[..., 1] % size, source[..., 0] % size] * np.exp(2j * np.pi * np.einsum("oni,oi->on", source, t))
+    own, mean = F[k[:, 1], k[:, 0]], turned.mean(0)
+    weight = np.abs(own)
+    counted = (2 * np.abs(source) < size).all((0, 2)) & (np.abs(mean) > 1e-9 * weight.max(initial=0.0))
+    if not counted.any():
         return 90.0
-    phase = (F * S.conj()).angle().abs()
-    return float(torch.rad2deg((weight * phase)[counted].sum() / weight[counted].sum()))
+    phase = np.abs(np.angle(own * mean.conj()))
+    return float(np.degrees((weight * phase)[counted].sum() / weight[counted].sum()))
 
 
 def _noise(m: Measurement) -> Tensor:
