@@ -16,6 +16,8 @@ from equisym.crystal.operation_maps import STRAIN, OperationMaps, operation_maps
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import Setting, settings
 
+_STRONG = 1e-3  # of the strongest product of two waves: weaker ones do not move an origin
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -85,6 +87,9 @@ def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> l
         score = most.item() / found.peak / max(len(setting.operations) - 1, 1) - strain
         if setting.group.name not in best or score > best[setting.group.name][0]:
             best[setting.group.name] = (score, setting, int(where), strain)
+    wave = (found.cross.abs() * found.weight).amax(0)
+    strong = (wave >= _STRONG * wave.max()).nonzero()[:, 0]
+    waves = _Waves(found.k), _Waves(found.k.index_select(0, strong)), strong
     fits: list[Fit | None] = []
     for group in WALLPAPER_GROUPS:
         if group.name not in best:
@@ -92,30 +97,32 @@ def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> l
             continue
         _, setting, at, strain = best[group.name]
         origin = torch.tensor([at % grid, at // grid], dtype=maps.dtype) / grid
-        fits.append(_refined(found, setting, origin, strain, polish))
+        fits.append(_refined(found, waves, setting, origin, strain, polish))
     return fits
 
 
-def _refined(found: OperationMaps, setting: Setting, origin: Tensor, strain: float, polish: int) -> Fit:
-    """Refine the origin of a group and measure its operations there."""
+def _refined(found: OperationMaps, strong: Tensor, setting: Setting, origin: Tensor, strain: float, polish: int) -> Fit:
+    """Refine the origin of a group by strong waves, and measure its operations there by all."""
+    every, few, strong = waves
     operations = setting.operations[1:]
     if not operations:
         return Fit(setting, origin, 1.0, strain, found.weight.new_zeros(0, SHELLS))
     W = torch.tensor([op.W for op in operations]).to(found.weight)
     w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(found.weight)
-    chosen = [found.place[m] for m in setting.matrices[1:]]
-    cross, weight = found.cross[chosen], found.weight[chosen]
-    slope = 2 * torch.pi * (found.k - found.k @ W).flatten(0, 1)  # of the phase with the origin, (operations * K, 2)
+    chosen = torch.tensor([found.place[m] for m in setting.matrices[1:]])
+    cross, weight = (values.index_select(0, chosen) for values in (found.cross, found.weight))
+    product = cross.index_select(1, strong) * weight.index_select(1, strong)
+    slope = 2 * torch.pi * (few.k - few.k @ W).flatten(0, 1)  # of the phase with the origin, (operations * waves, 2)
     for _ in range(polish):
-        turned = cross * _phase(found.k, origin - W @ origin + w)
-        gradient = -(turned.imag * weight).flatten() @ slope
-        curve = (slope * (turned.real * weight).flatten()[:, None]).T @ slope
+        turned = product * few.phase(origin - W @ origin + w)
+        gradient = -turned.imag.flatten() @ slope
+        curve = (slope * turned.real.flatten()[:, None]).T @ slope
         # along some directions the origin is free, as along a mirror: leave it there
         values, vectors = torch.linalg.eigh(curve)
         usable = values > 1e-5 * values.max().clamp(min=1e-30)
         step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
         origin = origin + step.clamp(-0.01, 0.01)
-    turned = (cross * _phase(found.k, origin - W @ origin + w)).real
+    turned = (cross * every.phase(origin - W @ origin + w)).real
     agreement = ((turned * weight).sum() / (len(operations) * found.power)).nan_to_num(0.0)
     shells = turned.new_zeros(len(operations), SHELLS)
     shells = 2 * shells.scatter_add(1, found.shell.expand(len(operations), -1), turned)
@@ -123,9 +130,23 @@ def _refined(found: OperationMaps, setting: Setting, origin: Tensor, strain: flo
     return Fit(setting, origin % 1, agreement.item(), strain, classes)
 
 
-def _phase(k: Tensor, t: Tensor) -> Tensor:
-    angle = 2 * torch.pi * (t @ k.T)
-    return torch.complex(angle.cos(), angle.sin())
+class _Waves:
+    """Waves of whole frequencies (K, 2), ready for their phases at any translation."""
+
+    def __init__(self, k: Tensor) -> None:
+        self.k = k
+        self.sides = [
+            (line - (least := int(line.min())), torch.arange(least, int(line.max()) + 1).to(k))
+            for line in k.long().unbind(1)
+        ]
+
+    def phase(self, t: Tensor) -> Tensor:
+        """exp(2 pi i k t) for translations t (M, 2), by factors of either direction; (M, K)."""
+        factors = []
+        for (place, values), part in zip(self.sides, t.unbind(1), strict=True):
+            angle = 2 * torch.pi * part[:, None] * values
+            factors.append(torch.complex(angle.cos(), angle.sin()).index_select(1, place))
+        return factors[0] * factors[1]
 
 
 def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:

@@ -40,9 +40,10 @@ def _reflections(m: Measurement) -> tuple[NDArray[np.int64], NDArray[np.complex1
     F = torch.fft.fft2(cell - cell.mean()).numpy()
     weight = np.abs(F)
     counted = (weight > _STRONG * weight.max()) & (weight**2 > _ABOVE * _noise(m).numpy())
-    row, column = np.nonzero(counted)
-    index = np.stack((column, row), -1)
-    return np.where(index > m.average.size // 2, index - m.average.size, index), F
+    row, column = np.nonzero(counted[:, : m.average.size // 2])
+    row = np.where(row > m.average.size // 2, row - m.average.size, row)
+    half = (column > 0) | (row > 0)  # the other half of the plane holds the same
+    return np.stack((column, row), -1)[half], F
 
 
 def _difference(k: NDArray[np.int64], F: NDArray[np.complex128], fit: Fit, size: int) -> float:
