@@ -14,7 +14,7 @@ from hostile.data_sets import make_sets
 from hostile.links import links
 from hostile.model_files import make_models
 from hostile.mutations import mutations
-from hostile.odd_arrays import arrays, odd_names, sparse
+from hostile.odd_arrays import arrays, odd_names, sparse, thin
 from hostile.programs import pickles
 from hostile.recipes import make_recipes
 from hostile.whole_files import good, whole_files
@@ -39,6 +39,7 @@ def make_corpus(folder: Path, trace: Path, secret: Path, seed: int) -> None:
     bombs(images)
     links(images, secret)
     pickles(images, trace)
+    thin(images, rng)
     arrays(images, rng)
     odd_names(images)
     sparse(images)
