@@ -7,7 +7,6 @@ Writes eval/results/architectures.md, which the cards in models/ cite.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from equisym.eval.cost import multiply_adds
 from equisym.groups import D
 from equisym.models import build, list_archs
 from equisym.models.feature_classifier import FeatureClassifier
-from equisym.models.registry import _ARCHS
+from equisym.models.registry import _ARCHS, options_of
 from equisym.testing import equivariance_error
 from equisym.train.artifacts import write_whole
 
@@ -67,8 +66,7 @@ def defaults(name: str) -> str:
     if name not in _ARCHS:
         return "timm's"
     common = ("num_classes", "in_channels", "dropout", "conv")
-    known = inspect.signature(_ARCHS[name]).parameters
-    return ", ".join(f"{p} {known[p].default}" for p in known if p not in common)
+    return ", ".join(f"{p} {default}" for p, default in (options_of(_ARCHS[name]) or {}).items() if p not in common)
 
 
 if __name__ == "__main__":

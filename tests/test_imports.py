@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "train": {"groups", "nn", "crystal", "models", "data", "command_line", "document", "testing", "plain_text"},
     "eval": {"groups", "models", "data", "train", "command_line", "document", "plain_text"},
     "predict": {"groups", "models", "crystal", "data", "command_line", "plain_text"},
+    "console": {"predict"},
     "": {"predict"},  # equisym/__init__.py: the classifier at the top
 }
 HEAVY = ("timm", "torchvision", "lightning", "torchmetrics", "matplotlib", "h5py", "sklearn", "skimage", "jsonargparse")

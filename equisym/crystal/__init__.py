@@ -13,7 +13,6 @@ from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.posterior import (
-    PosteriorOptions,
     exact_group,
     group_energies,
     group_probabilities,
@@ -31,6 +30,7 @@ from equisym.crystal.symmetry_features import (
     measure,
     measure_scan,
 )
+from equisym.crystal.tuned_constants import PosteriorOptions
 from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
 from equisym.crystal.wave_refinement import refine_to_waves
 

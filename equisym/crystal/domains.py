@@ -13,42 +13,11 @@ from torch import Tensor
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.local_waves import Complex, flattened, local_waves, strongest_waves
 from equisym.crystal.shifts import Array
+from equisym.crystal.tuned_constants import DomainLimits
 from equisym.groups.lattice import near_isometries
 from equisym.groups.operation import Matrix
 
 Kind = Literal["one", "twin", "two domains"]
-
-
-@dataclass(frozen=True)
-class DomainLimits:
-    """What counts as a domain of its own; chosen on ``eval/parts_of_images.py``.
-
-    Attributes:
-        cells: of the lattice in a window, along each side.
-        most: windows along a side of the image, at most.
-        waves: of the lattice that are compared, at most.
-        twinned: one less the correlation of two domains that an operation relates, at least.
-        different: the same of two that none relates.
-        beyond: times that their difference exceeds the spread within either.
-        noise: times that it exceeds what noise makes of parts chosen by their difference.
-        least: part of the windows in the smaller domain.
-        related: part of the difference that an operation of the lattice takes away, if it relates the domains.
-        overlaid: part of the difference that is left where a motif, laid on itself shifted, makes the other.
-        strain: of the lattice against one that has the operation.
-    """
-
-    cells: float = 2.4
-    most: int = 5
-    waves: int = 16
-    twinned: float = 0.03
-    different: float = 0.08
-    beyond: float = 3.0
-    noise: float = 4.0
-    least: float = 0.12
-    related: float = 0.7
-    overlaid: float = 0.5
-    strain: float = 0.03
-
 
 LIMITS = DomainLimits()
 _BETWEEN = 8  # waves that measure the noise

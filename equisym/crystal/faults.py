@@ -12,44 +12,9 @@ from torch import Tensor
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.local_waves import Complex, flattened, local_waves, strongest_waves
 from equisym.crystal.shifts import Array
+from equisym.crystal.tuned_constants import FaultLimits
 
 Kind = Literal["none", "shift", "step", "shift and step"]
-
-
-@dataclass(frozen=True)
-class FaultLimits:
-    """What counts as a planar fault; chosen on ``eval/parts_of_images.py``.
-
-    Attributes:
-        cells: standard deviation of the window, in cells.
-        points: along a side, at most.
-        waves: of the lattice, at most.
-        angles: of lines that are tried.
-        offsets: of lines at each angle.
-        least: part of the image on the smaller side.
-        loss: part of the waves' power that a single phase leaves unexplained, at least, if there is a shift.
-        sharp: part of that which two phases, one on either side, may leave.
-        shift: of the pattern, as a part of the cell's shorter vector, at least.
-        agree: correlation of the waves' phase jumps with those of one shift, at least.
-        step: in brightness, in standard deviations of the image, at least.
-        plain: part of the variation in brightness that a step may leave.
-        rough: part of what a quadratic trend leaves of it that a step may leave.
-    """
-
-    cells: float = 1.5
-    points: int = 24
-    waves: int = 8
-    angles: int = 24
-    offsets: int = 33
-    least: float = 0.12
-    loss: float = 0.06
-    sharp: float = 0.25
-    shift: float = 0.06
-    agree: float = 0.85
-    step: float = 0.3
-    plain: float = 0.35
-    rough: float = 0.7
-
 
 LIMITS = FaultLimits()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
@@ -12,30 +11,7 @@ from numpy.typing import NDArray
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
-
-
-@dataclass(frozen=True)
-class IndexingLimits:
-    """What counts as indexed; set on the sweep of ``eval/spectral_peaks.py``.
-
-    Attributes:
-        bins: distance, in bins of one over the side, at which a peak still is at a point of the reciprocal lattice.
-        bend: the same as a part of the frequency, where a scan drifts.
-        fitted: peaks that the lattice is fitted to, at most.
-        aliases: cycles per pixel up to which folded harmonics are looked for.
-        envelope: times that a folded harmonic may exceed what the lattice's other peaks promise.
-        tried: peaks of which two may span a lattice.
-        near: bins within which a lattice of their own has to meet peaks.
-    """
-
-    bins: float = 0.6
-    bend: float = 0.012
-    fitted: int = 40
-    aliases: int = 6
-    envelope: float = 4.0
-    tried: int = 10
-    near: float = 0.35
-
+from equisym.crystal.tuned_constants import IndexingLimits
 
 LIMITS = IndexingLimits()
 

@@ -10,40 +10,10 @@ import torch
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import detrend, normalise_contrast
-from equisym.crystal.lattice_search import OPTIONS, Lattice, LatticeOptions, is_flat, lattice_of, shift_map
+from equisym.crystal.lattice_search import OPTIONS, Lattice, is_flat, lattice_of, shift_map
 from equisym.crystal.shifts import Array, ShiftMap
 from equisym.crystal.spectral_peaks import PowerSpectrum
-
-
-@dataclass(frozen=True)
-class ChoiceOptions:
-    """When one look is enough, and which of several counts; set on images of our families and on micrographs.
-
-    Attributes:
-        many: cells, from which a fair score is enough: a fault across the image joins a dozen or two to one.
-        score: of the image repeats, with many cells.
-        few_score: the same, with few.
-        fine: pixels: side of a cell below which the blur may hide it, so that the sharp image is looked at.
-        steady: mean over spread of the translations, from which many cells are enough at any score.
-        few_steady: the same, with few, at the score that does for many: of 40 images whose first look a further one
-            outdid, none reached 17; patterns without noise reach 40 and more.
-        steadier: so many times as steady, a further look counts more than the first.
-        smallest_part: pixels along the side of a part.
-        rows: share of the power along one line of frequencies, from which the image is looked at without it.
-        nearly_all: pixels known, with which the image is cut into parts like a whole one.
-    """
-
-    many: float = 40.0
-    score: float = 0.85
-    few_score: float = 0.95
-    fine: float = 12.0
-    steady: float = 6.0
-    few_steady: float = 35.0
-    steadier: float = 1.5
-    smallest_part: int = 48
-    rows: float = 0.6
-    nearly_all: float = 0.9
-
+from equisym.crystal.tuned_constants import ChoiceOptions, LatticeOptions
 
 CHOICE = ChoiceOptions()
 _ROWS_REPEAT = 0.7  # of an image with rows repeats with a lattice that is seen without them

@@ -13,46 +13,10 @@ from torch import Tensor
 
 from equisym.crystal.autocorrelate import autocorrelation, detrend, smooth, whiten
 from equisym.crystal.shifts import Array, ShiftMap
+from equisym.crystal.tuned_constants import LatticeOptions
 from equisym.groups.lattice import reduce_basis
 
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
-
-
-@dataclass(frozen=True)
-class LatticeOptions:
-    """Constants of the lattice search; set on images of our three families, clean and degraded, of known lattice.
-
-    Attributes:
-        min_overlap: shifts are used while at least this fraction of the image overlaps itself.
-        blur: standard deviation in pixels of the smoothing before the autocorrelation. It takes away what a pattern
-            loses between pixels, which else makes a coarse lattice of whole pixels look better than the true one.
-        pseudo: translations that correlate less than the lattice's own by more than this part are none.
-        allowance: the same, more for images of which less repeats.
-        errors: standard errors of a deficit within which it is none.
-        doubt: times the allowance, up to which a finer lattice is taken where the error of its deficit leaves it open.
-        near_best: candidates score at least this part of the best one's.
-        vectors: of peaks of at least this part of the highest, so many of the nearest give candidates.
-        lattices: candidates that are refined.
-        pixels: standard error of a lattice vector's coordinates, in pixels, that sampling alone leaves.
-        fewest: translations that can be compared with one another.
-        floor: mean correlation of translations that shows something.
-        worst: least tenth of the translations over their mean, or they do not hold alike.
-    """
-
-    min_overlap: float = 0.12
-    blur: float = 1.0
-    pseudo: float = 0.05
-    allowance: float = 0.15
-    errors: float = 3.5
-    doubt: float = 1.5
-    near_best: float = 0.94
-    vectors: tuple[tuple[float, int], ...] = ((0.85, 16), (0.6, 24))
-    lattices: int = 12
-    pixels: float = 0.005
-    fewest: int = 4
-    floor: float = 0.03
-    worst: float = 0.6
-
 
 OPTIONS = LatticeOptions()
 

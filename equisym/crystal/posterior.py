@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from equisym.crystal.shell_correlation import class_sizes, correlate, whitening_filters
 from equisym.crystal.symmetry_features import CLASS_GROUP, SymmetryFeatures
+from equisym.crystal.tuned_constants import DISTORTIONS, PosteriorOptions
 from equisym.groups import WALLPAPER_GROUPS
 
-DISTORTIONS = {"none": 0.002, "typical": 0.01, "strong": 0.03}
 _HOLOHEDRIES = {
     "oblique": "p2",
     "rectangular": "pmm",
@@ -21,58 +21,6 @@ _HOLOHEDRIES = {
     "hexagonal": "p6m",
 }
 _CONSTRAINTS = {"oblique": 0, "rectangular": 1, "centred rectangular": 1, "square": 2, "hexagonal": 2}
-
-
-@dataclass(frozen=True)
-class PosteriorOptions:
-    """Constants of the posterior, set on clean and degraded images of our families and on 27 micrographs.
-
-    Attributes:
-        tolerance: share of the cell's power that instruments may take from a symmetry: groups that leave more are
-            unlikely whatever else holds.
-        distortion: standard deviation of the strain that instruments put on a lattice.
-        surprise: nats by which a group gains on its subgroup of half the order where both hold alike: how unlikely
-            it is that a pattern without the further operations has them within the tolerance.
-        steepness: power of the residual over the tolerance with which the gain is lost.
-        marks: residuals between which the least broken group of an image must lie to show that its instrument deviates.
-        leeway: times the tolerance that counts in such an image. Where an instrument deviates it breaks every group a
-            little; where one group holds exactly, what the others leave is the pattern's own.
-        sound: times the tolerance that counts where a rotation of order 3 or more holds exactly, which every deviation
-            of an instrument would break.
-        wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
-        imperfect: of the image does not repeat: from there on the whole distortion counts.
-        rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
-            an instrument.
-        telling: standard deviation of the strain for a group that holds where the whole symmetry of its lattice does
-            not: only a motif of that group does so, however its lattice is strained, while round spots have every
-            operation of any lattice.
-        special: nats by which a metric gains for each constraint that it meets and need not.
-        wild: chance of a distortion beyond the usual, in an imperfect image.
-        wide: standard deviation of its strain.
-        bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
-            more.
-        badly: standard deviation of the strain then.
-        largest: strain beyond which a lattice is another, not a distorted one.
-    """
-
-    tolerance: float = 0.05
-    distortion: float = DISTORTIONS["typical"]
-    surprise: float = 6.0
-    steepness: float = 2.0
-    marks: tuple[float, float] = (0.004, 0.03)
-    leeway: float = 1.3
-    sound: float = 0.8
-    wall: float = 0.1
-    imperfect: float = 0.2
-    rigid: float = 0.15
-    telling: float = 0.0075
-    special: float = 2.0
-    wild: float = 0.01
-    wide: float = 0.04
-    bad: float = 0.3
-    badly: float = 0.06
-    largest: float = 0.12
-
 
 OPTIONS = PosteriorOptions()
 _ORDER = torch.tensor([float(len(g.primitive_operations)) for g in WALLPAPER_GROUPS])

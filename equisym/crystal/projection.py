@@ -101,7 +101,14 @@ def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> l
     return fits
 
 
-def _refined(found: OperationMaps, strong: Tensor, setting: Setting, origin: Tensor, strain: float, polish: int) -> Fit:
+def _refined(
+    found: OperationMaps,
+    waves: tuple[_Waves, _Waves, Tensor],
+    setting: Setting,
+    origin: Tensor,
+    strain: float,
+    polish: int,
+) -> Fit:
     """Refine the origin of a group by strong waves, and measure its operations there by all."""
     every, few, strong = waves
     operations = setting.operations[1:]

@@ -13,51 +13,10 @@ from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.superlattice import find_superlattice, wood
+from equisym.crystal.tuned_constants import PeakLimits
 from equisym.groups.lattice import reduce_basis
 
 Kind = Literal["none", "superstructure", "single wave", "second lattice", "not periodic"]
-
-
-@dataclass(frozen=True)
-class PeakLimits:
-    """What counts as a peak, and what as off the lattice; set on the sweep of ``eval/spectral_peaks.py``.
-
-    Attributes:
-        sharp: height over the background of a peak; noise reaches 17 in one of a thousand images.
-        least: power of a peak as a part of the lattice's, below which it is ignored.
-        strongest: most peaks that are examined.
-        skirt: bins around a stronger peak in which a weaker one is taken for a part of it.
-        weaker: part of the stronger peak's power below which it is.
-        explained: part of the power that a second lattice has to index.
-        plain: cells of the lattice in one of a superlattice; a larger one may be there by chance, so that a lattice of
-            the peaks' own is preferred if it has a smaller cell.
-        simpler: times that its cell must be smaller.
-        exact: height over the background from which a peak's place is known to a tenth of a bin.
-        finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
-        misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
-        precision: the same as a multiple of what the background around the peaks may do.
-        broadest: times that a mask may broaden the peaks; in a narrower part they run into each other, so that nothing
-            is said.
-        few: cells, below which a lattice has a point near any wave, so that less is allowed.
-        stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
-    """
-
-    sharp: float = 30.0
-    least: float = 1.5e-3
-    strongest: int = 64
-    skirt: float = 3.5
-    weaker: float = 0.15
-    explained: float = 0.8
-    plain: float = 9.5
-    simpler: float = 3.0
-    exact: float = 100.0
-    finest: float = 0.35
-    misfit: float = 0.08
-    precision: float = 3.0
-    broadest: float = 1.3
-    few: float = 12.0
-    stricter: float = 0.5
-
 
 LIMITS = PeakLimits()
 

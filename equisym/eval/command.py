@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equisym.command_line import run_command
-from equisym.data import CORRUPTIONS, FAMILIES, Corruption
 
 if TYPE_CHECKING:
     from equisym.eval.metrics import Scores
@@ -51,13 +50,17 @@ class EvalConfig:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"count must be at least 1 (got {self.count})")
-        for family in self.families:
-            if family not in FAMILIES:
-                raise ValueError(f"family must be one of {', '.join(FAMILIES)} (got {family!r})")
+        if self.families:
+            self.tested_families  # noqa: B018 - told now if one of them is none
 
     @property
     def tested_families(self) -> tuple[str, ...]:
         """The families to test on."""
+        from equisym.data import FAMILIES  # with torch, which --help does not need
+
+        for family in self.families:
+            if family not in FAMILIES:
+                raise ValueError(f"family must be one of {', '.join(FAMILIES)} (got {family!r})")
         return tuple(self.families) if self.families or self.data else FAMILIES
 
 
@@ -131,6 +134,7 @@ def _scores(config: EvalConfig, runs: list[TestedRun], problems: list[str]) -> I
 
 
 def _write_corruptions(config: EvalConfig, runs: list[TestedRun], out: Path) -> None:
+    from equisym.data import CORRUPTIONS, Corruption
     from equisym.data.dataset import worker_count
     from equisym.eval.protocol import Repeats, evaluate, write_table
 

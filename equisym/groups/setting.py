@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product, repeat
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +76,11 @@ def settings() -> tuple[Setting, ...]:
             matrices = [_linear_part(op.W, frame) for op in group.primitive_operations]
             if not small.issuperset(matrices):
                 continue
-            operations = tuple(map(_transform, group.primitive_operations, matrices, repeat(frame)))
-            lines = frozenset((op.W, _line_type(op) if op.determinant < 0 else "") for op in operations)
-            key = (group.name, lines)
+            pairs = list(zip(group.primitive_operations, matrices, strict=True))
+            lines = {W: _line_type(_transform(op, W, frame)) for op, W in pairs if op.determinant < 0}
+            key = (group.name, frozenset(matrices), frozenset(lines.items()))
             if key not in found:
-                found[key] = Setting(group, operations, frame)
+                found[key] = Setting(group, tuple(_transform(op, W, frame) for op, W in pairs), frame)
     return tuple(found.values())
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from torch import nn
 
 from equisym.groups import C, PointGroup
-from equisym.models.field_classifier import FieldClassifier
+from equisym.models.field_classifier import FieldClassifier, HeadOptions
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 
@@ -17,9 +19,8 @@ class ConvNet(FieldClassifier):
         sharing: how weights are shared.
         width: fields of the first layer; each further one doubles it.
         kernel_size: side of the kernels, odd.
-        num_classes: size of the answer.
         in_channels: channels of the image.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -29,11 +30,10 @@ class ConvNet(FieldClassifier):
         self,
         sharing: Sharing,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         width: int,
         kernel_size: int = 5,
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         super().__init__(sharing.invariance, 8)
         self.stem = nn.Sequential(
@@ -48,46 +48,27 @@ class ConvNet(FieldClassifier):
             stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
             stages.append(nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, [8 * width], pool="max", dropout=dropout, num_classes=num_classes)
+        self.finish(sharing, [8 * width], pool="max", **head)
 
 
 @register
 def rkcnn(
-    *,
-    num_classes: int = 17,
-    in_channels: int = 1,
-    rotations: int = 8,
-    width: int = 16,
-    kernel_size: int = 5,
-    dropout: float = 0.0,
+    *, rotations: int = 8, width: int = 16, kernel_size: int = 5, in_channels: int = 1, **head: Unpack[HeadOptions]
 ) -> ConvNet:
     """Rotating kernels with the maximum over orientations, then global pooling; exact for 4 rotations."""
-    return ConvNet(
-        Sharing.of("rotating", C(rotations)),
-        width=width,
-        kernel_size=kernel_size,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        dropout=dropout,
-    )
+    sharing = Sharing.of("rotating", C(rotations))
+    return ConvNet(sharing, width=width, kernel_size=kernel_size, in_channels=in_channels, **head)
 
 
 @register
 def msrnet(
     *,
-    num_classes: int = 17,
-    in_channels: int = 1,
     group: PointGroup | str = "D4",
     width: int = 2,
     kernel_size: int = 5,
-    dropout: float = 0.0,
+    in_channels: int = 1,
+    **head: Unpack[HeadOptions],
 ) -> ConvNet:
     """Convolutions whose sharing pattern is learned with the weights; as many channels as fields of ``group``."""
-    return ConvNet(
-        Sharing.of("learned", parse_group(group)),
-        width=width,
-        kernel_size=kernel_size,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        dropout=dropout,
-    )
+    sharing = Sharing.of("learned", parse_group(group))
+    return ConvNet(sharing, width=width, kernel_size=kernel_size, in_channels=in_channels, **head)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
 from equisym.models.e2vit import IsotypicMlp
+from equisym.models.field_classifier import HeadOptions
 from equisym.models.irrep_classifier import IrrepClassifier
 from equisym.models.registry import register
 from equisym.nn import (
@@ -75,9 +77,8 @@ class E2ConvNeXt(IrrepClassifier):
         group: C_n or D_n with n dividing 4, or its name.
         width: regular fields of each stage.
         depths: blocks of each stage.
-        num_classes: size of the answer.
         in_channels: channels of the image.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -91,12 +92,11 @@ class E2ConvNeXt(IrrepClassifier):
     def __init__(
         self,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         group: PointGroup | str = "D4",
         width: Sequence[int] = (6, 12, 24),
         depths: Sequence[int] = (2, 2, 2),
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         super().__init__(group, 4 * 2 ** (len(width) - 1))
         self.stem = nn.Sequential(
@@ -113,7 +113,7 @@ class E2ConvNeXt(IrrepClassifier):
             stages += [ConvNeXtBlock(fields, group=self.group) for _ in range(depth)]
         self.stages = nn.Sequential(*stages)
         self.transform = IsotypicTransform(group=self.group)
-        self.finish(width[-1], dropout=dropout, num_classes=num_classes)
+        self.finish(width[-1], **head)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Maps after the last stage: ``(B, width[-1] * order, H', W')``."""

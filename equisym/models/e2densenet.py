@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.models.blocks import DenseLayer
-from equisym.models.field_classifier import FieldClassifier
+from equisym.models.field_classifier import FieldClassifier, HeadOptions
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 
@@ -25,10 +26,9 @@ class E2DenseNet(FieldClassifier):
         conv: how weights are shared, a kind of :class:`Sharing`.
         growth: fields that a layer adds; the stem has twice as many.
         layers: dense layers of each block.
-        num_classes: size of the answer.
         in_channels: channels of the image.
         pool: how fields are pooled before the head, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -39,14 +39,13 @@ class E2DenseNet(FieldClassifier):
     def __init__(
         self,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         group: PointGroup | str = "D4",
         growth: int = 12,
         layers: Sequence[int] = (6, 12, 24, 16),
         conv: str = "regular",
         pool: str = "max",
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         sharing = Sharing.of(conv, parse_group(group))
         super().__init__(sharing.invariance, 2 ** (len(layers) + 1))
@@ -68,7 +67,7 @@ class E2DenseNet(FieldClassifier):
                 stages.append(DenseLayer(sharing, fields, growth))
                 fields += growth
         self.stages = nn.Sequential(nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True)))
-        self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
+        self.finish(sharing, [fields], pool=pool, **head)
 
 
 register(E2DenseNet, "e2densenet")

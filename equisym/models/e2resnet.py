@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Unpack
 
 from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.models.blocks import BottleneckBlock, ResidualBlock
-from equisym.models.field_classifier import FieldClassifier, even_layout
+from equisym.models.field_classifier import FieldClassifier, HeadOptions, even_layout
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 
@@ -28,7 +29,6 @@ class E2ResNet(FieldClassifier):
         blocks: residual blocks of each stage; every stage but the first halves the resolution.
         stem_kernel: side of the lifting kernel, odd; it halves the resolution.
         stem_pool: whether a 3x3 maximum halves the resolution once more.
-        num_classes: size of the answer.
         in_channels: channels of the image.
         conv: how weights are shared, a kind of :class:`Sharing`.
         bottleneck: whether the blocks are bottlenecks, with 4 times as many fields between them.
@@ -36,7 +36,7 @@ class E2ResNet(FieldClassifier):
             default the second where the fields are of a group, the first where there is none.
         exact_at: an input size at which the invariance is to be exact; multiples of ``size_step`` choose even kernels
             in strided layers, None and one pixel more choose odd ones.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -45,8 +45,6 @@ class E2ResNet(FieldClassifier):
     def __init__(
         self,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         group: PointGroup | str = "D4",
         width: int = 8,
         blocks: Sequence[int] = (1, 1, 1),
@@ -56,7 +54,8 @@ class E2ResNet(FieldClassifier):
         bottleneck: bool = False,
         pool: str | None = None,
         exact_at: int | None = None,
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         sharing, step = Sharing.of(conv, parse_group(group)), 2 ** (len(blocks) + stem_pool)
         even = even_layout(exact_at, step)
@@ -80,7 +79,7 @@ class E2ResNet(FieldClassifier):
         self.stages = nn.Sequential(*stages)
         if pool is None:
             pool = "correlation" if sharing.invariance.order > 1 and sharing.multiplicity > 1 else "max"
-        self.finish(sharing, found, pool=pool, dropout=dropout, num_classes=num_classes)
+        self.finish(sharing, found, pool=pool, **head)
 
 
 # ResNet's plans of a depth: 7x7 stem with pooling, four stages, exact at 65, 129, 225.

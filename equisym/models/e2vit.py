@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
+from equisym.models.field_classifier import HeadOptions
 from equisym.models.irrep_classifier import IrrepClassifier
 from equisym.models.registry import register
 from equisym.nn import (
@@ -120,9 +123,8 @@ class E2ViT(IrrepClassifier):
         heads: of each attention.
         patch: pixels of a side of a patch.
         size: image size that the learned positions are made for.
-        num_classes: size of the answer.
         in_channels: channels of the image.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -136,15 +138,14 @@ class E2ViT(IrrepClassifier):
     def __init__(
         self,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         group: PointGroup | str = "D4",
         width: int = 24,
         depth: int = 6,
         heads: int = 3,
         patch: int = 8,
         size: int = 64,
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         super().__init__(group, patch)
         self.standardise = nn.InstanceNorm2d(in_channels)
@@ -152,7 +153,7 @@ class E2ViT(IrrepClassifier):
         self.position = PositionField(width, size // patch, group=self.group)
         self.transform = IsotypicTransform(group=self.group)
         self.blocks = nn.Sequential(*(TransformerBlock(width, heads, group=self.group) for _ in range(depth)))
-        self.finish(width, dropout=dropout, num_classes=num_classes)
+        self.finish(width, **head)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Tokens after the last block, in irreps: ``(B, tokens, width * order)``."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from torch import nn
 
 from equisym.groups import PointGroup
 from equisym.models.blocks import WideBlock
-from equisym.models.field_classifier import FieldClassifier, even_layout
+from equisym.models.field_classifier import FieldClassifier, HeadOptions, even_layout
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
 
@@ -21,10 +23,9 @@ class E2WideResNet(FieldClassifier):
         conv: how weights are shared, a kind of :class:`Sharing`.
         width: fields of the first stage; each further stage doubles it.
         depth: layers, 6 n + 4 for n blocks a stage.
-        num_classes: size of the answer.
         in_channels: channels of the image.
         pool: how fields are pooled before the head, ``"max"`` or ``"correlation"``, of :class:`FieldClassifier`.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
         exact_at: an input size at which the invariance is to be exact: multiples of 4 choose even kernels in strided
             layers.
 
@@ -40,15 +41,14 @@ class E2WideResNet(FieldClassifier):
     def __init__(
         self,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         group: PointGroup | str = "D4",
         width: int = 22,
         depth: int = 16,
         conv: str = "regular",
         pool: str = "max",
         exact_at: int | None = None,
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         sharing = Sharing.of(conv, parse_group(group))
         even = even_layout(exact_at, 4)
@@ -64,7 +64,7 @@ class E2WideResNet(FieldClassifier):
                 stages.append(WideBlock(sharing, fields, out, 2 if stage and block == 0 else 1, even=even))
                 fields = out
         self.stages = nn.Sequential(nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True)))
-        self.finish(sharing, [fields], pool=pool, dropout=dropout, num_classes=num_classes)
+        self.finish(sharing, [fields], pool=pool, **head)
 
 
 register(E2WideResNet, "e2wideresnet")

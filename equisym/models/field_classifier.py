@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TypedDict
 
 import torch
 from torch import Tensor, fx, nn
@@ -14,6 +15,18 @@ from equisym.models.sharing import Sharing
 from equisym.nn import to_plain
 
 POOLS = ("max", "correlation")
+
+
+class HeadOptions(TypedDict, total=False):
+    """What every classifier takes for its last layer.
+
+    Attributes:
+        num_classes: size of the answer, 17 if not given.
+        dropout: probability of dropping a pooled feature in training, none if not given.
+    """
+
+    num_classes: int
+    dropout: float
 
 
 class Classifier(nn.Module):
@@ -83,8 +96,8 @@ class FieldClassifier(Classifier):
         fields: Sequence[int],
         *,
         pool: str,
-        dropout: float,
-        num_classes: int,
+        dropout: float = 0.0,
+        num_classes: int = 17,
         channels: int = 32,
     ) -> None:
         """Add the pooling and the head.

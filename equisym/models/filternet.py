@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from equisym.groups import C
 from equisym.models.e2resnet import E2ResNet
-from equisym.models.field_classifier import Classifier
+from equisym.models.field_classifier import Classifier, HeadOptions
 from equisym.models.registry import register
 from equisym.nn import SymmetryFilter2d
 
@@ -24,9 +26,8 @@ class FilterNet(Classifier):
         filters: learned kernels of each rotation and each mirror.
         kernel_size: side of these kernels, odd: how far a symmetry must reach.
         width: channels of the ResNet's first stage.
-        num_classes: size of the answer.
         in_channels: channels of the image.
-        dropout: probability of dropping a pooled feature in training.
+        head: ``num_classes`` and ``dropout``, see :class:`HeadOptions`.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, num_classes)`` logits.
@@ -35,25 +36,19 @@ class FilterNet(Classifier):
     def __init__(
         self,
         *,
-        num_classes: int = 17,
-        in_channels: int = 1,
         filters: int = 2,
         kernel_size: int = 9,
         width: int = 23,
-        dropout: float = 0.0,
+        in_channels: int = 1,
+        **head: Unpack[HeadOptions],
     ) -> None:
         super().__init__(C(1), 1)
         self.standardise = nn.InstanceNorm2d(in_channels)
         rotations = [SymmetryFilter2d(in_channels, filters, kernel_size, order=n) for n in _ORDERS]
         mirrors = [SymmetryFilter2d(in_channels, filters, kernel_size, kind="mirror", axis=a) for a in _AXES]
         self.filters = nn.ModuleList([*rotations, *mirrors])
-        self.network = E2ResNet(
-            group=C(1),
-            width=width,
-            num_classes=num_classes,
-            in_channels=in_channels + filters * len(self.filters),
-            dropout=dropout,
-        )
+        channels = in_channels + filters * len(self.filters)
+        self.network = E2ResNet(group=C(1), width=width, in_channels=channels, **head)
 
     def _last(self) -> tuple[nn.Module, str]:
         return self.network._last()

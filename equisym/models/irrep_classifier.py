@@ -29,7 +29,7 @@ class IrrepClassifier(Classifier):
             raise ValueError(f"group must keep the pixel grid, n in 1, 2, 4 (got {group})")
         super().__init__(group, size_step, rest=0)
 
-    def finish(self, fields: int, *, dropout: float, num_classes: int) -> None:
+    def finish(self, fields: int, *, dropout: float = 0.0, num_classes: int = 17) -> None:
         """Add the norm, the invariants and the head.
 
         Args:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Unpack, get_args, get_origin
 
 from torch import nn
 
@@ -101,6 +101,33 @@ def _builder(name: str) -> Callable[..., nn.Module]:
     return _ARCHS[name]
 
 
+def options_of(builder: Callable[..., nn.Module]) -> dict[str, Any] | None:
+    """The options of a builder with their defaults; None where it takes any.
+
+    Options that several architectures share, as :class:`equisym.models.field_classifier.HeadOptions`, come last and
+    have no default here.
+    """
+    found = {}
+    for parameter in inspect.signature(builder).parameters.values():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            found[parameter.name] = parameter.default
+        elif (shared := _shared_options(builder)) is not None:
+            found |= dict.fromkeys(shared, inspect.Parameter.empty)
+        else:
+            return None
+    return found
+
+
+def _shared_options(builder: Callable[..., nn.Module]) -> list[str] | None:
+    """Names in the ``TypedDict`` that a builder unpacks its further keywords from."""
+    try:
+        parameters = inspect.signature(builder, eval_str=True).parameters.values()
+    except NameError:  # an annotation that only type checkers can read
+        return None
+    (annotation,) = (p.annotation for p in parameters if p.kind is p.VAR_KEYWORD)
+    return list(get_args(annotation)[0].__annotations__) if get_origin(annotation) is Unpack else None
+
+
 def build(
     name: str,
     *,
@@ -141,12 +168,11 @@ def build(
     if rest and prefix in _LIBRARIES:
         return _LIBRARIES[prefix](rest, num_classes=num_classes, in_channels=in_channels, **options)
     builder = _builder(name)
-    parameters = inspect.signature(builder).parameters
-    known = [p for p in parameters if p not in ("num_classes", "in_channels")]
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for option in options:
-            if option not in known:
-                raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known) or 'none'}")
+    known = options_of(builder)
+    for option in options:
+        if known is not None and option not in known:
+            own = ", ".join(o for o in known if o not in ("num_classes", "in_channels"))
+            raise ValueError(f"{name} has no option {option!r}: it takes {own or 'none'}")
     return builder(num_classes=num_classes, in_channels=in_channels, **options)
 
 

@@ -24,7 +24,8 @@ from equisym.crystal import (
     refine_to_waves,
     symmetrise,
 )
-from equisym.crystal.posterior import OPTIONS, PosteriorOptions, distortion_of
+from equisym.crystal.posterior import OPTIONS, distortion_of
+from equisym.crystal.tuned_constants import PosteriorOptions
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels

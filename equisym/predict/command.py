@@ -51,26 +51,30 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
     from equisym.predict.session import ModelError
     from equisym.predict.table import HEADING
 
-    files = find_images(config.images)
+    def tell(name: str, text: str) -> None:
+        """One line on stderr, with the file's name unless the text begins with it."""
+        name, text = printable(name), one_line(text)
+        named = "" if text.startswith(name.partition("#")[0]) else f"{name}: "
+        tqdm.write(f"equisym-predict: {named}{text}", file=sys.stderr)
+
+    def miss(error: OSError) -> None:
+        """A folder that cannot be listed."""
+        session.failed += 1
+        tell(str(error.filename), f"the folder cannot be read ({error.strerror})")
+
+    files = find_images(config.images, miss)
     if not config.json:
         print(HEADING, flush=True)
     for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):
-
-        def tell(text: str, name: str = file) -> None:
-            """One line on stderr, with the file's name unless the text begins with it."""
-            name, text = printable(name), one_line(text)
-            named = "" if text.startswith(name.partition("#")[0]) else f"{name}: "
-            tqdm.write(f"equisym-predict: {named}{text}", file=sys.stderr)
-
-        warnings.showwarning = lambda text, *_, tell=tell, **__: tell(f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
+        warnings.showwarning = lambda text, *_, name=file, **__: tell(name, f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
         try:
             line = session.answer(file)
         except (BrokenPipeError, KeyboardInterrupt, ModelError):
             raise
         except Exception as error:  # an error in one file does not stop the others
             session.failed += 1
-            tell(str(error) or type(error).__name__)
+            tell(file, str(error) or type(error).__name__)
             continue
         tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)
         for remark in session.remarks:
-            tell(remark)
+            tell(file, remark)

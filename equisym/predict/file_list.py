@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from equisym.data.readers.formats import is_image_name
 
 
-def find_images(names: Iterable[str]) -> list[str]:
+def find_images(names: Iterable[str], unreadable: Callable[[OSError], object]) -> list[str]:
     """Files as they were named, and folders replaced by all images below them, in order.
 
     A folder without images stays, so that it is named as what could not be answered.
+
+    Args:
+        names: of files and folders.
+        unreadable: called for each folder that cannot be listed; the others are.
     """
     files: list[str] = []
     for name in names:
-        if Path(name).is_dir():
-            files += sorted(_below(name)) or [name]
+        if os.path.isdir(name):  # noqa: PTH112 - a name that no file can have is one of no folder
+            missed: list[OSError] = []
+            found = sorted(_below(name, missed.append))
+            for error in missed:
+                unreadable(error)
+            files += found or ([] if missed else [name])
         else:
             files.append(name)
     return files
 
 
-def _below(folder: str) -> Iterator[str]:
+def _below(folder: str, unreadable: Callable[[OSError], object]) -> Iterator[str]:
     """Images in a folder and all folders inside; links to folders are not followed, hidden folders left out."""
-    for here, inside, names in os.walk(folder):
+    for here, inside, names in os.walk(folder, onerror=unreadable):
         inside[:] = [name for name in inside if not name.startswith(".")]
         yield from (str(Path(here) / name) for name in names if is_image_name(name) and not name.startswith("."))
 

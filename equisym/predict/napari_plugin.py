@@ -92,7 +92,7 @@ class SymmetryWidget(Container):
         layer = self.viewer.layers[self.image.value]
         self.classifier = self.classifier or SymmetryClassifier.from_pretrained(self.model)
         try:
-            pixels, corner = self._part(layer)
+            pixels, corner, notes = self._part(layer)
             result = self.classifier.predict(pixels, pixel_size=_pixel_size(layer), **self._options())
         except ValueError as error:
             self.answer.value = str(error)
@@ -104,7 +104,7 @@ class SymmetryWidget(Container):
             return
         p = 100 * result.probabilities[result.group]
         rows = [f"{name} {text}" for name, text in constants_text(result).items()]
-        self.answer.value = "\n".join([f"{result.group}   {p:.1f} %", *rows, *result.notes])
+        self.answer.value = "\n".join([f"{result.group}   {p:.1f} %", *rows, *notes, *result.notes])
         if self.elements.value:
             self._draw(result, layer, corner, np.array(pixels.shape[:2]) / result.shape)
 
@@ -112,15 +112,15 @@ class SymmetryWidget(Container):
         """The tolerance, where it is not the usual one."""
         return {} if abs(self.tolerance.value - 0.05) < 1e-9 else {"tolerance": self.tolerance.value}
 
-    def _part(self, layer: Any) -> tuple[Any, np.ndarray]:
-        """The plane that is shown, cut to the chosen shape, and its corner (y, x) in the layer's pixels."""
+    def _part(self, layer: Any) -> tuple[Any, np.ndarray, list[str]]:
+        """The plane that is shown, cut to the chosen shape; its corner (y, x) in the layer's pixels; notes."""
         colours = 1 if getattr(layer, "rgb", False) else 0
         data = np.asarray(layer.data)
         stack = data.ndim - 2 - colours
         step = self.viewer.dims.current_step[-data.ndim + colours :] if stack else ()
         plane = data[tuple(int(k) for k in step[:stack])]
         if self.region.value == "all":
-            return plane, np.zeros(2)
+            return plane, np.zeros(2), []
         shapes = self.viewer.layers[self.region.value]
         if not len(shapes.data):
             raise ValueError(f"layer {shapes.name} holds no shape")
@@ -128,10 +128,8 @@ class SymmetryWidget(Container):
         own = (world - np.array(layer.translate)[-2:]) / np.array(layer.scale)[-2:]
         region = Region(own[:, ::-1], rectangle=False)
         left, top, _, _ = region.box(plane.shape)
-        part = region.cut(plane)
-        outside = ~region.in_cut(plane.shape).mask(part.shape)
-        masked = np.broadcast_to(outside[..., None] if colours else outside, part.shape)
-        return np.ma.MaskedArray(part, masked), np.array([top, left])
+        note = region.note(plane.shape)
+        return region.part(plane), np.array([top, left]), [] if note is None else [note]
 
     def _draw(self, result: Any, layer: Any, corner: np.ndarray, stretch: np.ndarray) -> None:
         found = elements_in_image(result)

@@ -19,7 +19,7 @@ def parse_corners(text: str) -> NDArray[np.float64]:
         corners = np.array([[float(v) for v in part.split(",")] for part in text.split()])
     except ValueError:
         corners = np.zeros(0)
-    if corners.shape != (4, 2):
+    if corners.shape != (4, 2) or not np.isfinite(corners).all():
         raise ValueError(f"rectify must be four corners X,Y X,Y X,Y X,Y, clockwise from the top left (got {text!r})")
     return corners
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SMALLEST = 2  # pixels along a side
+_LARGEST = 1e9  # pixels from the corner of an image
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Region:
             rows = [[float(v) for v in part.split(",")] for part in text.split()]
         except ValueError:
             raise ValueError(message) from None
+        if not all(abs(value) < _LARGEST for row in rows for value in row):
+            raise ValueError(message)
         if len(rows) == 1 and len(rows[0]) == 4 and min(rows[0][2:]) >= _SMALLEST:
             x, y, w, h = rows[0]
             return cls(np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)]), True)
@@ -55,14 +58,46 @@ class Region:
         """
         low = np.maximum(np.floor(self.corners.min(0)), 0).astype(int)
         high = np.minimum(np.ceil(self.corners.max(0)), shape[1::-1]).astype(int)
+        image = f"the image of {shape[1]} x {shape[0]} pixels"
+        if (high <= low).any():
+            raise ValueError(f"roi lies outside {image}: {self._extent()}")
         if (high - low < _SMALLEST).any():
-            raise ValueError(f"roi lies outside the image of {shape[1]} x {shape[0]} pixels")
+            raise ValueError(f"roi has less than {_SMALLEST} pixels along a side in {image}: {self._extent()}")
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
     def cut(self, image: NDArray[Any]) -> NDArray[Any]:
         """The smallest rectangle of an image (H, W) or (H, W, C) that holds it."""
         left, top, right, bottom = self.box(image.shape)
         return image[top:bottom, left:right]
+
+    def part(self, image: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`cut` leaves of an image, masked where it lies outside of a polygon.
+
+        Raises:
+            ValueError: if no pixel of the image lies inside.
+        """
+        part = self.cut(image)
+        if self.rectangle:
+            return part
+        outside = ~self.in_cut(image.shape).mask(part.shape)
+        if outside.all():
+            raise ValueError(f"roi holds no pixel of the image of {image.shape[1]} x {image.shape[0]}")
+        return np.ma.MaskedArray(part, np.broadcast_to(outside if part.ndim == 2 else outside[..., None], part.shape))
+
+    def note(self, shape: tuple[int, ...]) -> str | None:
+        """A sentence if some of it lies outside of an image of this shape.
+
+        >>> Region.parse("60,20,50,30").note((80, 100))
+        'roi reaches beyond the image of 100 x 80 pixels: x 60 to 110, y 20 to 50; what lies inside was used'
+        """
+        if (self.corners > -1).all() and (self.corners < np.array(shape[1::-1]) + 1).all():
+            return None
+        image = f"the image of {shape[1]} x {shape[0]} pixels"
+        return f"roi reaches beyond {image}: {self._extent()}; what lies inside was used"
+
+    def _extent(self) -> str:
+        (left, top), (right, bottom) = self.corners.min(0), self.corners.max(0)
+        return f"x {left:g} to {right:g}, y {top:g} to {bottom:g}"
 
     def mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Which pixels of an image of this shape lie inside, (H, W)."""

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from equisym.command_line import quick_imports
 from equisym.data.readers import ImageFile, read_image
 from equisym.plain_text import one_line, printable
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from equisym.predict.map import SymmetryMap
     from equisym.predict.options import PredictConfig
     from equisym.predict.prediction import Prediction
+    from equisym.predict.region import Region
 
 
 SMALLEST_WINDOW = 16  # pixels along a side: a smaller image is answered as a whole
@@ -88,7 +87,7 @@ class Session:
         image = self.prepare(file)
         windows = self.config.map and min(image.pixels.shape[:2]) >= SMALLEST_WINDOW
         found = self._map(image) if windows else None
-        result = self.predict(image) if found is None else self._calibrated(found.answer())
+        result = self.predict(image) if found is None else self._completed(found.answer(), image)
         compared = () if self.expectation is None else self.expectation.compare(result)
         self.differing += not all(c.agrees for c in compared)
         self._write(file, image, result, compared, found)
@@ -96,7 +95,8 @@ class Session:
 
     def predict(self, image: ImageFile) -> Prediction:
         """The answer about one prepared image."""
-        return self._calibrated(self.classifier.predict(image.pixels, pixel_size=image.pixel_size, **self._options()))
+        result = self.classifier.predict(image.pixels, pixel_size=image.pixel_size, **self._options())
+        return self._completed(result, image)
 
     def _map(self, image: ImageFile) -> SymmetryMap:
         """The answers about its windows."""
@@ -108,9 +108,10 @@ class Session:
         options = {"tolerance": self.config.tolerance, "distortion": self.config.strain()}
         return {name: value for name, value in options.items() if value is not None}
 
-    def _calibrated(self, result: Prediction) -> Prediction:
-        error = self.config.calibration_error
-        return replace(result, calibration_error=error) if error else result
+    def _completed(self, result: Prediction, image: ImageFile) -> Prediction:
+        """An answer with what the pixels do not say."""
+        error = self.config.calibration_error or result.calibration_error
+        return replace(result, calibration_error=error, notes=(*image.notes, *result.notes))
 
     def prepare(self, file: str) -> ImageFile:
         """A file's image after rectification, region and flattening."""
@@ -168,9 +169,9 @@ class Session:
         from equisym.predict.table import table_row
 
         if self.config.json:
-            said = result if found is None else found
+            said = result.to_dict() if found is None else found.to_dict() | {"notes": list(result.notes)}
             roi = {} if self.config.roi is None else {"roi": self.config.roi}
-            return {"file": file} | roi | said.to_dict() | ({"expected": as_dict(compared)} if compared else {})
+            return {"file": file} | roi | said | ({"expected": as_dict(compared)} if compared else {})
         return "; ".join([table_row(result, file), *map(str, compared)])
 
     def _write(
@@ -238,7 +239,7 @@ def _steps(config: PredictConfig) -> list[Any]:
         from equisym.predict.region import Region
 
         region = Region.parse(config.roi)
-        steps.append(lambda image: replace(image, pixels=_cut(image.pixels, region)))
+        steps.append(lambda image: _cut(image, region))
     if config.flatten is not None:
         from equisym.predict.flattening import FLATTENINGS, flatten
 
@@ -255,10 +256,7 @@ def _grey(image: ImageFile) -> Any:
     return as_grey(image.pixels)
 
 
-def _cut(pixels: Any, region: Any) -> Any:
-    """The region's rectangle, without what lies outside of a polygon."""
-    part = region.cut(pixels)
-    if region.rectangle:
-        return part
-    outside = ~region.in_cut(pixels.shape).mask(part.shape)
-    return np.ma.MaskedArray(part, np.broadcast_to(outside if part.ndim == 2 else outside[..., None], part.shape))
+def _cut(image: ImageFile, region: Region) -> ImageFile:
+    """The region of an image, with a note if there is less of it than was asked for."""
+    note = region.note(image.pixels.shape)
+    return replace(image, pixels=region.part(image.pixels), notes=image.notes + (() if note is None else (note,)))

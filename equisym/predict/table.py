@@ -51,7 +51,7 @@ def constants_text(result: Answer) -> dict[str, str]:
 def table_row(result: Answer, file: str) -> str:
     """One line of the table."""
     if result.group is None:
-        return printable(f"{'-':6} {result} | {file}")
+        return printable("; ".join([f"{'-':6} {result} | {file}", *result.notes]))
     a, b, angle = constants_text(result).values()
     row = f"{result.group:6} {result.probabilities[result.group]:5.3f} {result.crystal_class:5} {a:>13}"
     row += f" {b:>13} {angle:>10} {100 * (result.strain or 0):5.1f}%  {file}"

@@ -58,3 +58,6 @@ def test_manifest_reader_and_widget(viewer, tmp_path):
     widget.run()
     assert widget.answer.value.startswith("p4m")
     assert len([other for other in viewer.layers if other.name.startswith("cells")]) == 1
+    viewer.layers["mine"].data = [np.array([(-0.9, 0.1), (-0.9, 2.3), (2.3, 2.3), (2.3, 0.1)])]
+    widget.run()
+    assert "roi reaches beyond the image of 128 x 128 pixels" in widget.answer.value

@@ -14,6 +14,7 @@ import tifffile
 
 from equisym.data import render
 from equisym.data.readers import read_image
+from equisym.predict.command import main
 from equisym.predict.options import PredictConfig
 from equisym.predict.session import Session
 
@@ -71,6 +72,32 @@ def test_everything_in_one_call(folder, tmp_path):
     assert page.count("<tr class=") == 4
     assert "&lt;b&gt;" in page
     assert "{<b>" not in page
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_continue(folder, tmp_path, monkeypatch, capsys):
+    """Permissions do not stop the superuser, who may run the tests: a folder is refused in their place."""
+    whole = os.scandir
+
+    def scandir(path):
+        if Path(path).name in ("er", "shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (tmp_path / "shut").mkdir()
+    long = "x" * 300
+    asked = ["equisym-predict", str(tmp_path / "shut"), long, str(folder / "deep"), "--model", "crystal"]
+    monkeypatch.setattr(sys, "argv", asked)
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    out, error = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    told = error.splitlines()
+    assert told[:2] == [
+        f"equisym-predict: {tmp_path / 'shut'}: the folder cannot be read (Permission denied)",
+        f"equisym-predict: {folder / 'deep' / 'er'}: the folder cannot be read (Permission denied)",
+    ]
+    assert [long in line for line in told[2:]] == [True]
 
 
 def test_exit_codes(folder, tmp_path):
@@ -218,6 +245,23 @@ def test_a_polygon_and_flat_terraces(tmp_path):
     for flatten, held in ((None, False), ("steps", True)):
         found = Session(PredictConfig(["x"], **asked, flatten=flatten)).answer(str(tmp_path / "steps.npy"))
         assert (found["group"] == "p4m" and found["explained"] > 0.5) is held, flatten
+
+
+@pytest.mark.parametrize("as_map", [False, True])
+def test_a_region_beyond_the_image_is_told_wherever_the_answer_goes(tmp_path, as_map):
+    np.save(tmp_path / "a.npy", PATTERN)
+    np.save(tmp_path / "small.npy", PATTERN[:70, :40])
+    np.save(tmp_path / "flat.npy", np.ones((128, 128)))
+    options = ["--model", "crystal", "--roi=60,-20,100,120", "--csv", "t.csv", "--report", "r", *["--map"] * as_map]
+    words = "roi reaches beyond the image of 128 x 128 pixels: x 60 to 160, y -20 to 100"
+    done = run(tmp_path, *options, cwd=tmp_path)
+    assert (done.returncode, done.stdout.count(words)) == (2, 2)
+    assert done.stderr.count("small.npy: roi lies outside the image of 40 x 70 pixels") == done.stderr.count("\n") == 1
+    assert (
+        (tmp_path / "t.csv").read_text().count(words) == (tmp_path / "r" / "report.html").read_text().count(words) == 2
+    )
+    done = run(tmp_path / "a.npy", *options, "--json", cwd=tmp_path)
+    assert words in " ".join(json.loads(done.stdout)["notes"])
 
 
 def test_a_region_a_flat_plane_and_a_rectangle(tmp_path):

@@ -20,15 +20,40 @@ def test_a_polygon_holds_what_is_inside():
     assert not triangle[60, 60]
 
 
-@pytest.mark.parametrize("text", ["", "1,2", "1,2,3", "1,2,0,5", "1,2 3,4", "a,b,c,d", "1,2 3,4 5"])
+@pytest.mark.parametrize(
+    "text", ["", "1,2", "1,2,3", "1,2,0,5", "1,2 3,4", "a,b,c,d", "1,2 3,4 5", "nan,0,9,9", "0,0 1e300,0 0,9"]
+)
 def test_what_is_no_region(text):
     with pytest.raises(ValueError, match="roi must be"):
         Region.parse(text)
 
 
-def test_a_region_outside():
-    with pytest.raises(ValueError, match="outside the image of 200 x 160"):
-        Region.parse("300,10,20,20").cut(ATOMS)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("300,10,20,20", "roi lies outside the image of 200 x 160 pixels: x 300 to 320, y 10 to 30"),
+        ("-30,-30,20,20", "roi lies outside the image of 200 x 160 pixels: x -30 to -10, y -30 to -10"),
+        ("10,200 50,200 30,300", "roi lies outside the image of 200 x 160 pixels: x 10 to 50, y 200 to 300"),
+        ("199,10,20,20", "roi has less than 2 pixels along a side in the image of 200 x 160 pixels: x 199 to 219"),
+        ("-50,30 -50,-50 30,-50", "roi holds no pixel of the image of 200 x 160"),
+        ("10,10 20,20 30,30", "roi holds no pixel of the image of 200 x 160"),
+    ],
+)
+def test_a_region_outside(text, words):
+    with pytest.raises(ValueError, match=words):
+        Region.parse(text).part(ATOMS)
+
+
+@pytest.mark.parametrize("text", ["180,-20,40,60", "180,-20 220,-20 220,40 180,40", "-30,-30 100,50 50,100"])
+def test_a_region_partly_outside_is_used_and_said(text):
+    region = Region.parse(text)
+    assert region.part(ATOMS).size == region.cut(ATOMS).size > 0
+    assert "roi reaches beyond the image of 200 x 160 pixels: x " in region.note(ATOMS.shape)
+
+
+@pytest.mark.parametrize("text", ["0,0,200,160", "0,0 200,0 200,160 0,160", "-0.4,-0.4 199.5,0 100,160.3"])
+def test_a_region_within_needs_no_word(text):
+    assert Region.parse(text).note(ATOMS.shape) is None
 
 
 def test_planes_lines_and_terraces_are_taken_off():

@@ -26,11 +26,13 @@ class ImageFile:
         pixels: grey (H, W) or colour (H, W, C), in the file's own type.
         pixel_size: height and width of a pixel in nanometres, if the file says them.
         source: the file's name, with the part that was read if there was a choice.
+        notes: what should be known of what was done to it, in sentences.
     """
 
     pixels: NDArray[Any]
     pixel_size: PixelSize | None
     source: str
+    notes: tuple[str, ...] = ()
 
 
 def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:

@@ -73,15 +73,11 @@ def _tiling(fold: int) -> Array:
 
 def _twisted() -> list[Situation]:
     found = []
-    for name, scale, twist in (
-        ("graphene", 7.0, 30.0),
-        ("graphene", 8.0, 11.3),
-        ("graphene", 6.5, 17.0),
-        ("MoS2", 6.5, 26.0),
-        ("square", 0.0, 45.0),
-        ("square", 0.0, 12.0),
-        ("hBN", 8.0, 24.0),
-    ):
+    table = (
+        ("graphene", 7.0, 30.0), ("graphene", 8.0, 11.3), ("graphene", 6.5, 17.0), ("MoS2", 6.5, 26.0),
+        ("square", 0.0, 45.0), ("square", 0.0, 12.0), ("hBN", 8.0, 24.0),
+    )  # fmt: skip
+    for name, scale, twist in table:
         draw = lambda n=name, s=scale, t=twist: _bilayer(n, s, t)  # noqa: E731
         found.append(situation("twisted", f"{name} by {twist:g} degrees", REFUSE, draw, _TWO))
     commensurate = float(np.degrees(np.arccos(13 / 14)))
@@ -141,20 +137,11 @@ def _both(first: Array, second: Array, weight: float) -> Array:
 
 def _gratings() -> list[Situation]:
     found = []
-    for k, (angle, period) in enumerate(
-        (
-            (17, 12.3),
-            (31, 9.7),
-            (8, 21.1),
-            (45, 16.0),
-            (63, 7.3),
-            (22.5, 30.0),
-            (3, 14.9),
-            (78, 11.0),
-            (90, 13.0),
-            (26.57, 10.0),
-        )
-    ):
+    table = (
+        (17, 12.3), (31, 9.7), (8, 21.1), (45, 16.0), (63, 7.3), (22.5, 30.0), (3, 14.9), (78, 11.0), (90, 13.0),
+        (26.57, 10.0),
+    )  # fmt: skip
+    for k, (angle, period) in enumerate(table):
         samples = 1 + 2 * (k % 2)
         draw = lambda a=angle, p=period, s=samples: _grating(a, p, s)  # noqa: E731
         found.append(
@@ -172,14 +159,11 @@ def _grating(angle: float, period: float, samples: int) -> Array:
 
 def _unordered() -> list[Situation]:
     found = []
-    for name, top, left in (
-        ("camera", 100, 180),
-        ("coins", 20, 60),
-        ("grass", 0, 0),
-        ("gravel", 40, 10),
-        ("chelsea", 20, 100),
+    table = (
+        ("camera", 100, 180), ("coins", 20, 60), ("grass", 0, 0), ("gravel", 40, 10), ("chelsea", 20, 100),
         ("moon", 90, 90),
-    ):
+    )  # fmt: skip
+    for name, top, left in table:
         found.append(
             situation("no order", f"photograph {name}", REFUSE, lambda n=name, t=top, s=left: _photograph(n, t, s))
         )

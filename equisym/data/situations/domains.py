@@ -16,17 +16,9 @@ def domains() -> list[Situation]:
     """Twins: each side has the group, and their average would have a higher one."""
     found = []
     table = (
-        ("p6", "mirrored"),
-        ("p3", "turned"),
-        ("p3m1", "turned"),
-        ("p31m", "turned"),
-        ("p4", "mirrored"),
-        ("p2", "mirrored"),
-        ("pmm", "quarter"),
-        ("pm", "turned"),
-        ("p3", "mirrored"),
-        ("p1", "turned"),
-    )
+        ("p6", "mirrored"), ("p3", "turned"), ("p3m1", "turned"), ("p31m", "turned"), ("p4", "mirrored"),
+        ("p2", "mirrored"), ("pmm", "quarter"), ("pm", "turned"), ("p3", "mirrored"), ("p1", "turned"),
+    )  # fmt: skip
     for k, (name, way) in enumerate(table):
         for share in (0.5, 0.3):
             draw = lambda n=name, w=way, s=share, k=k: twins(n, w, s, k)  # noqa: E731

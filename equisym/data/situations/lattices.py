@@ -98,16 +98,11 @@ def _weak_rows() -> list[Situation]:
 def _faint() -> list[Situation]:
     """Small cells under strong noise and clouds: the truth or a refusal, never a few large cells."""
     found = []
-    for k, (name, period, noise) in enumerate(
-        (
-            ("p6m", 33.0, 4.0),
-            ("p4m", 28.0, 6.0),
-            ("p4m", 24.0, 4.0),
-            ("p3m1", 30.0, 4.0),
-            ("pmm", 26.0, 6.0),
-            ("p6m", 21.0, 5.0),
-        )
-    ):
+    table = (
+        ("p6m", 33.0, 4.0), ("p4m", 28.0, 6.0), ("p4m", 24.0, 4.0), ("p3m1", 30.0, 4.0), ("pmm", 26.0, 6.0),
+        ("p6m", 21.0, 5.0),
+    )  # fmt: skip
+    for k, (name, period, noise) in enumerate(table):
         draw = lambda n=name, p=period, s=noise, k=k: _clouded(n, p, s, k)  # noqa: E731
         above = {"p3m1": "p3m1 p6m", "p4m": "p4m", "pmm": "pmm"}.get(name, name)
         found.append(situation("faint", f"{name} {period:.0f} px, noise {noise:.1f} times", f"{above} refuse", draw))

@@ -7,16 +7,9 @@ from equisym.data.situations.situation import Situation, situation
 
 SIDES = (8, 16, 24, 32, 48, 64, 85)  # repeats along a side of the series with a cell of 12 pixels
 _OTHERS = (
-    ("p6m", 17.0, 60),
-    ("p3", 11.0, 93),
-    ("p31m", 16.0, 40),
-    ("pgg", 14.0, 50),
-    ("p2", 13.0, 60),
-    ("cmm", 15.0, 45),
-    ("p4g", 10.24, 100),
-    ("p1", 16.0, 40),
-    ("pm", 12.0, 70),
-)
+    ("p6m", 17.0, 60), ("p3", 11.0, 93), ("p31m", 16.0, 40), ("pgg", 14.0, 50), ("p2", 13.0, 60), ("cmm", 15.0, 45),
+    ("p4g", 10.24, 100), ("p1", 16.0, 40), ("pm", 12.0, 70),
+)  # fmt: skip
 _NOISE = 0.05
 
 

@@ -12,19 +12,11 @@ from equisym.data.situations.situation import Situation, seeded, situation
 def uneven() -> list[Situation]:
     """Patterns of a group of which most of the image, but not all, shows the lattice."""
     table = (
-        ("p4m", "amorphous rim", _rim),
-        ("p6m", "amorphous rim", _rim),
-        ("p3m1", "vacancies", _vacancies),
-        ("p6m", "hole in the middle", _hole),
-        ("p4m", "adatoms", _adatoms),
-        ("pmm", "uneven light", _uneven_light),
-        ("p4m", "particle in vacuum", _particle),
-        ("cmm", "scale bar", _scale_bar),
-        ("p4m", "frame with axes", _frame),
-        ("p3m1", "bent lattice", _bent),
-        ("p4", "fading contrast", _fading),
-        ("p6", "uneven light", _uneven_light),
-    )
+        ("p4m", "amorphous rim", _rim), ("p6m", "amorphous rim", _rim), ("p3m1", "vacancies", _vacancies),
+        ("p6m", "hole in the middle", _hole), ("p4m", "adatoms", _adatoms), ("pmm", "uneven light", _uneven_light),
+        ("p4m", "particle in vacuum", _particle), ("cmm", "scale bar", _scale_bar), ("p4m", "frame with axes", _frame),
+        ("p3m1", "bent lattice", _bent), ("p4", "fading contrast", _fading), ("p6", "uneven light", _uneven_light),
+    )  # fmt: skip
     found = [situation("uneven", f"{name}, {words}", name, lambda n=name, f=draw: f(n)) for name, words, draw in table]
     found.append(situation("uneven", "p4m, 1024 px, a quarter amorphous", "p4m", _large))
     return found

@@ -1,0 +1,255 @@
+"""Every tuned number of the measurement: one frozen value for each stage, in the order that an image meets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DISTORTIONS = {"none": 0.002, "typical": 0.01, "strong": 0.03}
+"""Standard deviation of the strain that instruments put on a lattice, by name."""
+
+
+@dataclass(frozen=True)
+class LatticeOptions:
+    """Constants of the lattice search; set on images of our three families, clean and degraded, of known lattice.
+
+    Attributes:
+        min_overlap: shifts are used while at least this fraction of the image overlaps itself.
+        blur: standard deviation in pixels of the smoothing before the autocorrelation. It takes away what a pattern
+            loses between pixels, which else makes a coarse lattice of whole pixels look better than the true one.
+        pseudo: translations that correlate less than the lattice's own by more than this part are none.
+        allowance: the same, more for images of which less repeats.
+        errors: standard errors of a deficit within which it is none.
+        doubt: times the allowance, up to which a finer lattice is taken where the error of its deficit leaves it open.
+        near_best: candidates score at least this part of the best one's.
+        vectors: of peaks of at least this part of the highest, so many of the nearest give candidates.
+        lattices: candidates that are refined.
+        pixels: standard error of a lattice vector's coordinates, in pixels, that sampling alone leaves.
+        fewest: translations that can be compared with one another.
+        floor: mean correlation of translations that shows something.
+        worst: least tenth of the translations over their mean, or they do not hold alike.
+    """
+
+    min_overlap: float = 0.12
+    blur: float = 1.0
+    pseudo: float = 0.05
+    allowance: float = 0.15
+    errors: float = 3.5
+    doubt: float = 1.5
+    near_best: float = 0.94
+    vectors: tuple[tuple[float, int], ...] = ((0.85, 16), (0.6, 24))
+    lattices: int = 12
+    pixels: float = 0.005
+    fewest: int = 4
+    floor: float = 0.03
+    worst: float = 0.6
+
+
+@dataclass(frozen=True)
+class ChoiceOptions:
+    """When one look is enough, and which of several counts; set on images of our families and on micrographs.
+
+    Attributes:
+        many: cells, from which a fair score is enough: a fault across the image joins a dozen or two to one.
+        score: of the image repeats, with many cells.
+        few_score: the same, with few.
+        fine: pixels: side of a cell below which the blur may hide it, so that the sharp image is looked at.
+        steady: mean over spread of the translations, from which many cells are enough at any score.
+        few_steady: the same, with few, at the score that does for many: of the images whose first look a further one
+            outdid none reached 17; patterns without noise reach 40 and more.
+        steadier: so many times as steady, a further look counts more than the first.
+        smallest_part: pixels along the side of a part.
+        rows: share of the power along one line of frequencies, from which the image is looked at without it.
+        nearly_all: pixels known, with which the image is cut into parts like a whole one.
+    """
+
+    many: float = 40.0
+    score: float = 0.85
+    few_score: float = 0.95
+    fine: float = 12.0
+    steady: float = 6.0
+    few_steady: float = 35.0
+    steadier: float = 1.5
+    smallest_part: int = 48
+    rows: float = 0.6
+    nearly_all: float = 0.9
+
+
+@dataclass(frozen=True)
+class IndexingLimits:
+    """What counts as indexed; set on the sweep of ``eval/spectral_peaks.py``.
+
+    Attributes:
+        bins: distance, in bins of one over the side, at which a peak still is at a point of the reciprocal lattice.
+        bend: the same as a part of the frequency, where a scan drifts.
+        fitted: peaks that the lattice is fitted to, at most.
+        aliases: cycles per pixel up to which folded harmonics are looked for.
+        envelope: times that a folded harmonic may exceed what the lattice's other peaks promise.
+        tried: peaks of which two may span a lattice.
+        near: bins within which a lattice of their own has to meet peaks.
+    """
+
+    bins: float = 0.6
+    bend: float = 0.012
+    fitted: int = 40
+    aliases: int = 6
+    envelope: float = 4.0
+    tried: int = 10
+    near: float = 0.35
+
+
+@dataclass(frozen=True)
+class PeakLimits:
+    """What counts as a peak, and what as off the lattice; set on the sweep of ``eval/spectral_peaks.py``.
+
+    Attributes:
+        sharp: height over the background of a peak; noise reaches 17 in one of a thousand images.
+        least: power of a peak as a part of the lattice's, below which it is ignored.
+        strongest: most peaks that are examined.
+        skirt: bins around a stronger peak in which a weaker one is taken for a part of it.
+        weaker: part of the stronger peak's power below which it is.
+        explained: part of the power that a second lattice has to index.
+        plain: cells of the lattice in one of a superlattice; a larger one may be there by chance, so that a lattice of
+            the peaks' own is preferred if it has a smaller cell.
+        simpler: times that its cell must be smaller.
+        exact: height over the background from which a peak's place is known to a tenth of a bin.
+        finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
+        misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
+        precision: the same as a multiple of what the background around the peaks may do.
+        broadest: times that a mask may broaden the peaks; in a narrower part they run into each other, so that nothing
+            is said.
+        few: cells, below which a lattice has a point near any wave, so that less is allowed.
+        stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
+    """
+
+    sharp: float = 30.0
+    least: float = 1.5e-3
+    strongest: int = 64
+    skirt: float = 3.5
+    weaker: float = 0.15
+    explained: float = 0.8
+    plain: float = 9.5
+    simpler: float = 3.0
+    exact: float = 100.0
+    finest: float = 0.35
+    misfit: float = 0.08
+    precision: float = 3.0
+    broadest: float = 1.3
+    few: float = 12.0
+    stricter: float = 0.5
+
+
+@dataclass(frozen=True)
+class DomainLimits:
+    """What counts as a domain of its own; chosen on ``eval/parts_of_images.py``.
+
+    Attributes:
+        cells: of the lattice in a window, along each side.
+        most: windows along a side of the image, at most.
+        waves: of the lattice that are compared, at most.
+        twinned: one less the correlation of two domains that an operation relates, at least.
+        different: the same of two that none relates.
+        beyond: times that their difference exceeds the spread within either.
+        noise: times that it exceeds what noise makes of parts chosen by their difference.
+        least: part of the windows in the smaller domain.
+        related: part of the difference that an operation of the lattice takes away, if it relates the domains.
+        overlaid: part of the difference that is left where a motif, laid on itself shifted, makes the other.
+        strain: of the lattice against one that has the operation.
+    """
+
+    cells: float = 2.4
+    most: int = 5
+    waves: int = 16
+    twinned: float = 0.03
+    different: float = 0.08
+    beyond: float = 3.0
+    noise: float = 4.0
+    least: float = 0.12
+    related: float = 0.7
+    overlaid: float = 0.5
+    strain: float = 0.03
+
+
+@dataclass(frozen=True)
+class FaultLimits:
+    """What counts as a planar fault; chosen on ``eval/parts_of_images.py``.
+
+    Attributes:
+        cells: standard deviation of the window, in cells.
+        points: along a side, at most.
+        waves: of the lattice, at most.
+        angles: of lines that are tried.
+        offsets: of lines at each angle.
+        least: part of the image on the smaller side.
+        loss: part of the waves' power that a single phase leaves unexplained, at least, if there is a shift.
+        sharp: part of that which two phases, one on either side, may leave.
+        shift: of the pattern, as a part of the cell's shorter vector, at least.
+        agree: correlation of the waves' phase jumps with those of one shift, at least.
+        step: in brightness, in standard deviations of the image, at least.
+        plain: part of the variation in brightness that a step may leave.
+        rough: part of what a quadratic trend leaves of it that a step may leave.
+    """
+
+    cells: float = 1.5
+    points: int = 24
+    waves: int = 8
+    angles: int = 24
+    offsets: int = 33
+    least: float = 0.12
+    loss: float = 0.06
+    sharp: float = 0.25
+    shift: float = 0.06
+    agree: float = 0.85
+    step: float = 0.3
+    plain: float = 0.35
+    rough: float = 0.7
+
+
+@dataclass(frozen=True)
+class PosteriorOptions:
+    """Constants of the posterior, set on clean and degraded images of our families and on 27 micrographs.
+
+    Attributes:
+        tolerance: share of the cell's power that instruments may take from a symmetry: groups that leave more are
+            unlikely whatever else holds.
+        distortion: standard deviation of the strain that instruments put on a lattice.
+        surprise: nats by which a group gains on its subgroup of half the order where both hold alike: how unlikely
+            it is that a pattern without the further operations has them within the tolerance.
+        steepness: power of the residual over the tolerance with which the gain is lost.
+        marks: residuals between which the least broken group of an image must lie to show that its instrument deviates.
+        leeway: times the tolerance that counts in such an image. Where an instrument deviates it breaks every group a
+            little; where one group holds exactly, what the others leave is the pattern's own.
+        sound: times the tolerance that counts where a rotation of order 3 or more holds exactly, which every deviation
+            of an instrument would break.
+        wall: beyond the tolerance, each such part of it costs a group as much again as half its order gains.
+        imperfect: of the image does not repeat: from there on the whole distortion counts.
+        rigid: share of the distortion that counts in a perfect image: what has no noise either has not come through
+            an instrument.
+        telling: standard deviation of the strain for a group that holds where the whole symmetry of its lattice does
+            not: only a motif of that group does so, however its lattice is strained, while round spots have every
+            operation of any lattice.
+        special: nats by which a metric gains for each constraint that it meets and need not.
+        wild: chance of a distortion beyond the usual, in an imperfect image.
+        wide: standard deviation of its strain.
+        bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
+            more.
+        badly: standard deviation of the strain then.
+        largest: strain beyond which a lattice is another, not a distorted one.
+    """
+
+    tolerance: float = 0.05
+    distortion: float = DISTORTIONS["typical"]
+    surprise: float = 6.0
+    steepness: float = 2.0
+    marks: tuple[float, float] = (0.004, 0.03)
+    leeway: float = 1.3
+    sound: float = 0.8
+    wall: float = 0.1
+    imperfect: float = 0.2
+    rigid: float = 0.15
+    telling: float = 0.0075
+    special: float = 2.0
+    wild: float = 0.01
+    wide: float = 0.04
+    bad: float = 0.3
+    badly: float = 0.06
+    largest: float = 0.12
