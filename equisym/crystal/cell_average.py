@@ -132,22 +132,23 @@ class _Grid:
 
     def __init__(self, basis: Tensor, height: int, wide: int, size: int, width: float) -> None:
         self.size = size
-        lattices = basis.detach().cpu()
-        alike = bool((lattices == lattices[:1]).all())  # the channels of one image
-        places = [_places(one, height, wide, size) for one in lattices[: 1 if alike else None]]
-        self.places = places * len(lattices) if alike else places
+        alike = bool((basis == basis[:1]).all())  # the channels of one image
+        places = [_Places(one, height, wide, size) for one in basis[: 1 if alike else None]]
+        self.places = places * len(basis) if alike else places
         squared = _squared_length(basis, size)[:, None, :, : size // 2 + 1]
         self.transfer = torch.exp(-2 * (torch.pi * width) ** 2 * squared)
         self.width = width
 
     def spread(self, values: Tensor) -> Tensor:
         """(B, pixels) to (B, 2, N, N): each pixel onto the grid of its half."""
-        out = torch.stack([_product(place.T, row) for place, row in zip(self.places, values, strict=True)])
-        return out.unflatten(-1, (2, self.size, self.size))
+        found = [_Spread.apply(place, place.weights, row) for place, row in zip(self.places, values, strict=True)]
+        return torch.stack(found).unflatten(-1, (2, self.size, self.size))  # pyright: ignore[reportArgumentType]
 
     def gather(self, half_sets: Tensor) -> Tensor:
         """(B, 2, N, N) to (B, pixels), each from the grid of its half."""
-        return torch.stack([_product(place, row) for place, row in zip(self.places, half_sets.flatten(1), strict=True)])
+        grids = half_sets.flatten(1)
+        found = [_Gather.apply(place, place.weights, row) for place, row in zip(self.places, grids, strict=True)]
+        return torch.stack(found)  # pyright: ignore[reportArgumentType]
 
     def smooth(self, cells: Tensor) -> Tensor:
         """Isotropic Gaussian in the image's metric."""
@@ -156,18 +157,21 @@ class _Grid:
         return torch.fft.irfft2(torch.fft.rfft2(cells) * self.transfer, s=cells.shape[-2:])
 
 
-def _places(basis: Tensor, height: int, wide: int, size: int) -> csr_array:
-    """Weights of the four grid points around each pixel's position in the cell of its half, (pixels, 2 * size**2)."""
-    y, x = torch.arange(height, dtype=basis.dtype)[:, None], torch.arange(wide, dtype=basis.dtype)
-    inverse = torch.linalg.inv(basis)
-    u, v = ((row[0] * x + row[1] * y).flatten() for row in inverse)  # along a and b
-    parity = (u.floor() + v.floor()).int() & 1
-    (column, right, fx), (row, below, fy) = (_neighbours(t * size, size) for t in (u, v))
-    rows, belows = ((parity * size + k) * size for k in (row, below))
-    points = torch.stack((rows + column, rows + right, belows + column, belows + right), -1)
-    weights = torch.stack(((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx), -1)
-    ends = np.arange(0, points.numel() + 1, 4, dtype=np.int32)
-    return csr_array((weights.flatten().numpy(), points.flatten().numpy(), ends), shape=(len(u), 2 * size**2))
+class _Places:
+    """The four grid points around each pixel's position in the cell of its half, and their weights, (pixels, 4)."""
+
+    def __init__(self, basis: Tensor, height: int, wide: int, size: int) -> None:
+        y, x = (torch.arange(n, dtype=basis.dtype, device=basis.device) for n in (height, wide))
+        inverse = torch.linalg.inv(basis)
+        u, v = ((row[0] * x + row[1] * y[:, None]).flatten() for row in inverse)  # along a and b
+        parity = (u.floor() + v.floor()).int() & 1
+        (column, right, fx), (row, below, fy) = (_neighbours(t * size, size) for t in (u, v))
+        rows, belows = ((parity * size + k) * size for k in (row, below))
+        self.points = torch.stack((rows + column, rows + right, belows + column, belows + right), -1)
+        self.weights = torch.stack(((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx), -1)
+        ends = np.arange(0, self.points.numel() + 1, 4, dtype=np.int32)
+        numbers = (values.detach().cpu().flatten().numpy() for values in (self.weights, self.points))
+        self.matrix = csr_array((*numbers, ends), shape=(len(u), 2 * size**2))  # faster than scattering
 
 
 def _neighbours(t: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -177,18 +181,34 @@ def _neighbours(t: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     return first, (first + 1).masked_fill(first == size - 1, 0), t - whole
 
 
-class _Product(torch.autograd.Function):
-    """A sparse matrix times a vector."""
+class _Spread(torch.autograd.Function):
+    """Pixels, (pixels,), onto grid points, (2 * size**2,)."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Any, vector: Tensor) -> Tensor:
-        ctx.matrix = matrix
-        return torch.from_numpy(matrix @ vector.detach().cpu().numpy()).to(vector)
+    def forward(ctx: Any, place: _Places, weights: Tensor, values: Tensor) -> Tensor:
+        ctx.place = place
+        ctx.save_for_backward(weights, values)
+        return torch.from_numpy(place.matrix.T @ values.detach().cpu().numpy()).to(values)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, _Product.apply(ctx.matrix.T, gradients[0])  # pyright: ignore[reportReturnType]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        weights, values = ctx.saved_tensors
+        there = gradients[0][ctx.place.points.long()]
+        return None, there * values[:, None], (there * weights).sum(-1)
 
 
-def _product(matrix: Any, vector: Tensor) -> Tensor:
-    return _Product.apply(matrix, vector)  # pyright: ignore[reportReturnType]
+class _Gather(torch.autograd.Function):
+    """Grid points, (2 * size**2,), at pixels, (pixels,)."""
+
+    @staticmethod
+    def forward(ctx: Any, place: _Places, weights: Tensor, grid: Tensor) -> Tensor:
+        ctx.place = place
+        ctx.save_for_backward(weights, grid)
+        return torch.from_numpy(place.matrix @ grid.detach().cpu().numpy()).to(grid)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        weights, grid = ctx.saved_tensors
+        points, own = ctx.place.points.long(), gradients[0][:, None]
+        spread = torch.zeros_like(grid).index_add(0, points.flatten(), (own * weights).flatten())
+        return None, own * grid[points], spread
