@@ -108,3 +108,22 @@ def _powers(m: Matrix) -> tuple[Matrix, ...]:
         powers.append(op.W)
         op = op @ step
     return tuple(powers)
+
+
+class Waves:
+    """Waves of whole frequencies (K, 2), ready for their phases at any translation."""
+
+    def __init__(self, k: Tensor) -> None:
+        self.k = k
+        self.sides = [
+            (line - (least := int(line.min())), torch.arange(least, int(line.max()) + 1).to(k))
+            for line in k.long().unbind(1)
+        ]
+
+    def phase(self, t: Tensor) -> Tensor:
+        """exp(2 pi i k t) for translations t (M, 2), by factors of either direction; (M, K)."""
+        factors = []
+        for (place, values), part in zip(self.sides, t.unbind(1), strict=True):
+            angle = 2 * torch.pi * part[:, None] * values
+            factors.append(torch.complex(angle.cos(), angle.sin()).index_select(1, place))
+        return factors[0] * factors[1]

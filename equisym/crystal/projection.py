@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal.correlation import SHELLS, Spectrum
-from equisym.crystal.operation_maps import STRAIN, OperationMaps, operation_maps
+from equisym.crystal.operation_maps import STRAIN, OperationMaps, Waves, operation_maps
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import Setting, settings
 
@@ -89,7 +89,7 @@ def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> l
             best[setting.group.name] = (score, setting, int(where), strain)
     wave = (found.cross.abs() * found.weight).amax(0)
     strong = (wave >= _STRONG * wave.max()).nonzero()[:, 0]
-    waves = _Waves(found.k), _Waves(found.k.index_select(0, strong)), strong
+    waves = Waves(found.k), Waves(found.k.index_select(0, strong)), strong
     fits: list[Fit | None] = []
     for group in WALLPAPER_GROUPS:
         if group.name not in best:
@@ -103,7 +103,7 @@ def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> l
 
 def _refined(
     found: OperationMaps,
-    waves: tuple[_Waves, _Waves, Tensor],
+    waves: tuple[Waves, Waves, Tensor],
     setting: Setting,
     origin: Tensor,
     strain: float,
@@ -135,25 +135,6 @@ def _refined(
     shells = 2 * shells.scatter_add(1, found.shell.expand(len(operations), -1), turned)
     classes = torch.stack([shells[[i - 1 for i in c]].mean(0) for c in setting.classes])
     return Fit(setting, origin % 1, agreement.item(), strain, classes)
-
-
-class _Waves:
-    """Waves of whole frequencies (K, 2), ready for their phases at any translation."""
-
-    def __init__(self, k: Tensor) -> None:
-        self.k = k
-        self.sides = [
-            (line - (least := int(line.min())), torch.arange(least, int(line.max()) + 1).to(k))
-            for line in k.long().unbind(1)
-        ]
-
-    def phase(self, t: Tensor) -> Tensor:
-        """exp(2 pi i k t) for translations t (M, 2), by factors of either direction; (M, K)."""
-        factors = []
-        for (place, values), part in zip(self.sides, t.unbind(1), strict=True):
-            angle = 2 * torch.pi * part[:, None] * values
-            factors.append(torch.complex(angle.cos(), angle.sin()).index_select(1, place))
-        return factors[0] * factors[1]
 
 
 def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:

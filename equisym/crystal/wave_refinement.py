@@ -12,7 +12,7 @@ from torch import Tensor
 from equisym.crystal.autocorrelate import detrend
 from equisym.crystal.lattice_search import Lattice
 
-_MOST = 60  # waves that the lattice is fitted to
+_MOST = 40  # waves that the lattice is fitted to
 _NEAR = 0.7  # bins of one over the side: a wave further from its place is not the lattice's
 _STEPS, _ENOUGH = 4, 1e-4  # Newton steps on a wave's frequency at most; halves of a bin: a step so short is the last
 _FEWEST = 3  # waves: fewer than that leave the lattice as it is

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement
+from equisym.crystal.operation_maps import Waves
 from equisym.crystal.projection import Fit
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -28,42 +28,49 @@ def phase_residuals(m: Measurement) -> dict[str, float]:
     """
     k, F = _reflections(m)
     found = {group.name: 0.0 for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True) if fit is not None}
+    if not len(k):
+        return {name: 0.0 if name == "p1" else 90.0 for name in found}
+    waves = Waves(k)
     for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True):
         if fit is not None and group.name != "p1":
-            found[group.name] = _difference(k, F, fit, m.average.size)
+            found[group.name] = _difference(waves, F, fit)
     return found
 
 
-def _reflections(m: Measurement) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+def _reflections(m: Measurement) -> tuple[Tensor, Tensor]:
     """The reflections that count, (n, 2), and all coefficients of the averaged cell, (N, N)."""
-    cell = m.average.cell[0].double()
-    F = torch.fft.fft2(cell - cell.mean()).numpy()
-    weight = np.abs(F)
-    counted = (weight > _STRONG * weight.max()) & (weight**2 > _ABOVE * _noise(m).numpy())
-    row, column = np.nonzero(counted[:, : m.average.size // 2])
-    row = np.where(row > m.average.size // 2, row - m.average.size, row)
-    half = (column > 0) | (row > 0)  # the other half of the plane holds the same
-    return np.stack((column, row), -1)[half], F
+    cell, size = m.average.cell[0].double(), m.average.size
+    F = torch.fft.fft2(cell - cell.mean())
+    weight = F.abs()
+    counted = (weight > _STRONG * weight.max()) & (weight.square() > _ABOVE * _noise(m))
+    row, column = counted[:, : size // 2].nonzero().unbind(1)
+    k = torch.stack((column, torch.where(row > size // 2, row - size, row)), -1)
+    return k[(k[:, 0] > 0) | (k[:, 1] > 0)].double(), F  # the other half of the plane holds the same
 
 
-def _difference(k: NDArray[np.int64], F: NDArray[np.complex128], fit: Fit, size: int) -> float:
+def _difference(waves: Waves, F: Tensor, fit: Fit) -> float:
     """The residual of one group, in degrees.
 
     f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k: the symmetrised coefficient at k is the mean of those
     that come to k. Reflections whose images lie beyond the grid are left out.
     """
-    setting, origin = fit.setting, fit.origin.double().numpy()
-    W = np.array(setting.matrices)
-    source = np.einsum("oij,nj->oni", np.rint(np.linalg.inv(W)).astype(int).transpose(0, 2, 1), k)
-    t = origin - W @ origin + np.array([op.translation for op in setting.operations])
-    turned = F[source[..., 1] % size, source[..., 0] % size] * np.exp(2j * np.pi * np.einsum("oni,oi->on", source, t))
-    own, mean = F[k[:, 1], k[:, 0]], turned.mean(0)
-    weight = np.abs(own)
-    counted = (2 * np.abs(source) < size).all((0, 2)) & (np.abs(mean) > 1e-9 * weight.max(initial=0.0))
-    if not counted.any():
+    operations, size = fit.setting.operations, len(F)
+    inverse = torch.tensor([op.inverse().W for op in operations]).double()
+    source = torch.einsum("oij,ni->onj", inverse, waves.k)
+    translation = torch.tensor(np.array([op.translation for op in operations]))
+    origin = fit.origin.double()
+    W = torch.tensor(fit.setting.matrices).double()
+    t = torch.einsum("oij,oj->oi", inverse, origin - W @ origin + translation)
+    x, y = source.long().remainder(size).unbind(-1)
+    symmetrised = (F[y, x] * waves.phase(t)).mean(0)
+    x, y = waves.k.long().remainder(size).unbind(-1)
+    own = F[y, x]
+    weight = own.abs()
+    counted = (2 * source.abs() < size).all(-1).all(0) & (symmetrised.abs() > 1e-9 * weight.max())
+    if not bool(counted.any()):
         return 90.0
-    phase = np.abs(np.angle(own * mean.conj()))
-    return float(np.degrees((weight * phase)[counted].sum() / weight[counted].sum()))
+    phase = (own * symmetrised.conj()).angle().abs()
+    return float(torch.rad2deg((weight * phase)[counted].sum() / weight[counted].sum()))
 
 
 def _noise(m: Measurement) -> Tensor:
