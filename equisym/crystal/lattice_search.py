@@ -16,6 +16,7 @@ from equisym.crystal.shifts import Array, ShiftMap
 from equisym.crystal.tuned_constants import LatticeOptions
 from equisym.groups.lattice import reduce_basis
 
+_NEAR = 0.1  # of a vector, by which a lattice may differ from the one expected
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
 
 OPTIONS = LatticeOptions()
@@ -83,7 +84,17 @@ def lattice_of(found: ShiftMap, area: int, options: LatticeOptions = OPTIONS) ->
     candidates = candidate_lattices(found, options)
     if not candidates or candidates[0][1] <= 0:
         return None
-    basis = choose_lattice(found, candidates, options)
+    return _refined(found, area, choose_lattice(found, candidates, options), options)
+
+
+def lattice_near(found: ShiftMap, area: int, basis: Array, options: LatticeOptions = OPTIONS) -> Lattice | None:
+    """A lattice that is expected, refined; ``None`` if the image has none within a tenth of it."""
+    lattice = _refined(found, area, basis, options)
+    near = np.abs(np.linalg.solve(reduce_basis(basis), lattice.basis) - np.eye(2)).max() <= _NEAR
+    return lattice if near and lattice.score > 0 else None
+
+
+def _refined(found: ShiftMap, area: int, basis: Array, options: LatticeOptions) -> Lattice:
     (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
     error = np.hypot(error, options.pixels)
     score = float(found.means([basis])[0][0])
