@@ -48,6 +48,7 @@ _WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, Refusa
 _HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
 _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
 _PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
+_MOST_WINDOWS = 5  # along a side that vote
 _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
 
 
@@ -253,7 +254,8 @@ class SymmetryClassifier:
         window, lattice = _suitable(pixels, found)
         if 2 * window > max(pixels.shape):
             return answer
-        windows = self._map(pixels, side, window, max(1, window // 2), options, 0, lattice)
+        step = max(1, window // 2, -(-(max(pixels.shape) - window) // (_MOST_WINDOWS - 1)))
+        windows = self._map(pixels, side, window, step, options, 0, lattice)
         agreed = windows.vote.agreed >= _AGREED * windows.vote.windows
         return windows.answer() if windows.group is not None and agreed else answer
 
