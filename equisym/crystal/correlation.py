@@ -12,6 +12,7 @@ from torch import Tensor
 from equisym.crystal.cell_average import CellAverage
 from equisym.groups.lattice import finite_order_matrices
 from equisym.groups.operation import Matrix
+from equisym.groups.reciprocal import turned_frequencies
 
 SHELLS = 24
 LOWEST, HIGHEST = 1 / 128, 0.5  # cycles per pixel
@@ -99,11 +100,9 @@ def transposed_frequencies(size: int) -> tuple[Tensor, Tensor]:
     Half the plane is k_x = 0 .. size // 2, as in a real transform: the other half holds complex conjugates.
     Shape ``(24, size * (size // 2 + 1))``.
     """
-    ky, kx = torch.meshgrid(torch.arange(size), torch.arange(size // 2 + 1), indexing="ij")
-    W = torch.tensor(finite_order_matrices())[:, :, :, None, None]
-    tx, ty = W[:, 0, 0] * kx + W[:, 1, 0] * ky, W[:, 0, 1] * kx + W[:, 1, 1] * ky
-    index = (ty % size) * size + tx % size
-    return index.flatten(1), (index == ky * size + kx).flatten(1)
+    index = torch.from_numpy(turned_frequencies(finite_order_matrices(), size, size // 2 + 1))
+    own = torch.arange(size)[:, None] * size + torch.arange(size // 2 + 1)
+    return index, index == own.flatten()
 
 
 def half_plane(values: Tensor) -> Tensor:
