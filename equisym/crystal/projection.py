@@ -114,8 +114,7 @@ def _refined(
     operations = setting.operations[1:]
     if not operations:
         return Fit(setting, origin, 1.0, strain, found.weight.new_zeros(0, SHELLS))
-    W = torch.tensor([op.W for op in operations]).to(found.weight)
-    w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(found.weight)
+    W, w = (torch.from_numpy(part[1:]).to(found.weight) for part in (setting.linear, setting.translations))
     chosen = torch.tensor([found.place[m] for m in setting.matrices[1:]])
     cross, weight = (values.index_select(0, chosen) for values in (found.cross, found.weight))
     product = cross.index_select(1, strong) * weight.index_select(1, strong)
@@ -153,13 +152,12 @@ def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
     F = torch.fft.fft2(cell).flatten()
     k = torch.fft.fftfreq(size, 1 / size, dtype=cell.dtype)
     ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
-    W = torch.tensor(setting.matrices).to(cell)
+    W, w = (torch.from_numpy(part).to(cell) for part in (setting.linear, setting.translations))
     images = torch.einsum("oij,ni->onj", W, torch.stack((kx, ky), -1))  # W^T k
     F = F * (images.abs() < size / 2).all(-1).all(0)  # whole orbits only: the others do not fit onto the grid
     total = torch.zeros_like(F)
-    for op, linear, to in zip(setting.operations, W, images, strict=True):
+    for t, to in zip(origin.to(cell) - W @ origin.to(cell) + w, images, strict=True):
         # f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k
-        t = origin.to(cell) - linear @ origin.to(cell) + torch.from_numpy(op.translation).to(cell)
         angle = 2 * torch.pi * (kx * t[0] + ky * t[1])
         where = (to[:, 1].long() % size) * size + to[:, 0].long() % size
         total = total.index_add(0, where, F * torch.complex(angle.cos(), angle.sin()))

@@ -72,7 +72,7 @@ def _strongest(weighted: NDArray[np.float32], reciprocal: NDArray[np.float64]) -
     shape = np.array(weighted.shape[::-1])
     kept = (np.abs(q) < 0.5 - 2 / shape).all(1) & (np.abs(q * shape).max(1) > 3)
     index, q = index[kept], q[kept]
-    spectrum = np.abs(rfft2(weighted))
+    spectrum = np.abs(np.asarray(rfft2(weighted)))
     column, row = np.rint(q * np.where(q[:, :1] < 0, -1, 1) * shape).astype(int).T % shape[:, None]
     best = np.argsort(-spectrum[row, column], kind="stable")[:_MOST]
     strong = spectrum[row[best], column[best]] > 0.03 * spectrum[row[best[:1]], column[best[:1]]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,23 +53,25 @@ def _difference(waves: Waves, F: Tensor, fit: Fit) -> float:
     f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k: the symmetrised coefficient at k is the mean of those
     that come to k. Reflections whose images lie beyond the grid are left out.
     """
-    operations, size = fit.setting.operations, len(F)
-    inverse = torch.tensor([op.inverse().W for op in operations]).double()
+    size, origin = len(F), fit.origin.double()
+    W, w = (torch.from_numpy(part) for part in (fit.setting.linear, fit.setting.translations))
+    inverse = torch.linalg.inv(W).round()
     source = torch.einsum("oij,ni->onj", inverse, waves.k)
-    translation = torch.tensor(np.array([op.translation for op in operations]))
-    origin = fit.origin.double()
-    W = torch.tensor(fit.setting.matrices).double()
-    t = torch.einsum("oij,oj->oi", inverse, origin - W @ origin + translation)
-    x, y = source.long().remainder(size).unbind(-1)
-    symmetrised = (F[y, x] * waves.phase(t)).mean(0)
-    x, y = waves.k.long().remainder(size).unbind(-1)
-    own = F[y, x]
+    t = torch.einsum("oij,oj->oi", inverse, origin - W @ origin + w)
+    symmetrised = (_at(F, source) * waves.phase(t)).mean(0)
+    own = _at(F, waves.k)
     weight = own.abs()
     counted = (2 * source.abs() < size).all(-1).all(0) & (symmetrised.abs() > 1e-9 * weight.max())
     if not bool(counted.any()):
         return 90.0
     phase = (own * symmetrised.conj()).angle().abs()
     return float(torch.rad2deg((weight * phase)[counted].sum() / weight[counted].sum()))
+
+
+def _at(F: Tensor, k: Tensor) -> Tensor:
+    """Coefficients (N, N) at whole frequencies (..., 2)."""
+    x, y = k.long().remainder(len(F)).unbind(-1)
+    return F.flatten().index_select(0, (y * len(F) + x).flatten()).reshape(x.shape)
 
 
 def _noise(m: Measurement) -> Tensor:
