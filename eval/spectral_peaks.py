@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from equisym.crystal import find_grating, measure_scan, unindexed_peaks
+from equisym.crystal import find_grating, find_unindexed, measure_scan
 from equisym.data import FAMILIES, Degradation, WallpaperDataset
 from equisym.document import markdown_table, print_page, write_page
 
@@ -195,7 +195,7 @@ def answer(image: torch.Tensor) -> tuple[str, float]:
         return "no lattice", took
     start = time.process_time()
     tiled = m.average.tiled[0] + m.average.trend[0]
-    found = unindexed_peaks(scan.image, m.lattice, tiled=tiled, mask=m.mask)
+    found = find_unindexed(scan.image, m.lattice, tiled=tiled, mask=m.mask)
     took += time.process_time() - start
     refusable = found.kind in ("second lattice", "not periodic") and found.strength < CLEAR
     return "none" if refusable else found.kind, took
