@@ -24,6 +24,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from equisym.data import FAMILIES, Pattern, WallpaperDataset
+from equisym.document import markdown_table, print_page
 
 TARGETS = {"noise": 200, "photo": 200, "atom": 100}
 
@@ -131,7 +132,7 @@ def main() -> None:
         "peak MiB",
         "two processes",
     ]
-    rows = [head]
+    rows = []
     for family in FAMILIES:
         dataset = WallpaperDataset(family, 17 * (args.rounds + 2), size=args.size, seed=0)
         drawn, ours, rival, least = [], [], [], []
@@ -150,17 +151,16 @@ def main() -> None:
         numbers = [1 / total, TARGETS[family], 1e3 * np.mean(drawn), 1e3 * np.mean(ours), 1e3 * np.mean(least)]
         ratios = [np.mean(ours) / np.mean(least), 1e3 * np.mean(rival), np.mean(rival) / total]
         rows.append([family, *(f"{x:.3g}" for x in [*numbers, *ratios, most, two / one])])
-    table = ["| " + " | ".join(row) + " |" for row in rows]
-    table.insert(1, "|" + "---|" * len(head))
-    note = (
-        f"Size {args.size}, {args.rounds} images of each group, torch {torch.__version__}. "
-        "The published generator takes 2,000 ms for an image."
-    )
-    text = "\n".join([*table, "", note])
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(f"# The generator's speed\n\n`python benchmarks/data.py --out {args.out}`\n\n{text}\n")
+    text = f"""# The generator's speed
+
+`python benchmarks/data.py --out {args.out}`
+
+{markdown_table(head, rows)}
+
+Size {args.size}, {args.rounds} images of each group, torch {torch.__version__}. The published generator takes 2,000 ms
+for an image.
+"""
+    print_page(text, args.out)
 
 
 if __name__ == "__main__":

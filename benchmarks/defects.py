@@ -25,6 +25,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equisym.document import markdown_table, print_page
+
 Check = Callable[["Library"], str | None]
 CHECKS: dict[str, Check] = {}
 
@@ -335,23 +337,15 @@ def main() -> None:
     for name in ("escnn", "e2cnn") if args.parity else ():
         done = subprocess.run([args.parity, __file__, "--one", name], capture_output=True, text=True, check=True)
         results[name] = json.loads(done.stdout.strip().splitlines()[-1])
-    lines = [
-        "# Defects of layer libraries, checked",
-        "",
-        "`python benchmarks/defects.py --parity PYTHON --out benchmarks/results/defects.md`; each row is a test",
-        f"of ours (`tests/nn/test_defects.py`). torch {torch.__version__.split('+')[0]}.",
-        "",
-        "| check | " + " | ".join(results) + " |",
-        "|---" * (len(results) + 1) + "|",
-    ]
-    lines += [
-        f"| {title} | " + " | ".join(results[n][title].replace("|", "/") for n in results) + " |" for title in CHECKS
-    ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text)
+    rows = [[title, *(results[name][title] for name in results)] for title in CHECKS]
+    text = f"""# Defects of layer libraries, checked
+
+`python benchmarks/defects.py --parity PYTHON --out benchmarks/results/defects.md`; each row is a test
+of ours (`tests/nn/test_defects.py`). torch {torch.__version__.split("+")[0]}.
+
+{markdown_table(["check", *results], rows)}
+"""
+    print_page(text, args.out)
 
 
 if __name__ == "__main__":

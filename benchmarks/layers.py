@@ -18,7 +18,6 @@ import argparse
 import importlib
 import io
 import json
-import math
 import os
 import resource
 import statistics
@@ -26,8 +25,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 from itertools import product
@@ -36,10 +34,13 @@ from typing import Any
 
 import torch
 from resnets import HERE, ResNet, Theirs, make
-from torch import Tensor, nn
-from torch._subclasses import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from timing import answerer, graphed, paired, say, trainer
+from torch import nn
+from traffic import traffic_table
+
+from equisym.document import markdown_table, print_page
+
+Figures = dict[str, dict[str, float]]
 
 
 def folded(model: nn.Module) -> nn.Module:
@@ -49,129 +50,6 @@ def folded(model: nn.Module) -> nn.Module:
 
         return to_plain(model).eval()
     return model.eval()
-
-
-Figures = dict[str, dict[str, float]]
-
-
-def say(text: str) -> None:
-    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
-
-
-def seconds(action: Callable[[], object], device: str = "cpu", repeats: int = 1) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        action()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return (time.perf_counter() - start) / repeats
-
-
-@contextmanager
-def mode_of(mode: str, device: str) -> Iterator[None]:
-    """The precision of a mode."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 4
-    with torch.autocast(device, torch.bfloat16, enabled=mode.startswith("bf16")):
-        yield
-
-
-def trainer(model: nn.Module, x: Tensor, mode: str = "fp32") -> Callable[[], None]:
-    """One step of gradient descent on a loss that needs no labels."""
-    model.train()
-    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4)
-
-    def step() -> None:
-        optimiser.zero_grad()
-        with mode_of(mode, x.device.type):
-            answer = model(x)
-        answer.float().square().mean().backward()
-        optimiser.step()
-
-    return step
-
-
-def answerer(model: nn.Module, x: Tensor, mode: str = "fp32") -> Callable[[], None]:
-    """One batch of answers."""
-
-    def answer() -> None:
-        with mode_of(mode, x.device.type), torch.no_grad():
-            model(x)
-
-    return answer
-
-
-def graphed(step: Callable[[], None]) -> Callable[[], None]:
-    """The step as one CUDA graph: no launches are waited for."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
-
-
-def paired(
-    actions: dict[str, Callable[[], object]], rounds: int, device: str = "cpu", repeats: int = 1
-) -> dict[str, list[float]]:
-    """Times of every action, one after another in each round, after two runs that warm up."""
-    for action in actions.values():
-        for _ in range(2):
-            action()
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(rounds):
-        for name, action in actions.items():
-            times[name].append(seconds(action, device, repeats))
-    return times
-
-
-VIEWS = "view expand transpose permute unsqueeze squeeze slice select detach alias t as_strided unbind split chunk "
-VIEWS = frozenset(f"{VIEWS}empty new_empty empty_like _unsafe_view unfold".split())
-
-
-class Traffic(TorchDispatchMode):
-    """Counts the operations that touch memory, and the bytes of their arguments and answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations, self.bytes = 0, 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        answer = func(*args, **(kwargs or {}))
-        if func.namespace == "aten" and func.overloadpacket.__name__ not in VIEWS:
-            touched = [t for t in tree_leaves((args, answer)) if isinstance(t, Tensor)]
-            self.operations += 1
-            self.bytes += sum(_bytes(t) for t in touched)
-        return answer
-
-
-def _bytes(t: Tensor) -> int:
-    """Bytes of what a tensor shows; a repeated axis is read once."""
-    return t.element_size() * math.prod(n for n, step in zip(t.shape, t.stride(), strict=True) if step)
-
-
-def traffic(names: list[str], size: int, batch: int, mode: str) -> Figures:
-    """Operations and bytes of one training step of each network, on shapes alone."""
-    found: Figures = {}
-    for name in names:
-        with FakeTensorMode():
-            model, x = make(name), torch.empty(batch, 1, size, size)
-            if mode.endswith("last"):
-                x = x.contiguous(memory_format=torch.channels_last)
-            optimiser = torch.optim.SGD(model.parameters(), lr=1e-4)
-            with Traffic() as forward, mode_of(mode, "cpu"):
-                loss = model(x).float().square().mean()
-            with Traffic() as backward:
-                loss.backward()
-                optimiser.step()
-        found[name] = {"operations": forward.operations + backward.operations, "bytes": forward.bytes + backward.bytes}
-        for what, counted in (("forward", forward), ("backward", backward)):
-            found[name][f"{what}_operations"], found[name][f"{what}_bytes"] = counted.operations, counted.bytes
-    return found
 
 
 def summarise(found: Figures, what: str, times: dict[str, list[float]], rival: str | None = None) -> None:
@@ -273,30 +151,19 @@ def call(python: Path | str, *arguments: object) -> Any:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def speed_table(found: Figures, size: int) -> list[str]:
-    lines = [
-        f"| network, {size} x {size} | train ms | ratio | inference ms | ratio |",
-        "|---|---|---|---|---|",
-    ]
+def speed_table(found: Figures, size: int) -> str:
+    rows = []
     for name, r in found.items():
         cells = [name]
         for what in (f"train{size}", f"infer{size}"):
             cells += [f"{1e3 * r[what]:.0f}", f"{r[f'{what}_ratio']:.2f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+        rows.append(cells)
+    return markdown_table([f"network, {size} x {size}", "train ms", "ratio", "inference ms", "ratio"], rows)
 
 
 def device_table(found: Figures, args: argparse.Namespace) -> str:
     """Times, ratios to plain, and peak memory of each size and mode on a GPU."""
-    lines = [
-        "# ResNet18 of D4, width 22, beside a plain network of the same expanded widths, on a GPU",
-        "",
-        f"{torch.cuda.get_device_name()}, torch {torch.__version__.split('+')[0]}, batch {args.batch}, {args.rounds} "
-        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph.",
-        "",
-        "| size, mode | network | train | ratio | graph | ratio | folded inference | ratio | peak MB |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for size, mode in product(args.sizes, args.modes):
         what = f"{size}" if len(args.modes) == 1 else f"{mode}_{size}"
         for name, r in found.items():
@@ -304,56 +171,52 @@ def device_table(found: Figures, args: argparse.Namespace) -> str:
             for kind in ("train", "graph", "infer"):
                 known = f"{kind}{what}" in r
                 cells += [f"{1e3 * r[f'{kind}{what}']:.2f}", f"{r[f'{kind}{what}_ratio']:.2f}"] if known else ["", ""]
-            cells.append(f"{r['peak' + what]:.0f}")
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
-
-
-def traffic_table(size: int, batch: int) -> str:
-    """Operations and bytes of a training step in each mode."""
+            rows.append([*cells, f"{r['peak' + what]:.0f}"])
+    heads = ["size, mode", "network", "train", "ratio", "graph", "ratio", "folded inference", "ratio", "peak MB"]
     lines = [
-        "# Operations of one training step, and the bytes that they read and write",
+        "# ResNet18 of D4, width 22, beside a plain network of the same expanded widths, on a GPU",
         "",
-        f"`python benchmarks/layers.py --traffic --sizes {size} --batch {batch}`: shapes alone, no GPU. Views are not",
-        "counted; each operation counts its arguments and answers once.",
+        f"{torch.cuda.get_device_name()}, torch {torch.__version__.split('+')[0]}, batch {args.batch}, {args.rounds} "
+        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph.",
         "",
-        "| mode | network | operations | ratio | GB | ratio |",
-        "|---|---|---|---|---|---|",
+        markdown_table(heads, rows),
+        "",
     ]
-    for mode in ("fp32", "bf16", "bf16_last"):
-        found = traffic(list(HERE), size, batch, mode)
-        for name, r in found.items():
-            operations, moved = r["operations"], r["bytes"]
-            ratios = [operations / found["plain"]["operations"], moved / found["plain"]["bytes"]]
-            lines.append(f"| {mode} | {name} | {operations} | {ratios[0]:.2f} | {moved / 1e9:.2f} | {ratios[1]:.2f} |")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
 
 
-def compile_table(found: Figures, size: int) -> list[str]:
-    lines = [
-        f"| torch.compile without layout_optimization, {size} x {size} | train | inference |",
-        "|---|---|---|",
+def build_table(found: Figures, size: int) -> str:
+    """Parameters, and what building a network and its first steps cost."""
+    rows = []
+    for name, r in found.items():
+        cells = [name, f"{r['parameters'] / 1e6:.2f} M", f"{r['build']:.2f}", f"{r['bytes'] / 1e6:.0f}"]
+        rows.append([*cells, f"{r['state']:.3f}", f"{r['peak']:.0f}"])
+    heads = ["network", "parameters", "build s", "state MB", "state / parameters", f"peak MB at {size}"]
+    return markdown_table(heads, rows)
+
+
+def compile_table(found: Figures, size: int) -> str:
+    rows = [
+        [name, f"{r['compile_train']:.2f} x faster", f"{r['compile_infer']:.2f} x faster"]
+        for name, r in found.items()
+        if "compile_train" in r
     ]
-    rows = [(name, r) for name, r in found.items() if "compile_train" in r]
-    lines += [f"| {n} | {r['compile_train']:.2f} x faster | {r['compile_infer']:.2f} x faster |" for n, r in rows]
-    return [*lines, ""]
+    heads = [f"torch.compile without layout_optimization, {size} x {size}", "train", "inference"]
+    return markdown_table(heads, rows)
 
 
-def accuracy_table(folders: list[Path]) -> list[str]:
+def accuracy_table(folders: list[Path]) -> str:
     import yaml
 
     runs = [json.loads((folder / "summary.json").read_text()) for folder in folders]
     options = [yaml.safe_load((folder / "config.yaml").read_text())["arch_options"] for folder in folders]
     families = list(runs[0]["test"])
-    lines = [
-        "| conv | parameters | training images | valid % | " + " | ".join(f"{f} %" for f in families) + " |",
-        "|---" * (4 + len(families)) + "|",
-    ]
+    rows = []
     for run, option in zip(runs, options, strict=True):
         cells = [option.get("conv", "regular"), f"{run['params']:,}", f"{run['train_images']:,}"]
         cells.append(f"{100 * run['valid_accuracy']:.1f}")
-        lines.append("| " + " | ".join([*cells, *(f"{100 * run['test'][f]:.1f}" for f in families)]) + " |")
-    return [*lines, ""]
+        rows.append([*cells, *(f"{100 * run['test'][f]:.1f}" for f in families)])
+    return markdown_table(["conv", "parameters", "training images", "valid %", *(f"{f} %" for f in families)], rows)
 
 
 def main() -> None:
@@ -380,10 +243,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     if args.traffic:
-        text = traffic_table(args.sizes[0], args.batch)
-        print(text)
-        if args.out:
-            args.out.write_text(text)
+        print_page(traffic_table(args.sizes[0], args.batch), args.out)
         return
     names = [*HERE, *(("escnn", "e2cnn") if args.parity else ())]
     python = args.parity or sys.executable
@@ -392,10 +252,7 @@ def main() -> None:
     options += ["--device", args.device, "--modes", *args.modes] if args.device == "cuda" else []
     found = call(python, *options, "--only", *names)
     if args.device == "cuda":
-        text = device_table(found, args)
-        print(text)
-        if args.out:
-            args.out.write_text(text)
+        print_page(device_table(found, args), args.out)
         return
     for name, figures in found.items():
         say(f"memory of {name}")
@@ -409,26 +266,14 @@ def main() -> None:
         "ratios to plain.",
         "Inference: filters folded into plain layers (rivals: eval mode).",
         "",
-        f"| network | parameters | build s | state MB | state / parameters | peak MB at {args.sizes[0]} |",
-        "|---|---|---|---|---|---|",
+        build_table(found, args.sizes[0]),
+        *("\n" + speed_table(found, size) for size in args.sizes),
     ]
-    for name, r in found.items():
-        lines.append(
-            f"| {name} | {r['parameters'] / 1e6:.2f} M | {r['build']:.2f} | {r['bytes'] / 1e6:.0f} | {r['state']:.3f} "
-            f"| {r['peak']:.0f} |"
-        )
-    lines.append("")
-    for size in args.sizes:
-        lines += speed_table(found, size)
     if args.compile:
-        lines += compile_table(found, args.sizes[0])
+        lines += ["", compile_table(found, args.sizes[0])]
     if args.runs:
-        lines += accuracy_table(args.runs)
-    text = "\n".join(lines)
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text)
+        lines += ["", accuracy_table(args.runs)]
+    print_page("\n".join([*lines, ""]), args.out)
 
 
 if __name__ == "__main__":

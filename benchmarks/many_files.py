@@ -23,6 +23,7 @@ import tifffile
 from PIL import Image
 
 from equisym.data import render
+from equisym.document import markdown_table
 
 GROUPS = ("p1", "p2", "pm", "cm", "pmm", "p4m", "p3", "p31m", "p6m")
 DAMAGED = 50  # one file in so many
@@ -134,9 +135,9 @@ def run(folder: Path, place: Path, count: int, damaged: set[str]) -> str:
         f"{len(damaged)} damaged files, each named by one line on stderr; exit code {code}; {seconds:.0f} s, "
         f"{count / seconds:.1f} files a second.",
         "",
-        "| answers | seconds | resident memory, MiB |",
-        "|---|---|---|",
-        *(f"| {n} | {s:.0f} | {m:.0f} |" for n, s, m in memory),
+        markdown_table(
+            ["answers", "seconds", "resident memory, MiB"], [[str(n), f"{s:.0f}", f"{m:.0f}"] for n, s, m in memory]
+        ),
     ]
     return "\n".join(text)
 

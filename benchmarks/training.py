@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from equisym.document import markdown_table, print_page
 from equisym.models import build, list_archs
 from equisym.train import TrainConfig, loaders, run, samplers, trainer
 
@@ -113,31 +114,29 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    lines = [
-        "# Training",
-        "",
-        "`python benchmarks/training.py`",
-        "",
-        f"{os.cpu_count()} cores, one thread for training, {CONFIG.size} px, batches of {CONFIG.batch_size}.",
-        "",
-        "| network | images | waiting for them | images/s of the engine | the same, processor time |",
-        "|---|---|---|---|---|",
-    ]
+    waiting = []
     for arch in ("e2resnet", PLAIN):
         for what, keep in (("in memory", 2**40), ("drawn by one other process", 0)):
             times = engine(arch, keep=keep)
             share, wall, cpu = (times[n] / times[m] for n, m in PAIRS)
-            lines.append(f"| {arch} | {what} | {100 * share:.1f} % | {wall:.0f} | {cpu:.0f} |")
+            waiting.append([arch, what, f"{100 * share:.1f} %", f"{wall:.0f}", f"{cpu:.0f}"])
     found = speeds(arguments.archs, CONFIG.size, arguments.batch, arguments.rounds)
-    lines += ["", f"Bare loops, one thread, batches of {arguments.batch}; XCiT at one pixel less.", ""]
-    lines += [f"| network | parameters | images/s | beside {PLAIN} |", "|---|---|---|---|"]
-    for arch, (params, speed) in found.items():
-        lines.append(f"| {arch} | {params:,} | {speed:.1f} | {speed / found[arguments.archs[0]][1]:.2f} |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text)
+    first = found[arguments.archs[0]][1]
+    bare = [[arch, f"{params:,}", f"{speed:.1f}", f"{speed / first:.2f}"] for arch, (params, speed) in found.items()]
+    heads = ["network", "images", "waiting for them", "images/s of the engine", "the same, processor time"]
+    text = f"""# Training
+
+`python benchmarks/training.py`
+
+{os.cpu_count()} cores, one thread for training, {CONFIG.size} px, batches of {CONFIG.batch_size}.
+
+{markdown_table(heads, waiting)}
+
+Bare loops, one thread, batches of {arguments.batch}; XCiT at one pixel less.
+
+{markdown_table(["network", "parameters", "images/s", f"beside {PLAIN}"], bare)}
+"""
+    print_page(text, arguments.out)
 
 
 if __name__ == "__main__":

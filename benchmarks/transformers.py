@@ -16,11 +16,12 @@ from pathlib import Path
 
 import timm
 import torch
-from layers import graphed, paired, say, trainer
+from timing import graphed, paired, say, trainer
 from timm.models.convnext import ConvNeXtStage
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from equisym.document import markdown_table, print_page, write_page
 from equisym.groups import D
 from equisym.models.e2convnext import ConvNeXtBlock
 from equisym.models.e2vit import E2ViT
@@ -106,31 +107,28 @@ def main() -> None:
     args = parser.parse_args()
     where = torch.cuda.get_device_name() if args.device == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
     given = f"--device {args.device} --batch {args.batch} --rounds {args.rounds} --modes {' '.join(args.modes)}"
-    head = "| network | width | mode | timm M parameters | ours | timm ms | ours ms | ours is faster by |"
-    head += " timm graph ms | ours | faster by |" if args.device == "cuda" else ""
+    head = ["network", "width", "mode", "timm M parameters", "ours", "timm ms", "ours ms", "ours is faster by"]
+    head += ["timm graph ms", "ours", "faster by"] if args.device == "cuda" else []
     lines = [
         f"# Networks on irreps of D(4) beside timm's of the same width, {DEPTH} blocks, one training step",
         "",
         f"`python benchmarks/transformers.py {given} --widths {' '.join(map(str, args.widths))}`,",
         f"{where}, torch {torch.__version__.split('+')[0]}, timm {timm.__version__}.",
         "",
-        head,
-        "|---" * (head.count("|") - 1) + "|",
     ]
+    rows = []
     for kind in MAKERS:
         for width in args.widths:
             for mode in args.modes:
                 say(f"{kind} {width} {mode}")
                 cells = row(kind, width, mode, args.batch, args.rounds, args.device)
-                lines.append(f"| {' | '.join(cells)} |")
-                print(lines[-1], flush=True)
+                rows.append(cells)
+                print(*cells, sep=", ", flush=True)
                 if args.out:
-                    args.out.write_text("\n".join([*lines, ""]))
+                    write_page("\n".join([*lines, markdown_table(head, rows), ""]), args.out)
     found = ", ".join(f"{kind} {error:.1e}" for kind, error in errors().items())
-    lines += ["", f"Equivariance error in float64: {found}.", ""]
-    print("\n".join(lines))
-    if args.out:
-        args.out.write_text("\n".join(lines))
+    lines += [markdown_table(head, rows), "", f"Equivariance error in float64: {found}.", ""]
+    print_page("\n".join(lines), args.out)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from equisym.document import markdown_table, print_page
 from equisym.groups import C
 from equisym.nn import LiftConv2d
 
@@ -68,15 +69,13 @@ def cell(value: float) -> str:
 def main() -> None:
     """Print and write the table."""
     heads = [f"{k}x{k}, {part:g}" for k in KERNELS for part in BANDS]
-    lines = ["| n | angle | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
+    rows = []
     for order in ORDERS:
         columns = [errors(order, k, part * math.pi) for k in KERNELS for part in BANDS]
         for angle in sorted(columns[0]):
-            cells = [str(order), f"{angle:g}°", *(cell(column[angle]) for column in columns)]
-            lines.append("| " + " | ".join(cells) + " |")
-    text = "\n".join(lines) + "\n"
-    (Path(__file__).parent / "_generated" / "layer_errors.md").write_text(text)
-    print(text)
+            rows.append([str(order), f"{angle:g}°", *(cell(column[angle]) for column in columns)])
+    table = markdown_table(["n", "angle", *heads], rows) + "\n"
+    print_page(table, Path(__file__).parent / "_generated" / "layer_errors.md")
 
 
 if __name__ == "__main__":

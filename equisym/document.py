@@ -140,6 +140,19 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(heads), *lines[1:]])
 
 
+def print_page(text: str, file: Path | None = None) -> None:
+    """Print a page, and write it into a file where one is given."""
+    print(text)
+    if file is not None:
+        write_page(text, file)
+
+
+def write_page(text: str, file: Path) -> None:
+    """Write a page into a file, whose folder is made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
 def _markdown(block: Block, folder: Path) -> str:
     match block:
         case Heading(text):

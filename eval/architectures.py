@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from equisym.document import markdown_table
 from equisym.eval.cost import multiply_adds
 from equisym.groups import D
 from equisym.models import build, list_archs
@@ -25,19 +26,7 @@ SIZE = 65
 
 
 def main() -> None:
-    lines = [
-        "# Architectures",
-        "",
-        "`python eval/architectures.py`",
-        "",
-        f"As `build(NAME)` makes them, for images of {SIZE} x {SIZE} pixels ({SIZE - 1} for XCiT and networks with "
-        "even kernels). Change: the greatest "
-        "change of a logit under the eight turns and flips of D4, over the greatest logit, in float32, with weights at "
-        "random and running statistics and scales drawn anew; a network over C_n turns without flipping.",
-        "",
-        "| network | group | parameters | multiply-adds | change | defaults |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name in list_archs():
         torch.manual_seed(0)
         model = build(name).eval()
@@ -56,9 +45,19 @@ def main() -> None:
         cost = multiply_adds(model, size) / 1e6
         params = sum(p.numel() for p in model.parameters())
         group = str(getattr(model, "group", "none"))
-        lines.append(f"| {name} | {group} | {params:,} | {cost:,.0f} M | {change:.0e} | {defaults(name)} |")
-        print(lines[-1], flush=True)
-    write_whole(RESULTS / "architectures.md", "\n".join(lines) + "\n")
+        rows.append([name, group, f"{params:,}", f"{cost:,.0f} M", f"{change:.0e}", defaults(name)])
+        print(*rows[-1], sep=", ", flush=True)
+    text = f"""# Architectures
+
+`python eval/architectures.py`
+
+As `build(NAME)` makes them, for images of {SIZE} x {SIZE} pixels ({SIZE - 1} for XCiT and networks with even kernels).
+Change: the greatest change of a logit under the eight turns and flips of D4, over the greatest logit, in float32, with
+weights at random and running statistics and scales drawn anew; a network over C_n turns without flipping.
+
+{markdown_table(["network", "group", "parameters", "multiply-adds", "change", "defaults"], rows)}
+"""
+    write_whole(RESULTS / "architectures.md", text)
 
 
 def defaults(name: str) -> str:

@@ -19,6 +19,7 @@ from equisym import SymmetryClassifier
 from equisym.data import CORRUPTIONS, FAMILIES, Corruption, WallpaperDataset
 from equisym.data.photographs import photographs
 from equisym.data.readers import read_image
+from equisym.document import markdown_table
 from equisym.eval.metrics import wilson_interval
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.preprocessing import as_grey
@@ -33,17 +34,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=34, help="images of each family and corruption")
     count = parser.parse_args().count
     classifier = SymmetryClassifier.from_pretrained()
-    lines = [
-        "# The classifier, refusals included",
-        "",
-        "`python eval/classifier.py`",
-        "",
-        f"{count} images of each family, {SIZE} x {SIZE}, test photographs; corruptions at severity 3 of 5. Percent, "
-        "with the 95 % interval (Wilson); sure and wrong: another group named with a probability above 0.9.",
-        "",
-        "| images | right | 95 % interval | refused | sure and wrong |",
-        "|---|---|---|---|---|",
-    ]
+    periodic, others = [], []
     for name in (None, *CORRUPTIONS):
         corrupt = None if name is None else Corruption(name, 3)
         sets = [WallpaperDataset(f, count, size=SIZE, seed=11, split="test", corrupt=corrupt) for f in FAMILIES]
@@ -57,19 +48,29 @@ def main() -> None:
         )
         low, high = wilson_interval(right, len(results))
         shares = [100 * n / len(results) for n in (right, refused, wrong)]
-        lines.append(
-            f"| {name or 'clean'} | {shares[0]:.1f} | {100 * low:.1f} to {100 * high:.1f} | {shares[1]:.1f} "
-            f"| {shares[2]:.1f} |"
-        )
-        print(lines[-1], flush=True)
-    lines += ["", "What has no period:", "", "| images | number | refused | answered surely |", "|---|---|---|---|"]
+        interval = f"{100 * low:.1f} to {100 * high:.1f}"
+        periodic.append([name or "clean", f"{shares[0]:.1f}", interval, f"{shares[1]:.1f}", f"{shares[2]:.1f}"])
+        print(*periodic[-1], sep=", ", flush=True)
     for name, images in without_period():
         results = classifier.predict_batch(images)
         refused = sum(r.group is None for r in results)
         sure = sum(r.group is not None and next(iter(r.probabilities.values())) > SURE for r in results)
-        lines.append(f"| {name} | {len(images)} | {refused} | {sure} |")
-        print(lines[-1], flush=True)
-    write_whole(OUT, "\n".join(lines) + "\n")
+        others.append([name, str(len(images)), str(refused), str(sure)])
+        print(*others[-1], sep=", ", flush=True)
+    text = f"""# The classifier, refusals included
+
+`python eval/classifier.py`
+
+{count} images of each family, {SIZE} x {SIZE}, test photographs; corruptions at severity 3 of 5. Percent, with the 95 %
+interval (Wilson); sure and wrong: another group named with a probability above {SURE}.
+
+{markdown_table(["images", "right", "95 % interval", "refused", "sure and wrong"], periodic)}
+
+What has no period:
+
+{markdown_table(["images", "number", "refused", "answered surely"], others)}
+"""
+    write_whole(OUT, text)
 
 
 def without_period() -> Iterator[tuple[str, list[Tensor]]]:

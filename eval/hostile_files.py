@@ -2,7 +2,7 @@
 
     python eval/hostile_files.py
 
-makes the corpus of ``hostile_corpus.py`` in a temporary folder: images of every format with mutated headers, cut off
+makes the corpus of ``eval/hostile`` in a temporary folder: images of every format with mutated headers, cut off
 files, decompression bombs, links, pipes and cycles, pickles, thin shapes, odd arrays and odd names, and hostile data
 sets, model files and recipes. Each is read in a process that is watched: 20 s of processor time (or ten times as long
 of waiting), 3 GiB, a trace that executed code would leave, a network that may not be asked. Then ``equisym-predict``
@@ -14,177 +14,25 @@ SECURITY.md is broken.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
-import io
 import json
-import multiprocessing
-import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import warnings
 from collections import Counter
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-from hostile_corpus import GOOD, ROOT, make_corpus
+from hostile.corpus import make_corpus
+from hostile.readers import READERS
+from hostile.watched import Watched
+from hostile.whole_files import GOOD, ROOT
 from tqdm.auto import tqdm
 
 from equisym.document import Bullets, Code, Heading, Table, Text, render_markdown
 
-SECONDS, GIBIBYTES = 20.0, 3.0
+SECONDS = 20.0
 FINE = ("answered", "refused", "error")
 COLUMNS = ("file", "reaction", "seconds", "gib", "words")
-
-
-def read_image_of(path: str) -> tuple[str, str]:
-    """What the classifier says of an image."""
-    result = _classifier().predict(path)
-    return ("answered", str(result.group)) if result.refused is None else ("refused", result.refused)
-
-
-def _classifier(made: list[Any] = []) -> Any:  # noqa: B006 - made once in each process
-    if not made:
-        from equisym import SymmetryClassifier
-
-        made.append(SymmetryClassifier.from_pretrained())
-    return made[0]
-
-
-def read_set(path: str) -> tuple[str, str]:
-    """Open a data set as ``--data`` does, and read its first images."""
-    from equisym.data import fingerprint, open_labelled
-
-    sets = open_labelled(path, size=33, progress=False)
-    for images in sets.values():
-        fingerprint(images)
-        for k in range(min(len(images), 20)):
-            assert images[k][0].shape == (1, 33, 33)
-    return "answered", ", ".join(f"{len(images)} {split}" for split, images in sets.items())
-
-
-def read_model(path: str) -> tuple[str, str]:
-    """Load a model as equisym-eval and as equisym-predict do; what the first says is what counts."""
-    from equisym.predict.pretrained import load_classifier
-    from equisym.train.artifacts import load_model
-
-    with contextlib.suppress(ValueError, OSError):
-        load_classifier(path)
-    return "answered", load_model(path)[1]["arch"]
-
-
-def read_recipe(path: str) -> tuple[str, str]:
-    """Parse a recipe as equisym-train does, and write it as a run records it."""
-    import yaml
-
-    from equisym.command_line import run_command, to_options
-    from equisym.train import TrainConfig
-
-    said, given = io.StringIO(), sys.argv
-    sys.argv = ["equisym-train", "--config", path]
-    try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            run_command(TrainConfig, lambda config: yaml.safe_dump(to_options(config)), prog="equisym-train")
-    except SystemExit as end:
-        if end.code != 2:
-            raise RuntimeError(f"exit {end.code}: {said.getvalue()}") from None
-        return "error", said.getvalue().removesuffix("\n")
-    finally:
-        sys.argv = given
-    return "answered", ""
-
-
-READERS: dict[str, Callable[[str], tuple[str, str]]] = {
-    "images": read_image_of,
-    "sets": read_set,
-    "models": read_model,
-    "recipes": read_recipe,
-}
-
-
-def _worker(pipe: Connection) -> None:
-    """Read files until there are no more."""
-    import torch
-
-    import equisym.models
-    import equisym.train  # noqa: F401 - so that the first file does not pay for it
-
-    def asked(*_: Any, **__: Any) -> None:
-        raise RuntimeError("the network was asked")
-
-    socket.getaddrinfo = socket.create_connection = socket.socket.connect = asked  # pyright: ignore
-    torch.set_num_threads(1)
-    warnings.simplefilter("always")
-    pipe.send("ready")
-    while (job := pipe.recv()) is not None:
-        door, path = job
-        try:
-            with warnings.catch_warnings(record=True) as told:
-                kind, words = READERS[door](path)
-            words = "; ".join([words, *(str(entry.message) for entry in told)])
-        except (ValueError, OSError, ImportError) as error:
-            kind, words = "error", str(error)
-        except BaseException as error:  # what should not happen is what is counted
-            kind, words = "crash", f"{type(error).__name__}: {error}"
-        pipe.send((kind, words[:100_000]))
-
-
-class Watched:
-    """A process that reads one file after the other, and is ended when it takes too long or too much."""
-
-    def __init__(self) -> None:
-        self.process: multiprocessing.process.BaseProcess | None = None
-
-    def start(self) -> None:
-        """Begin, or begin again."""
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_worker, args=(theirs,), daemon=True)
-        self.process.start()
-        theirs.close()
-        assert self.pipe.recv() == "ready"
-
-    def ask(self, door: str, path: Path, seconds: float) -> tuple[str, str, float, float]:
-        """What happens to a file, in what words, after how many seconds of the processor and at how many GiB."""
-        if self.process is None or not self.process.is_alive():
-            self.start()
-        assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}")
-        (status / "clear_refs").write_text("5")  # the peak begins anew
-        begin, before, most = time.perf_counter(), _processor(status), 0.0
-        self.pipe.send((door, str(path)))
-        try:
-            while not self.pipe.poll(0.05):
-                most = max(most, _peak(status))
-                spent = _processor(status) - before
-                if spent > seconds or time.perf_counter() - begin > 10 * seconds or most > GIBIBYTES:
-                    kind = "memory" if most > GIBIBYTES else "hang"
-                    self.process.kill()
-                    self.process.join()
-                    return kind, "", spent, most
-            kind, words = self.pipe.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            return "died", f"exit {self.process.exitcode}", 0.0, most
-        most = max(most, _peak(status))
-        return ("memory" if most > GIBIBYTES else kind), words, _processor(status) - before, most
-
-
-def _processor(status: Path) -> float:
-    """Seconds of processor time of a process."""
-    fields = (status / "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _peak(status: Path) -> float:
-    lines = (status / "status").read_text().splitlines()
-    line = next((text for text in lines if text.startswith("VmHWM")), "VmHWM: 0 kB")
-    return int(line.split()[1]) / 2**20
 
 
 def together(folder: Path, limit: float) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from equisym.document import markdown_table
 from equisym.groups import D
 from equisym.models import build
 from equisym.testing import equivariance_error
@@ -22,16 +23,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    lines = ["# Invariance of e2resnet18 (D4, width 22)", "", "`python eval/invariance.py`", ""]
-    lines += [
-        "Greatest change of a logit under the eight symmetries, over the greatest logit; weights at random, running"
-    ]
-    lines += [
-        "statistics and scales drawn anew.",
-        "",
-        "| size | float32 | float64 | told the user |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for size in SIZES:
         errors, told = [], "nothing"
         for dtype in (torch.float32, torch.float64):
@@ -47,9 +39,18 @@ def main() -> None:
                 warnings.simplefilter("always")
                 errors.append(equivariance_error(model, image, group=D(4), output="invariant"))
             told = str(caught[0].message).rsplit("; ", 1)[-1] if caught else told
-        lines.append(f"| {size} | {errors[0]:.0e} | {errors[1]:.0e} | {told} |")
-        print(lines[-1], flush=True)
-    write_whole(RESULTS / "invariance.md", "\n".join(lines) + "\n")
+        rows.append([str(size), *(f"{error:.0e}" for error in errors), told])
+        print(*rows[-1], flush=True)
+    text = f"""# Invariance of e2resnet18 (D4, width 22)
+
+`python eval/invariance.py`
+
+Greatest change of a logit under the eight symmetries, over the greatest logit; weights at random, running
+statistics and scales drawn anew.
+
+{markdown_table(["size", "float32", "float64", "told the user"], rows)}
+"""
+    write_whole(RESULTS / "invariance.md", text)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from equisym.document import markdown_table, print_page
 from equisym.nn.reparam import ReparamConv2d, ReparamLinear
 from equisym.train.learned_symmetry import effective_dimension, group_axioms, leading_space, principal_angles
 from equisym.train.meta import MetaLearner
@@ -108,6 +109,13 @@ def main() -> None:
         writer = csv.DictWriter(file, fields, lineterminator="\n")
         writer.writeheader()
         writer.writerows([{k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows])
+    table = []
+    for problem, model_name in dict.fromkeys((row["problem"], row["model"]) for row in rows):
+        mine = [row for row in rows if (row["problem"], row["model"]) == (problem, model_name)]
+        errors = [float(str(row["mse"])) for row in mine]
+        cells = [f"{problem}", f"{model_name}", f"{_mean(mine, 'mse'):.3f}", f"{min(errors):.3f} to {max(errors):.3f}"]
+        named = ("largest_angle", "closure", "cyclic")
+        table.append([*cells, *(f"{_mean(mine, name):.3g}" if name in mine[0] else "" for name in named)])
     lines = [
         "# Meta-learned symmetries",
         "",
@@ -117,20 +125,10 @@ def main() -> None:
         f"eight filters of a field. {time.perf_counter() - start:.0f} s with {args.processes} processes of one thread, "
         f"{sum(float(str(row['seconds'])) for row in rows):.0f} s of processor time.",
         "",
-        "| problem | model | error | range | largest angle | closure | cyclic |",
-        "|---|---|---|---|---|---|---|",
+        markdown_table(["problem", "model", "error", "range", "largest angle", "closure", "cyclic"], table),
+        "",
     ]
-    for problem, model_name in dict.fromkeys((row["problem"], row["model"]) for row in rows):
-        mine = [row for row in rows if (row["problem"], row["model"]) == (problem, model_name)]
-        cells = [f"{problem}", f"{model_name}", f"{_mean(mine, 'mse'):.3f}"]
-        errors = [float(str(row["mse"])) for row in mine]
-        cells.append(f"{min(errors):.3f} to {max(errors):.3f}")
-        for name in ("largest_angle", "closure", "cyclic"):
-            cells.append(f"{_mean(mine, name):.3g}" if name in mine[0] else "")
-        lines.append("| " + " | ".join(cells) + " |")
-    text = "\n".join(lines) + "\n"
-    (args.out / "README.md").write_text(text)
-    print(text)
+    print_page("\n".join(lines), args.out / "README.md")
 
 
 def _mean(rows: list[dict[str, object]], name: str) -> float:

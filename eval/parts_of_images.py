@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from equisym.crystal import Lattice, estimate_lattice, find_domains, find_fault, tile
 from equisym.data import FAMILIES, Degradation, WallpaperDataset, draw_pattern
 from equisym.data.pattern import PatternOptions
+from equisym.document import markdown_table, print_page, write_page
 
 SIZE = 224
 Images = Iterator[tuple[torch.Tensor, Lattice]]
@@ -84,26 +85,22 @@ def main() -> None:
             seconds["domains"].append(middle - start)
             seconds["faults"].append(time.process_time() - middle)
         if args.out:  # as it grows
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(report(found, seconds, args.count))
-    print(report(found, seconds, args.count))
+            write_page(report(found, seconds, args.count), args.out)
+    print_page(report(found, seconds, args.count), args.out)
 
 
 def report(found: dict[str, Counter[str]], seconds: dict[str, list[float]], count: int) -> str:
     kinds = ("one", "twin", "two domains", "none", "shift", "step", "shift and step")
-    lines = ["| images | number | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 2) + "|"]
-    for name, counts in found.items():
-        lines.append(f"| {name} | {counts.total() // 2} | " + " | ".join(str(counts[k] or "") for k in kinds) + " |")
+    rows = [[name, str(c.total() // 2), *(str(c[kind] or "") for kind in kinds)] for name, c in found.items()]
     cost = ", ".join(f"{name} {1e3 * np.mean(took):.0f} ms" for name, took in seconds.items())
-    head = [
-        "# Domains and planar faults",
-        "",
-        f"By `python eval/parts_of_images.py --count {count}`, on one core; an image takes on average {cost}.",
-        "",
-        "Three columns say what domains were found, four what faults.",
-        "",
-    ]
-    return "\n".join([*head, *lines]) + "\n"
+    return f"""# Domains and planar faults
+
+By `python eval/parts_of_images.py --count {count}`, on one core; an image takes on average {cost}.
+
+Three columns say what domains were found, four what faults.
+
+{markdown_table(["images", "number", *kinds], rows)}
+"""
 
 
 if __name__ == "__main__":

@@ -84,9 +84,10 @@ def train(name: str, seed: int, folder: Path) -> dict[str, object]:
 
 def table(rows: list[dict]) -> str:
     """Mean and 95 % interval over seeds of each network, as Markdown."""
+    from equisym.document import markdown_table
     from equisym.eval.statistics import mean_interval
 
-    lines = ["| network | parameters | seeds | noise % | photo % | atom % |", "|---" * 6 + "|"]
+    lines = []
     for name in NETWORKS:
         own = [row for row in rows if row["network"] == name]
         if not own:
@@ -95,8 +96,8 @@ def table(rows: list[dict]) -> str:
         for family in FAMILIES:
             mean, half = mean_interval([row[family] for row in own])
             cells.append(f"{100 * mean:.1f} ± {100 * half:.1f}" if len(own) > 1 else f"{100 * mean:.1f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown_table(["network", "parameters", "seeds", *(f"{family} %" for family in FAMILIES)], lines)
 
 
 def main() -> None:

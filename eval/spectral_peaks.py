@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from equisym.crystal import find_grating, measure_scan, unindexed_peaks
+from equisym.crystal import find_grating, find_unindexed, measure_scan
 from equisym.data import FAMILIES, Degradation, WallpaperDataset
+from equisym.document import markdown_table, print_page, write_page
 
 CLEAR = 0.03  # of the power of all peaks: with less on no lattice, or on another, an image is not refused
 ANSWERS = ("no lattice", "none", "single wave", "superstructure", "second lattice", "not periodic", "stripes")
@@ -194,7 +195,7 @@ def answer(image: torch.Tensor) -> tuple[str, float]:
         return "no lattice", took
     start = time.process_time()
     tiled = m.average.tiled[0] + m.average.trend[0]
-    found = unindexed_peaks(scan.image, m.lattice, tiled=tiled, mask=m.mask)
+    found = find_unindexed(scan.image, m.lattice, tiled=tiled, mask=m.mask)
     took += time.process_time() - start
     refusable = found.kind in ("second lattice", "not periodic") and found.strength < CLEAR
     return "none" if refusable else found.kind, took
@@ -232,26 +233,22 @@ def main() -> None:
             found[name][kind] += 1
             seconds.append(took)
         if args.out:  # as it grows, for the whole takes an hour
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(report(found, seconds, args.count))
-    print(report(found, seconds, args.count))
+            write_page(report(found, seconds, args.count), args.out)
+    print_page(report(found, seconds, args.count), args.out)
 
 
 def report(found: dict[str, Counter[str]], seconds: list[float], count: int) -> str:
-    lines = ["| images | number | " + " | ".join(ANSWERS) + " |", "|---" * (len(ANSWERS) + 2) + "|"]
-    for name, counts in found.items():
-        lines.append(f"| {name} | {counts.total()} | " + " | ".join(str(counts[k] or "") for k in ANSWERS) + " |")
-    head = [
-        "# Peaks that the lattice does not index",
-        "",
-        f"By `python eval/spectral_peaks.py --count {count}`, on one core; {1e3 * np.mean(seconds):.0f} ms an image on "
-        "average beyond the measurement of the lattice.",
-        "",
-        f"Other lattices that hold less than {100 * CLEAR:.0f} % of the peaks' power count as none.",
-        "Of a superstructure nothing is left where the lattice that was found has the larger cell already.",
-        "",
-    ]
-    return "\n".join([*head, *lines]) + "\n"
+    rows = [[name, str(c.total()), *(str(c[kind] or "") for kind in ANSWERS)] for name, c in found.items()]
+    return f"""# Peaks that the lattice does not index
+
+By `python eval/spectral_peaks.py --count {count}`, on one core; {1e3 * np.mean(seconds):.0f} ms an image on average
+beyond the measurement of the lattice.
+
+Other lattices that hold less than {100 * CLEAR:.0f} % of the peaks' power count as none.
+Of a superstructure nothing is left where the lattice that was found has the larger cell already.
+
+{markdown_table(["images", "number", *ANSWERS], rows)}
+"""
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from equisym.data import FAMILIES
+from equisym.document import markdown_table
 from equisym.eval.metrics import wilson_interval
 from equisym.eval.protocol import write_table
 from equisym.eval.results import network_of
@@ -35,6 +36,7 @@ SEEDS = (0, 1, 2)
 SIZES = (170, 680, 1700, 5100, 10200)
 MATRIX_IMAGES = 1700
 COLUMNS = ("arch", "preset", "train_family", "train_images", "seed", "test", "test_family", "test_images", "hits")
+HEADS = ("network", "trained on", *FAMILIES)
 FITS: dict[str, Callable[[Tensor, Tensor, int], nn.Module]] = {
     "symnet": lambda rows, labels, seed: fit_symnet(rows, labels, seed=seed),
     "crystal": lambda rows, labels, _: fit_crystal(rows, labels),
@@ -113,63 +115,57 @@ def _pairs(rows: list[dict[str, str]], **wanted: object) -> list[list[float]]:
 
 
 def _across_families(rows: list[dict[str, str]]) -> list[str]:
-    lines = ["## Across families", "", "| network | trained on | noise | photo | atom |", "|---|---|---|---|---|"]
+    table = []
     for arch in FITS:
         own = {"arch": arch, "train_images": MATRIX_IMAGES, "test": "test"}
         for family in FAMILIES:
             wanted = {**own, "preset": "ours", "train_family": family}
             cells = [_interval(_accuracies(rows, **wanted, test_family=other)) for other in FAMILIES]
-            lines.append(f"| {arch} | {family} | " + " | ".join(cells) + " |")
+            table.append([arch, family, *cells])
         means = [np.mean(values) for values in _pairs(rows, **own)]
         if means:
-            lines.append(f"| {arch} | *off the diagonal* | mean {np.mean(means):.2f}, least {np.min(means):.2f} | | |")
-    return lines
+            table.append([arch, "off the diagonal", f"mean {np.mean(means):.2f}, least {np.min(means):.2f}", "", ""])
+    return ["## Across families", "", markdown_table(HEADS, table)]
 
 
 def _by_images(rows: list[dict[str, str]]) -> list[str]:
     sizes = sorted({int(r["train_images"]) for r in rows if r["preset"] == "ours"})
-    lines = ["## By number of training images", "", "Mean of the six cells off the diagonal, over seeds.", ""]
-    lines += ["| network | " + " | ".join(f"{n:,}" for n in sizes) + " |", "|---|" + "---|" * len(sizes)]
+    table = []
     for arch in FITS:
         cells = []
         for n in sizes:
             of_seeds = [_pairs(rows, arch=arch, train_images=n, seed=seed, test="test") for seed in SEEDS]
             cells.append(_interval([float(np.mean(values)) for values in of_seeds if values]))
-        lines.append(f"| {arch} | " + " | ".join(cells) + " |")
-    return lines
+        table.append([arch, *cells])
+    return [
+        "## By number of training images",
+        "",
+        "Mean of the six cells off the diagonal, over seeds.",
+        "",
+        markdown_table(["network", *(f"{n:,}" for n in sizes)], table),
+    ]
 
 
 def _harder(rows: list[dict[str, str]]) -> list[str]:
-    lines = [
-        "## Noise, repeats, corruptions",
-        "",
-        "Trained on one family, tested on the two others: mean over the six pairs and three seeds, and the least pair.",
-        "Repeats: of the cell along the image's side. Corruptions at severity 3 of 5.",
-        "",
-        "| test | images of each family | symnet | least | crystal | least |",
-        "|---|---|---|---|---|---|",
-    ]
+    table = []
     for test in [name for name in SETS if name.startswith("test")]:
         cells = [f"{SETS[test][0]:,}"]
         for arch in FITS:
             means = [np.mean(v) for v in _pairs(rows, arch=arch, train_images=MATRIX_IMAGES, test=test)]
             cells += [f"{np.mean(means):.1f}", f"{min(means):.1f}"] if means else ["", ""]
-        lines.append(f"| {test.removeprefix('test').strip('-') or 'clean'} | " + " | ".join(cells) + " |")
-    return lines
+        table.append([test.removeprefix("test").strip("-") or "clean", *cells])
+    return [
+        "## Noise, repeats, corruptions",
+        "",
+        "Trained on one family, tested on the two others: mean over the six pairs and three seeds, and the least pair.",
+        "Repeats: of the cell along the image's side. Corruptions at severity 3 of 5.",
+        "",
+        markdown_table(["test", "images of each family", "symnet", "least", "crystal", "least"], table),
+    ]
 
 
 def _published_distributions(rows: list[dict[str, str]]) -> list[str]:
-    lines = [
-        "## The published distributions",
-        "",
-        f'`preset="poster"`: trained on {MATRIX_IMAGES:,}, tested on 510 of each family, one seed; the 95 % interval '
-        "is Wilson's. Some of these images have more symmetry than their label: *decidable* is the share of images in "
-        "which no operation outside the group holds to within the margin (eval/results/decidability.md); of the others "
-        "a network can guess at the label, but not see it.",
-        "",
-        "| network | trained on | noise | photo | atom |",
-        "|---|---|---|---|---|",
-    ]
+    table = []
     keys = ("arch", "preset", "train_family", "test_family")
     for arch in FITS:
         for family in FAMILIES:
@@ -179,10 +175,19 @@ def _published_distributions(rows: list[dict[str, str]]) -> list[str]:
                     hits, count = int(row["hits"]), int(row["test_images"])
                     shares = (hits / count, *wilson_interval(hits, count))
                     cells.append("{:.1f} ({:.1f} to {:.1f})".format(*(100 * share for share in shares)))
-            lines.append(f"| {arch} | {family} | " + " | ".join(cells) + " |")
+            table.append([arch, family, *cells])
     for margin, decidable in _decidable().items():
-        lines.append(f"| *decidable, margin {margin}* | | " + " | ".join(decidable[f] for f in FAMILIES) + " |")
-    return lines
+        table.append([f"decidable, margin {margin}", "", *(decidable[family] for family in FAMILIES)])
+    return [
+        "## The published distributions",
+        "",
+        f'`preset="poster"`: trained on {MATRIX_IMAGES:,}, tested on 510 of each family, one seed; the 95 % interval '
+        "is Wilson's. Some of these images have more symmetry than their label: decidable is the share of images in "
+        "which no operation outside the group holds to within the margin (eval/results/decidability.md); of the others "
+        "a network can guess at the label, but not see it.",
+        "",
+        markdown_table(HEADS, table),
+    ]
 
 
 def _on_pixels() -> list[str]:
@@ -194,21 +199,20 @@ def _on_pixels() -> list[str]:
     names = [name for name, families in trained.items() if families == set(FAMILIES)]
     if not names:
         return []
-    lines = [
-        "",
-        "Networks that see pixels, from the reduced benchmark (eval/results/benchmark-cpu): 3,400 images of one",
-    ]
-    lines += [
-        "family at 65 x 65 pixels, 4 epochs, tested on 1,700. Twice the images and a budget of two cores; what more"
-    ]
-    lines += ["epochs bring is in eval/results/equivariant_vs_plain.md, what more images bring in the published rows."]
-    lines += ["", "| network | trained on | noise | photo | atom |", "|---|---|---|---|---|"]
+    table = []
     for name in names:
         for family in FAMILIES:
             own = [r for r in rows if network_of(r)[0] == name and r["train_family"] == family]
             cells = [[100 * float(r["accuracy"]) for r in own if r["test_family"] == f] for f in FAMILIES]
-            lines.append(f"| {name} | {family} | " + " | ".join(_interval(values) for values in cells) + " |")
-    return lines
+            table.append([name, family, *map(_interval, cells)])
+    return [
+        "",
+        "Networks that see pixels, from the reduced benchmark (eval/results/benchmark-cpu): 3,400 images of one",
+        "family at 65 x 65 pixels, 4 epochs, tested on 1,700. Twice the images and a budget of two cores; what more",
+        "epochs bring is in eval/results/equivariant_vs_plain.md, what more images bring in the published rows.",
+        "",
+        markdown_table(HEADS, table),
+    ]
 
 
 def _decidable() -> dict[str, dict[str, str]]:

@@ -17,7 +17,8 @@ from symnet_sets import SIZE, feature_set
 
 import equisym.models
 from equisym.data import FAMILIES
-from equisym.eval.metrics import score
+from equisym.document import markdown_table
+from equisym.eval.metrics import Scores, score
 from equisym.train.artifacts import save_model, write_whole
 from equisym.train.feature_set import FeatureSet
 from equisym.train.feature_training import calibrate, fit_crystal, fit_symnet
@@ -55,6 +56,17 @@ def main() -> None:
 
 def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
     """The tables as Markdown."""
+    rows = []
+    tests = {family: feature_set("test", family) for family in FAMILIES}
+    tests["all"] = FeatureSet.cat(list(tests.values()))
+    for name, network in networks:
+        for family, images_of in tests.items():
+            found, kept = _scored(network, images_of)
+            shares = [found.level_rotation, found.level_class]
+            interval = f"{100 * found.ci_low:.2f} to {100 * found.ci_high:.2f}"
+            cells = [name, family, f"{100 * found.accuracy:.2f}", interval, *(f"{100 * share:.2f}" for share in shares)]
+            rows.append([*cells, f"{found.ece:.4f}", f"{100 * kept:.2f}"])
+    heads = ["network", "family", "accuracy", "95 % interval", "rotation order", "crystal class", "ECE", "at 95 %"]
     lines = [
         "# The weights that come with the package",
         "",
@@ -64,23 +76,8 @@ def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
         "of other seeds and, for photographs, other sources. Percent; ECE in 15 bins; at 95 %: accuracy of "
         "the surest 95 %.",
         "",
-        "| network | family | accuracy | 95 % interval | rotation order | crystal class | ECE | at 95 % |",
-        "|---|---|---|---|---|---|---|---|",
+        markdown_table(heads, rows),
     ]
-    tests = {family: feature_set("test", family) for family in FAMILIES}
-    tests["all"] = FeatureSet.cat(list(tests.values()))
-    for name, network in networks:
-        for family, images_of in tests.items():
-            with torch.no_grad():
-                found = score(network(images_of.features.pack()), images_of.labels)
-            surest = np.argsort(-found.confidences, kind="stable")[: round(0.95 * len(images_of))]
-            kept = (found.answers == found.labels)[surest].mean()
-            shares = (found.level_rotation, found.level_class)
-            lines.append(
-                f"| {name} | {family} | {100 * found.accuracy:.2f} | {100 * found.ci_low:.2f} to "
-                f"{100 * found.ci_high:.2f} | {100 * shares[0]:.2f} | {100 * shares[1]:.2f} | {found.ece:.4f} | "
-                f"{100 * kept:.2f} |"
-            )
     lines += [
         "",
         "Validation images are degraded as training images are; their accuracy, and that of their surest 95 %:",
@@ -88,12 +85,17 @@ def document(networks: list[tuple[str, torch.nn.Module]], images: int) -> str:
     ]
     valid = FeatureSet.cat([feature_set("valid", family) for family in FAMILIES])
     for name, network in networks:
-        with torch.no_grad():
-            found = score(network(valid.features.pack()), valid.labels)
-        surest = np.argsort(-found.confidences, kind="stable")[: round(0.95 * len(valid))]
-        kept = (found.answers == found.labels)[surest].mean()
+        found, kept = _scored(network, valid)
         lines.append(f"- {name}: {100 * found.accuracy:.2f}, {100 * kept:.2f}, ECE {found.ece:.4f}")
     return "\n".join(lines) + "\n"
+
+
+def _scored(network: torch.nn.Module, images: FeatureSet) -> tuple[Scores, float]:
+    """The figures of a network, and the accuracy of its surest 95 %."""
+    with torch.no_grad():
+        found = score(network(images.features.pack()), images.labels)
+    surest = np.argsort(-found.confidences, kind="stable")[: round(0.95 * len(images))]
+    return found, (found.answers == found.labels)[surest].mean()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch import Tensor
 from equisym.crystal.cell_average import CellAverage
 from equisym.groups.lattice import finite_order_matrices
 from equisym.groups.operation import Matrix
+from equisym.groups.reciprocal import turned_frequencies
 
 SHELLS = 24
 LOWEST, HIGHEST = 1 / 128, 0.5  # cycles per pixel
@@ -95,12 +96,8 @@ def by_shell(values: Tensor, shell: Tensor) -> Tensor:
 @lru_cache(maxsize=8)
 def transposed_frequencies(size: int) -> tuple[Tensor, Tensor]:
     """For each finite-order matrix W: flat index of W^T k for every k, and whether W^T k = k; (24, N*N)."""
-    k = torch.arange(size)
-    ky, kx = torch.meshgrid(k, k, indexing="ij")
-    W = torch.tensor(finite_order_matrices())[:, :, :, None, None]
-    tx, ty = W[:, 0, 0] * kx + W[:, 1, 0] * ky, W[:, 0, 1] * kx + W[:, 1, 1] * ky
-    index = (ty % size) * size + tx % size
-    return index.flatten(1), (index == ky * size + kx).flatten(1)
+    index = torch.from_numpy(turned_frequencies(finite_order_matrices(), size))
+    return index, index == torch.arange(size * size)
 
 
 def products(s: Spectrum, which: Tensor) -> Tensor:

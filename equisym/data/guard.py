@@ -12,6 +12,7 @@ from torch import Tensor
 from equisym.groups import WallpaperGroup
 from equisym.groups.lattice import near_isometries
 from equisym.groups.operation import Matrix
+from equisym.groups.reciprocal import turned_frequencies
 
 STRAIN = 0.1  # linear parts that strain the lattice by more than this cannot be mistaken for isometries
 NEIGHBOURHOOD = 0.2  # of the cell's side: correlation at shifts this small only shows that the pattern is smooth
@@ -41,8 +42,8 @@ def strongest_forbidden(cell_image: Tensor, basis: NDArray[np.floating], group: 
     spectrum = torch.fft.fft2(centred)
     half = spectrum[..., : size // 2 + 1]
     forbidden = _representatives(group, frozenset(near_isometries(basis, STRAIN)))
-    # f(W^-1 u) has the spectrum F(W^T k), so the turned spectra are gathers of the one spectrum.
-    turned = spectrum.flatten(1)[:, _turned_frequencies(forbidden, size)].unflatten(1, (-1, *half.shape[1:]))
+    index = torch.from_numpy(turned_frequencies(forbidden, size, half.shape[-1]).ravel())
+    turned = spectrum.flatten(1)[:, index].unflatten(1, (-1, *half.shape[1:]))
     products = torch.cat([half.abs().square().sum(0)[None], (half[:, None] * turned.conj()).sum(0)])
     correlations = torch.fft.irfft2(products, s=(size, size)) / power
     correlations[0] = correlations[0].masked_fill(_near_lattice(size, basis), -1.0)
@@ -75,15 +76,6 @@ def _representatives(group: WallpaperGroup, near: frozenset) -> tuple:
             inverse = np.round(np.linalg.inv(W)).astype(int)
             seen |= {_tuples(g @ m @ h) for m in (W, inverse) for g in own for h in own}
     return tuple(chosen)
-
-
-@lru_cache(maxsize=256)
-def _turned_frequencies(matrices: tuple, size: int) -> Tensor:
-    """Flat indices of W^T k in an N x N spectrum for every k of its half, for each matrix in turn; one long vector."""
-    ky, kx = torch.meshgrid(torch.arange(size), torch.arange(size // 2 + 1), indexing="ij")
-    W = torch.tensor(matrices, dtype=torch.long).reshape(-1, 2, 2, 1, 1)
-    tx, ty = W[:, 0, 0] * kx + W[:, 1, 0] * ky, W[:, 0, 1] * kx + W[:, 1, 1] * ky
-    return (ty % size * size + tx % size).flatten()
 
 
 def _tuples(matrix: NDArray[np.integer]) -> Matrix:

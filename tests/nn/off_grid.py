@@ -18,6 +18,7 @@ import torch
 from layer_cases import ALL, CASES, Case, elements_on_grid
 from torch import Tensor, nn
 
+from equisym.document import markdown_table
 from equisym.groups import O2, Group, PointGroup, vector
 from equisym.nn import FieldType
 
@@ -102,11 +103,8 @@ def main() -> None:
         writer = csv.DictWriter(file, ["layer", *names], lineterminator="\n")
         writer.writeheader()
         writer.writerows([{k: v if k == "layer" else f"{v:.4g}" for k, v in row.items()} for row in rows])
-    lines = ["| layer | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for row in rows:
-        cells = [row["layer"]] + [_cell(row.get(n)) for n in names]
-        lines.append("| " + " | ".join(cells) + " |")
-    TABLE.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    cells = [[row["layer"], *(_cell(row.get(n)) for n in names)] for row in rows]
+    TABLE.with_suffix(".md").write_text(markdown_table(["layer", *names], cells) + "\n")
 
 
 def _cell(value: float | None) -> str:

@@ -13,7 +13,7 @@ _QUASI = r"quasi|not periodic|several|two|does not index|no lattice"
 _TWO = r"several|two|second lattice|quasi|not periodic"
 
 
-def aperiodic() -> list[Situation]:
+def situations() -> list[Situation]:
     """Quasicrystals, twisted and superposed lattices, stripes, photographs, noise; and commensurate controls."""
     return [*_quasicrystals(), *_twisted(), *_superposed(), *_gratings(), *_unordered()]
 

@@ -1,0 +1,157 @@
+"""The page of ``pixels.py``: accuracies by family trained on and tested on, the picture, the commonest errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pixels_plan import BATCH, EPOCHS, FAMILIES, FEW, MANY, NETWORKS, PEAK, SIZE, TEST, plan
+
+from equisym.document import markdown_table
+from equisym.eval.statistics import mean_interval
+from equisym.groups import WALLPAPER_GROUPS
+from equisym.train.artifacts import write_whole
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "pixels"
+Row = dict[str, Any]
+Unseen = dict[tuple[str, int], dict[tuple[int, str, str], float]]
+
+
+def report(runs: Path) -> None:
+    """Write the table of all results."""
+    rows = [json.loads(file.read_text()) for file in sorted(runs.glob("*.json"))]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    columns = ["network", "family", "images", "seed", "epochs", "batch", "peak", "appearance", "turn", "params"]
+    columns += ["steps", "planned", "seconds", "together", "loss", "card", *FAMILIES]
+    with (RESULTS / "runs.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([row | row["test"] for row in rows])
+
+    cards = " and ".join(sorted({row["card"] for row in rows}))
+    text = ["# Networks that see pixels, across image families", "", "`python eval/pixels.py`", ""]
+    text += [
+        f"{SIZE} x {SIZE} pixels; trained on images of one family, tested on {TEST:,} fresh ones of each. Accuracy in "
+        f"percent: mean over seeds with its 95 % interval (Student), or one seed. AdamW, one cycle with a peak of "
+        f"{PEAK:g}, batches of {BATCH}, {EPOCHS[MANY]} epochs of {MANY:,} or {EPOCHS[FEW]} of {FEW:,} images, looks "
+        f"varied at random, plain networks turned and flipped besides, averaged weights, bfloat16, the same images for "
+        f"all. Card: {cards}. How far the looks vary was chosen on networks trained on noise, by their accuracy on "
+        f"test images of the other families, so the figures are selected to that extent.",
+        "",
+        "`correlation`: e2resnet over D12, width 6, 7x7 stem, its answer read by correlation pooling; the plain ones "
+        "have its parameters (width 26) or its multiply-adds (width 142, 6.0 million parameters).",
+        "",
+        accuracies(rows),
+    ]
+    unseen = on_unseen(rows)
+    text += ["", "The six unseen directions (trained on one family, tested on another):", ""]
+    text.append(six_directions(unseen))
+    write_whole(RESULTS / "unseen.svg", picture(unseen))
+    text += ["", "![Accuracy on unseen families against the number of training images](unseen.svg)", ""]
+    text += [
+        "Mean over unseen families, against the number of training images; seeds and families at hand; dotted: chance. "
+        "Dashed: published networks, trained on the authors' own photo images, 256 x 256: context, no comparison."
+    ]
+    text += ["", f"Where it errs, from {MANY:,} images (commonest errors on unseen families, all seeds):", ""]
+    text += commonest_errors(rows)
+    absent = [
+        job.name
+        for _, _, groups in plan()
+        for jobs in groups
+        for job in jobs
+        if not (runs / f"{job.name}.json").is_file()
+    ]
+    if absent:
+        text += ["", f"Planned and not run: {', '.join(absent)}."]
+    write_whole(RESULTS / "README.md", "\n".join(text) + "\n")
+    print((RESULTS / "README.md").read_text())
+
+
+def cell(found: list[float]) -> str:
+    """Mean in percent, with its interval where there are several."""
+    if not found:
+        return "-"
+    mean, half = mean_interval([100 * value for value in found])
+    return f"{mean:.1f} ± {half:.1f}" if len(found) > 1 else f"{mean:.1f}"
+
+
+def accuracies(rows: list[Row]) -> str:
+    """A row for each network, number of images and training family."""
+    lines = []
+    for network, images, family in product(NETWORKS, (MANY, FEW), FAMILIES):
+        own = [r for r in rows if (r["network"], r["images"], r["family"]) == (network, images, family)]
+        if own:
+            cells = [cell([row["test"][f] for row in own]) for f in FAMILIES]
+            head = [network, f"{own[0]['params']:,}", f"{images:,}", family, str(len(own))]
+            lines.append([*head, *cells])
+    return markdown_table(["network", "parameters", "images", "trained on", "seeds", *FAMILIES], lines)
+
+
+def on_unseen(rows: list[Row]) -> Unseen:
+    """For each network and number of images, the accuracy by seed, training family and other family."""
+    unseen: Unseen = {}
+    for network, images in product(NETWORKS, (MANY, FEW)):
+        for row in rows:
+            if (row["network"], row["images"]) == (network, images):
+                own = {(row["seed"], row["family"], f): row["test"][f] for f in FAMILIES if f != row["family"]}
+                unseen.setdefault((network, images), {}).update(own)
+    return unseen
+
+
+def six_directions(unseen: Unseen) -> str:
+    """A row for each network and number of images: mean and least of the six pairs of families."""
+    lines = []
+    for (network, images), found in unseen.items():
+        seeds = sorted({seed for seed, _, _ in found})
+        pairs = sorted({pair[1:] for pair in found})
+        whole = [seed for seed in seeds if sum(key[0] == seed for key in found) == 6]
+        means = [float(np.mean([v for key, v in found.items() if key[0] == seed])) for seed in whole]
+        by_pair = {pair: float(np.mean([v for key, v in found.items() if key[1:] == pair])) for pair in pairs}
+        least = min(by_pair, key=by_pair.__getitem__)
+        ends = f"{100 * by_pair[least]:.1f} ({least[0]} to {least[1]})"
+        lines.append([network, f"{images:,}", str(len(whole)), cell(means), ends])
+    return markdown_table(["network", "images", "seeds", "mean of six", "least of six"], lines)
+
+
+def commonest_errors(rows: list[Row]) -> list[str]:
+    """A line for each network: which groups it takes for which on unseen families."""
+    names, lines = WALLPAPER_GROUPS.names, []
+    for network in NETWORKS:
+        total = np.zeros((17, 17), int)
+        for row in rows:
+            if row["network"] == network and row["images"] == MANY:
+                total += sum(np.array(m) for f, m in row["confusion"].items() if f != row["family"])
+        errors = total - np.diag(np.diag(total))
+        if errors.sum():
+            order = np.argsort(-errors, axis=None)[:8]
+            told = [f"{names[k // 17]} as {names[k % 17]} {errors.flat[k]}" for k in order]
+            lines.append(f"- {network}: {errors.sum():,} of {total.sum():,}: {', '.join(told)}")
+    return lines
+
+
+def picture(unseen: Unseen) -> str:
+    """Accuracy on unseen families against the number of training images, published networks beside ours, as SVG."""
+    from equisym.eval.figures import accuracy_against_images
+
+    ours, published = {}, {}
+    for (network, images), found in unseen.items():
+        ours.setdefault(network, []).append((images, float(np.mean(list(found.values()))), float("nan")))
+    with (HERE / "published" / "accuracy.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if (
+                row["train_family"] == "photo"
+                and row["train_images"].isdigit()
+                and row["test_family"] in ("noise", "atom")
+            ):
+                key = row["arch"], int(row["train_images"])
+                published.setdefault(key, []).append(float(row["accuracy"]))
+    curves = {}
+    for (network, images), values in published.items():
+        if len(values) == 2:
+            curves.setdefault(network, []).append((images, float(np.mean(values))))
+    return accuracy_against_images(ours, {name: points for name, points in curves.items() if len(points) > 1})
