@@ -53,7 +53,7 @@ def shoot(driver: Any, url: str, name: str, prepare: Any = None, size: Any = WID
 
 def web_page(driver: Any, file: Path) -> None:
     """The page after an answer, wide and narrow."""
-    page = web.build_page()
+    page = web.build_page(None, str(file.parent))
     page.launch(server_name="127.0.0.1", server_port=PORT, quiet=True, prevent_thread_lock=True, **web.appearance())
 
     def answer(tab: Any) -> None:

@@ -80,7 +80,7 @@ def run_command(
     except RecursionError:
         _fail(prog, "a value refers to itself, or is nested too deep")
     except (ValueError, ImportError, OSError) as error:
-        _fail(prog, str(error))
+        _fail(prog, _missing(error) or str(error))
 
 
 def read_yaml(file: Path) -> Any:
@@ -221,6 +221,14 @@ def _plain(text: str) -> str:
     )
     text = re.sub(r"a typing\.Literal\[(.*?)\]", lambda m: "one of " + m[1].replace("'", ""), text)
     return re.sub(r"a <class '(\w+)'>", r"\1", text)
+
+
+def _missing(error: Exception) -> str:
+    """A sentence on a package that Python did not find; empty for any other error."""
+    if not isinstance(error, ModuleNotFoundError) or not str(error).startswith("No module named"):
+        return ""
+    package = (error.name or "").partition(".")[0]
+    return f"the package {package} is not installed: pip install equisym brings what its commands need"
 
 
 def _fail(prog: str, message: str) -> NoReturn:

@@ -128,6 +128,13 @@ def test_a_message_is_shown_and_not_acted_on(monkeypatch, capsys):
     assert capsys.readouterr().err == "shop: two lines, \\x1b[31mred\\x07, \\udcff\n"
 
 
+def test_a_package_that_is_missing_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["shop", "x"])
+    with pytest.raises(SystemExit, match="2"):
+        run_command(Shopping, lambda _: __import__("no_such.part"), prog="shop", positional=("shops",))
+    assert "shop: the package no_such is not installed: pip install equisym brings" in capsys.readouterr().err
+
+
 def test_recorded_options_are_defaults(monkeypatch):
     recorded = {"fruit": "pear", "number_wanted": 7}
     bought = shopped(monkeypatch, "x", "--number-wanted", "8", recorded=lambda given: recorded if given else {})

@@ -31,7 +31,7 @@ from equisym.crystal.symmetry_features import (
     measure_scan,
 )
 from equisym.crystal.tuned_constants import PosteriorOptions
-from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
+from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
 from equisym.crystal.wave_refinement import refine_to_waves
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "find_fault",
     "find_grating",
     "find_lattice",
+    "find_unindexed",
     "fit_groups",
     "group_energies",
     "group_probabilities",
@@ -80,5 +81,4 @@ __all__ = [
     "symmetrise",
     "tile",
     "unbend",
-    "unindexed_peaks",
 ]

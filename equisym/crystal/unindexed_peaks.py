@@ -41,7 +41,7 @@ class Unindexed:
     period: str = ""
 
 
-def unindexed_peaks(
+def find_unindexed(
     image: Tensor,
     lattice: Lattice,
     *,
@@ -67,9 +67,9 @@ def unindexed_peaks(
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
     >>> square = torch.cos(2 * torch.pi * x / 9) + torch.cos(2 * torch.pi * y / 9)
     >>> lattice = Lattice(np.eye(2) * 9, np.zeros((2, 2)), 1.0, 200.0)
-    >>> unindexed_peaks(square, lattice).kind
+    >>> find_unindexed(square, lattice).kind
     'none'
-    >>> found = unindexed_peaks(square + 0.2 * torch.cos(torch.pi * x / 9), lattice)
+    >>> found = find_unindexed(square + 0.2 * torch.cos(torch.pi * x / 9), lattice)
     >>> found.kind, found.period, round(found.strength, 2)
     ('superstructure', '2 x 1', 0.02)
     """

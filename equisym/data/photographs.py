@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +100,16 @@ def photographs(folder: str | Path | None, split: str) -> Photographs:
 
 
 def _bundled(split: str) -> tuple[Path, ...]:
-    roots = {"skimage": resources.files("skimage") / "data", "sklearn": resources.files("sklearn") / "datasets/images"}
-    return tuple(Path(str(roots[package] / name)) for package, name in (f.split("/") for f in _BUNDLED[split]))
+    roots = {"skimage": _folder_of("skimage") / "data", "sklearn": _folder_of("sklearn") / "datasets" / "images"}
+    return tuple(roots[package] / name for package, name in (file.split("/") for file in _BUNDLED[split]))
+
+
+def _folder_of(package: str) -> Path:
+    """Where a package lies; it is not imported, which would take a second in each process that draws."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    return Path(spec.origin).parent
 
 
 def _in_folder(folder: Path, split: str) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -52,7 +53,8 @@ def find_model_file(name: str | Path) -> Path:
         try:
             from huggingface_hub import hf_hub_download
         except ImportError:
-            raise ImportError(f"{text} needs the package huggingface_hub: pip install huggingface_hub") from None
+            raise ImportError(f"{text} needs the package huggingface_hub: pip install 'equisym[hub]'") from None
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tries several times, and tells each
         try:
             return Path(hf_hub_download(text.removeprefix(HUB), "model.safetensors"))
         except Exception as error:  # of the network, the Hub, or the name

@@ -17,7 +17,7 @@ from equisym.crystal.lattice_choice import CHOICE, look_at, twice
 from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import find_pseudocell
-from equisym.crystal.unindexed_peaks import Unindexed, unindexed_peaks
+from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
 from equisym.predict.refusal import Refusal, RefusalCode
 
 SURE = 0.7  # score above which an image is accepted without further tests
@@ -108,7 +108,7 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(refusal, (str(fault),), fault)
     if refusal is not None:
         return Review(refusal)
-    found = unindexed_peaks(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
+    found = find_unindexed(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
     refusal, note = _off_the_lattice(found)
     two = parts is not None and parts.kind != "one" and refusal is None and found.kind != "superstructure"
     if parts is not None and (twin or two):

@@ -67,7 +67,7 @@ class Session:
 
         try:
             return SymmetryClassifier.from_pretrained(self.config.model)
-        except ValueError as error:
+        except (ValueError, ImportError) as error:
             raise ModelError(str(error)) from None
 
     @cached_property

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PREVIEW = 720  # pixels along a side
 _MOST = 200  # images of a file that are offered by name
+_FORGET = (3600, 86_400)  # seconds: how often dropped files are looked at, and after how long they are deleted
 _CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
 #answer :is(table, tr, td) { border: 0 !important; background: none !important; }
@@ -46,24 +47,29 @@ def serve(model: str | None = None, *, port: int = 7860) -> None:
     Raises:
         ValueError: if Gradio is not installed, or the port is taken.
     """
-    page = build_page(model)
-    try:
-        page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(), prevent_thread_lock=True)
-    except OSError as error:
-        raise ValueError(f"port {port} cannot be used ({error}); choose another by --port") from None
-    print(f"equisym-predict: open http://127.0.0.1:{port} in a browser; Ctrl-C ends it", flush=True)
-    page.block_thread()
+    with tempfile.TemporaryDirectory(prefix="equisym-") as results:
+        page = build_page(model, results)
+        try:
+            page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(), prevent_thread_lock=True)
+        except OSError as error:
+            raise ValueError(f"port {port} cannot be used ({error}); choose another by --port") from None
+        print(f"equisym-predict: open http://127.0.0.1:{port} in a browser; Ctrl-C ends it", flush=True)
+        page.block_thread()
 
 
-def build_page(model: str | None = None) -> Blocks:
+def build_page(model: str | None, results: str) -> Blocks:
     """The page, ready to be launched.
+
+    Args:
+        model: as for the command.
+        results: folder for what can be downloaded.
 
     Raises:
         ValueError: if Gradio is not installed.
     """
     gradio = _gradio()
     kinds = ", ".join(f.name for f in FORMATS)
-    with gradio.Blocks(title="equisym", analytics_enabled=False) as page:
+    with gradio.Blocks(title="equisym", analytics_enabled=False, delete_cache=_FORGET) as page:
         gradio.Markdown("## Which wallpaper group has this image?")
         first_corner, scale = gradio.State(None), gradio.State(1)
         with gradio.Row():
@@ -94,7 +100,7 @@ def build_page(model: str | None = None) -> Blocks:
         corner.__annotations__ = {"event": gradio.SelectData}  # by which Gradio knows where to put the click
         preview.select(corner, [first_corner, scale], [first_corner, roi])
         asked = [file, part, roi, pixel_size, expect, flatten]
-        go.click(lambda *values: _answer(model, *values), asked, [answer, picture, download])
+        go.click(lambda *values: _answer(model, results, *values), asked, [answer, picture, download])
     return page
 
 
@@ -167,6 +173,7 @@ def _corner(first: tuple[int, int] | None, scale: int, event: Any) -> tuple[Any,
 
 def _answer(
     model: str | None,
+    results: str,
     file: str | None,
     part: str | None,
     roi: str | None,
@@ -177,7 +184,6 @@ def _answer(
     """The answer as a fragment of the page, its picture, and all of it as a zip."""
     if file is None:
         return _refusal(ValueError("drop a file first")), None, None
-    folder = Path(tempfile.mkdtemp(prefix="equisym-"))
     try:
         config = PredictConfig(
             [file],
@@ -193,7 +199,7 @@ def _answer(
         compared = () if session.expectation is None else session.expectation.compare(result)
     except (ValueError, OSError) as error:
         return _refusal(error, file), None, None
-    return as_html(result) + _compared(compared), *_pack(folder, image, result)
+    return as_html(result) + _compared(compared), *_pack(Path(tempfile.mkdtemp(dir=results)), image, result)
 
 
 def _pack(folder: Path, image: ImageFile, result: Any) -> tuple[str, str]:

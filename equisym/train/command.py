@@ -8,6 +8,7 @@ from typing import Any
 
 from equisym.command_line import run_command
 from equisym.train.config import TrainConfig
+from equisym.train.loggers import require_logger
 
 
 def main() -> None:
@@ -29,14 +30,15 @@ def _recorded(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _train(config: TrainConfig) -> None:
+    require_logger(config.logger)
     if config.sweep:
         from equisym.train.sweep import sweep
 
         sweep(config)
         return
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # of devices, and of other products
     from equisym.train.run import train
 
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # of devices, and of other products
     summary = train(config)
     if summary:
         test = ", ".join(f"{name} {100 * accuracy:.1f}" for name, accuracy in summary["test"].items())

@@ -78,7 +78,7 @@ def push_to_hub(folder: str | Path, repository: str) -> str:
     try:
         from huggingface_hub import HfApi
     except ImportError:
-        raise ImportError("push_to_hub needs the package huggingface_hub: pip install huggingface_hub") from None
+        raise ImportError("push_to_hub needs the package huggingface_hub: pip install 'equisym[hub]'") from None
     interface = HfApi()
     interface.create_repo(repository, exist_ok=True)
     return str(interface.upload_folder(repo_id=repository, folder_path=str(folder)))

@@ -30,6 +30,7 @@ from equisym.train.determinism import repeatable
 from equisym.train.feature_training import SymmetryModule
 from equisym.train.image_sets import ImageSets, answers_of, coarse_labels, length_of
 from equisym.train.loaders import Loaders, classify, is_first_process
+from equisym.train.loggers import end_logger
 from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
 from equisym.train.plots import plot_confusion, plot_curves
@@ -153,13 +154,17 @@ def _fit(config: TrainConfig, sets: ImageSets, model: nn.Module) -> list[dict[st
         # It is: Checkpoints puts the loader back in its place.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         last = out / "last.ckpt" if config.resume else None
+        failed = True
         try:
             trainer.fit(module, batches, loaders.valid(), ckpt_path=last, weights_only=True)
+            failed = False
         except NotFiniteError as error:
             file = out / "bad_batch.safetensors"
             save_file({"images": error.images.float().cpu().contiguous(), "labels": error.labels.cpu()}, file)
             advice = "lower --lr, add --clip 1, or use --precision 32"
             raise ValueError(f"{error}; the batch is in {file}: {advice}") from None
+        finally:
+            end_logger(trainer, failed=failed)
     return table.rows
 
 

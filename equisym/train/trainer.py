@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from equisym.plain_text import one_line
 from equisym.train.checkpoints import Checkpoints, ExponentialAverage
 from equisym.train.config import TrainConfig
+from equisym.train.loggers import make_logger, require_logger
 
 
 def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs: int, precision: str) -> L.Trainer:
@@ -41,7 +41,7 @@ def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs:
         precision=_precision(precision),  # pyright: ignore[reportArgumentType]
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.clip or None,
-        logger=_logger(config.logger, out),
+        logger=make_logger(config.logger, out),
         callbacks=chosen,
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -58,11 +58,9 @@ def require_extras(config: TrainConfig) -> None:
     Raises:
         ValueError: if it is so.
     """
-    kind = config.logger
+    require_logger(config.logger)
     for entry in config.callbacks:
         _callback(entry)
-    if kind in ("wandb", "mlflow") and importlib.util.find_spec(kind) is None:
-        raise ValueError(f"--logger {kind} needs the package {kind}: pip install 'equisym[{kind}]'")
 
 
 def _callback(entry: dict[str, Any]) -> L.Callback:
@@ -73,21 +71,11 @@ def _callback(entry: dict[str, Any]) -> L.Callback:
         raise ValueError(f"a callback is {{class_path: MODULE.CLASS, init_args: {{...}}}} (got {entry})")
     try:
         made = getattr(importlib.import_module(module), name)(**entry.get("init_args", {}))
-    except (ImportError, AttributeError, TypeError) as error:
-        raise ValueError(f"the callback {entry['class_path']} cannot be made: {error}") from None
+    except Exception as error:  # a class of the user's may raise any
+        raise ValueError(f"the callback {entry['class_path']} cannot be made: {one_line(error)}") from None
     if not isinstance(made, L.Callback):
         raise ValueError(f"{entry['class_path']} is no lightning.pytorch.Callback")
     return made
-
-
-def _logger(kind: str, out: Path) -> Logger | bool:
-    if kind == "tensorboard":
-        return TensorBoardLogger(out, name="tensorboard", version="")
-    if kind == "wandb":
-        return WandbLogger(name=out.name, save_dir=out, project="equisym")
-    if kind == "mlflow":
-        return MLFlowLogger("equisym", run_name=out.name, tracking_uri=f"file:{out.resolve()}/mlruns")
-    return False
 
 
 def _precision(wanted: str) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from equisym.crystal import Lattice, average_cell, estimate_lattice, unindexed_peaks
+from equisym.crystal import Lattice, average_cell, estimate_lattice, find_unindexed
 from equisym.data import Degradation, WallpaperDataset
 
 HEXAGONAL = np.array([[1, -0.5], [0, 3**0.5 / 2]])
@@ -33,7 +33,7 @@ def look(image, lattice=None):
     """As the classifier does: with the averaged cell."""
     lattice = lattice or estimate_lattice(image)
     average = average_cell(image[None], torch.from_numpy(lattice.basis).float()[None])
-    return unindexed_peaks(image, lattice, tiled=average.tiled[0] + average.trend[0])
+    return find_unindexed(image, lattice, tiled=average.tiled[0] + average.trend[0])
 
 
 @pytest.mark.parametrize("count", [5, 8, 10, 12])

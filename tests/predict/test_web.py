@@ -37,7 +37,7 @@ def file(tmp_path):
 def test_drop_crop_answer_and_download(file, tmp_path):
     from equisym.predict import web
 
-    page = web.build_page("crystal")
+    page = web.build_page("crystal", str(tmp_path))
     page.launch(server_name="127.0.0.1", server_port=PORT, quiet=True, prevent_thread_lock=True, **web.appearance())
     try:
         with playwright.sync_playwright() as driver:

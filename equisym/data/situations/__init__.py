@@ -10,19 +10,21 @@ classifier to what other people's images ask of it; nothing here is for training
 (288, 288)
 """
 
-from equisym.data.situations.aperiodic import aperiodic
-from equisym.data.situations.deviations import deviations
-from equisym.data.situations.domains import domains
+from equisym.data.situations import (
+    aperiodic,
+    deviations,
+    domains,
+    known_crystals,
+    lattices,
+    many_repeats,
+    metric,
+    pixel_faults,
+    planar_faults,
+    uneven,
+)
 from equisym.data.situations.drawing import Motif, image, of_group
-from equisym.data.situations.known_crystals import known_crystals
-from equisym.data.situations.lattices import lattices
-from equisym.data.situations.many_repeats import many_repeats
-from equisym.data.situations.metric import metric
 from equisym.data.situations.oracle import plane_group, trials
-from equisym.data.situations.pixel_faults import pixel_faults
-from equisym.data.situations.planar_faults import planar_faults
 from equisym.data.situations.situation import KINDS, Situation
-from equisym.data.situations.uneven import uneven
 
 _ALL = (
     metric,
@@ -46,7 +48,7 @@ def situations(kind: str | None = None) -> list[Situation]:
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)} (got {kind!r})")
-    return [s for draw in _ALL for s in draw() if kind in (None, s.kind)]
+    return [s for each in _ALL for s in each.situations() if kind in (None, s.kind)]
 
 
 __all__ = ["KINDS", "Motif", "Situation", "image", "of_group", "plane_group", "situations", "trials"]

@@ -17,7 +17,7 @@ _MIXED = ("p4m", "pmm", "p4g", "pmg")  # whose lower group has the same conventi
 _GROUPS = ("p4m", "p6m", "p3m1", "p31m", "pmm", "cmm", "p4", "p6", "p4g", "pgg", "pmg", "p3")
 
 
-def deviations() -> list[Situation]:
+def situations() -> list[Situation]:
     """Patterns of a group, of which a share is made to break it."""
     found = []
     for k, name in enumerate(_GROUPS):

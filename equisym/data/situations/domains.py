@@ -12,7 +12,7 @@ _SIZE = 320
 _WORDS = r"domain|twin|two (parts|halves|motifs)"
 
 
-def domains() -> list[Situation]:
+def situations() -> list[Situation]:
     """Twins: each side has the group, and their average would have a higher one."""
     found = []
     table = (

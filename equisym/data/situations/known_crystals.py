@@ -12,7 +12,7 @@ _SHORTEST = 15.0  # pixels of the shorter vector
 _CELLS = 50.0  # the image's side holds at least so many cells
 
 
-def known_crystals() -> list[Situation]:
+def situations() -> list[Situation]:
     """Simulated dark-field images of crystals: one spot a column, Z^1.6 bright, at an arbitrary turn, with noise."""
     return [
         situation(

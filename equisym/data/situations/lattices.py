@@ -21,7 +21,7 @@ _SIZE = 320
 _PAIR = [(1 / 3, 2 / 3, polygon(3, 8.3, 19)), (2 / 3, 1 / 3, polygon(3, 8.3, 199))]
 
 
-def lattices() -> list[Situation]:
+def situations() -> list[Situation]:
     """Fine motifs, thin lines, weak second directions, few large cells, superstructures."""
     return [*_fine(), *_thin_lines(), *_weak_rows(), *_faint(), *_superstructures()]
 

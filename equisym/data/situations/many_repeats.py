@@ -13,7 +13,7 @@ _OTHERS = (
 _NOISE = 0.05
 
 
-def many_repeats() -> list[Situation]:
+def situations() -> list[Situation]:
     """Patterns shown often; their certainty must not fall with their number."""
     found = [situation("repeats", f"p4 12 px {n:02d} a side", "p4", lambda n=n: series(n)) for n in SIDES]
     for name, period, count in _OTHERS:

@@ -23,7 +23,7 @@ def shear(gamma: float, a: float = 1.0, b: float = 1.0) -> float:
     return float(np.log(high / low) / 4)
 
 
-def metric() -> list[Situation]:
+def situations() -> list[Situation]:
     """Patterns whose motif has a higher symmetry than their lattice."""
     found = []
     for a, b in ((40, 44), (30, 32.4), (24, 29.0), (36, 36.5), (25, 26.2)):

@@ -12,7 +12,7 @@ _SIZE = 240
 _LUMA = np.array([0.2125, 0.7154, 0.0721])
 
 
-def pixel_faults() -> list[Situation]:
+def situations() -> list[Situation]:
     """Patterns of a group whose pixels are harder to read than they should be."""
     found = []
     for name, (high, below, step) in {

@@ -14,7 +14,7 @@ _WORDS = r"shift|fault|boundary|step"
 _HALF, _THIRD = (0.5, 0.5), (1 / 3, 2 / 3)
 
 
-def planar_faults() -> list[Situation]:
+def situations() -> list[Situation]:
     """Antiphase boundaries, stacking faults and step edges in crystals and in patterns of each group."""
     found = []
     for name, zone, right, scale, step in (

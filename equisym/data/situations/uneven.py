@@ -9,7 +9,7 @@ from equisym.data.situations.drawing import Array, Motif, gaussian, image, noisy
 from equisym.data.situations.situation import Situation, seeded, situation
 
 
-def uneven() -> list[Situation]:
+def situations() -> list[Situation]:
     """Patterns of a group of which most of the image, but not all, shows the lattice."""
     table = (
         ("p4m", "amorphous rim", _rim), ("p6m", "amorphous rim", _rim), ("p3m1", "vacancies", _vacancies),
