@@ -35,6 +35,7 @@ from equisym.predict.phases import phase_residuals
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
 from equisym.predict.refusal import Refusal, RefusalCode
+from equisym.predict.single_thread import single_thread
 from equisym.predict.square_pixels import PixelSize
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ class SymmetryClassifier:
         expected: NDArray[np.float64] | None = None,
     ) -> Prediction:
         """The answer for one image; with a vote of its windows where its lattice may hold in parts only."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # the same sums on every machine, alone or in a batch
-        try:
+        with single_thread():
             found = inspect(image, pixel_size, mask, expected=expected)
             answer = self._answered(found, options)
             if vote and _incoherent(found, answer):
@@ -147,8 +146,6 @@ class SymmetryClassifier:
                 detail = f"the pattern is {found.fault}, and neither side shows it alone"
                 return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
             return answer
-        finally:
-            torch.set_num_threads(threads)
 
     def predict_batch(
         self,
