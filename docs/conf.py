@@ -8,12 +8,15 @@ import sys
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 os.environ["MPLBACKEND"] = "agg"
 import matplotlib as mpl
 
 mpl.use("agg")
+from matplotlib.figure import Figure
 from sphinx.pycode import ModuleAnalyzer
+from sphinx_gallery.scrapers import figure_rst
 
 import equisym
 
@@ -51,6 +54,20 @@ python_use_unqualified_type_names = True
 napoleon_custom_sections = ["Shape", "Returns"]  # as prose: a colon in the text is no type, annotations give that
 napoleon_use_ivar = True
 
+_saved: list[Figure] = []
+
+
+def shown_figure(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:  # noqa: ARG001
+    """Save the figure that a block of a gallery script ends in, as a notebook shows it; pyplot's are saved anyway."""
+    figure = block_vars["example_globals"].get("___")
+    if not isinstance(figure, Figure) or hasattr(figure, "number") or figure in _saved:
+        return ""
+    _saved.append(figure)
+    path = next(block_vars["image_path_iterator"])
+    figure.savefig(path, dpi=150)
+    return figure_rst([path], gallery_conf["src_dir"])
+
+
 # One gallery section for each folder of gallery_src that holds a script; its GALLERY_HEADER.rst opens the section.
 _areas = sorted({script.parent.name for script in DOCS.glob("gallery_src/*/plot_*.py")})
 sphinx_gallery_conf = {
@@ -60,6 +77,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "capture_repr": (),
+    "image_scrapers": ("matplotlib", shown_figure),
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,

@@ -5,18 +5,17 @@
 The limits of `equisym.crystal.domains` and `equisym.crystal.faults` were set on this table.
 """
 
-import argparse
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
+from detector_sets import options, own_families
 from tqdm.auto import tqdm
 
 from equisym.crystal import Lattice, estimate_lattice, find_domains, find_fault, tile
-from equisym.data import FAMILIES, Degradation, WallpaperDataset, draw_pattern
+from equisym.data import FAMILIES, draw_pattern
 from equisym.data.pattern import PatternOptions
 from equisym.document import markdown_table, print_page, write_page
 
@@ -27,13 +26,10 @@ TWINS = {"p6": "mirror", "p4": "mirror", "p3": "turn", "p31m": "turn", "p3m1": "
 
 def own(count: int, degraded: bool) -> Images:
     """Our own families with the lattices that are found in them."""
-    for size in (128, 192, 256):
-        for family in FAMILIES:
-            corrupt = Degradation() if degraded else None
-            for image, _ in WallpaperDataset(family, count, size=size, seed=size + 11, corrupt=corrupt):
-                lattice = estimate_lattice(image[0])
-                if lattice is not None:
-                    yield image[0], lattice
+    for image in own_families(count, degraded, seed=11):
+        lattice = estimate_lattice(image)
+        if lattice is not None:
+            yield image, lattice
 
 
 def drawn(kind: str, count: int) -> Images:
@@ -42,8 +38,8 @@ def drawn(kind: str, count: int) -> Images:
     for k in range(count):
         rng = np.random.default_rng([k, len(kind)])
         group = list(TWINS)[k % 5] if kind == "twins" else ("p1", "p2", "p3", "p4m", "p6")[k % 5]
-        options = PatternOptions(repeats=(8, 14))
-        pattern, other = (draw_pattern(group, FAMILIES[k % 3], (k, n), SIZE, options) for n in (0, 1))
+        look = PatternOptions(repeats=(8, 14))
+        pattern, other = (draw_pattern(group, FAMILIES[k % 3], (k, n), SIZE, look) for n in (0, 1))
         basis = pattern.primitive_basis
         cell, second = (np.asarray(p.primitive_cell(96))[0] for p in (pattern, other))
         cell, second = cell / cell.std(), second / second.std()
@@ -67,10 +63,7 @@ def drawn(kind: str, count: int) -> Images:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=34, help="images of each drawn kind; of each own family and size")
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+    args = options(__doc__, 34)
     torch.set_num_threads(1)
     sets = {"own families, clean": own(args.count, False), "own families, degraded": own(args.count, True)}
     sets |= {kind: drawn(kind, args.count) for kind in ("twins", "two motifs", "shift", "step in brightness")}

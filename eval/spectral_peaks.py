@@ -6,18 +6,16 @@ The limits of `equisym.crystal.unindexed_peaks` and `equisym.crystal.grating` we
 of images with one lattice may be said to have another or none.
 """
 
-import argparse
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
+from detector_sets import options, own_families
 from tqdm.auto import tqdm
 
 from equisym.crystal import find_grating, find_unindexed, measure_scan
-from equisym.data import FAMILIES, Degradation, WallpaperDataset
 from equisym.document import markdown_table, print_page, write_page
 
 CLEAR = 0.03  # of the power of all peaks: with less on no lattice, or on another, an image is not refused
@@ -201,28 +199,17 @@ def answer(image: torch.Tensor) -> tuple[str, float]:
     return "none" if refusable else found.kind, took
 
 
-def own(count: int, degraded: bool) -> Iterator[torch.Tensor]:
-    for size in (128, 192, 256):
-        corrupt = Degradation() if degraded else None
-        for family in FAMILIES:
-            for image, _ in WallpaperDataset(family, count, size=size, seed=size + 7, corrupt=corrupt):
-                yield image[0]
-
-
 def drawn(draw: Draw, name: str, count: int) -> Iterator[torch.Tensor]:
     for k in range(count):
         yield torch.from_numpy(draw(np.random.default_rng([k, len(name), 5])))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=30, help="images of each drawn kind; of each own family and size")
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+    args = options(__doc__, 30)
     torch.set_num_threads(1)
     sets: dict[str, Iterator[torch.Tensor]] = {
-        "own families, clean": own(args.count, False),
-        "own families, degraded": own(args.count, True),
+        "own families, clean": own_families(args.count, False, seed=7),
+        "own families, degraded": own_families(args.count, True, seed=7),
     }
     sets |= {name: drawn(draw, name, args.count) for name, draw in (ONE | OTHER).items()}
     found: dict[str, Counter[str]] = defaultdict(Counter)

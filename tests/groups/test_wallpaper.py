@@ -15,24 +15,12 @@ EACH_GROUP = pytest.mark.parametrize("group", WALLPAPER_GROUPS, ids=str)
 
 # International Tables for Crystallography A1, maximal translationengleiche subgroups of the plane groups: {type: index}
 MAXIMAL_SUBGROUPS = {
-    "p1": {},
-    "p2": {"p1": 2},
-    "pm": {"p1": 2},
-    "pg": {"p1": 2},
-    "cm": {"p1": 2},
-    "pmm": {"p2": 2, "pm": 2},
-    "pmg": {"p2": 2, "pm": 2, "pg": 2},
-    "pgg": {"p2": 2, "pg": 2},
-    "cmm": {"p2": 2, "cm": 2},
-    "p4": {"p2": 2},
-    "p4m": {"p4": 2, "pmm": 2, "cmm": 2},
-    "p4g": {"p4": 2, "pgg": 2, "cmm": 2},
-    "p3": {"p1": 3},
-    "p3m1": {"p3": 2, "cm": 3},
-    "p31m": {"p3": 2, "cm": 3},
-    "p6": {"p3": 2, "p2": 3},
-    "p6m": {"p6": 2, "p3m1": 2, "p31m": 2, "cmm": 3},
-}
+    "p1": {}, "p2": {"p1": 2}, "pm": {"p1": 2}, "pg": {"p1": 2}, "cm": {"p1": 2},
+    "pmm": {"p2": 2, "pm": 2}, "pmg": {"p2": 2, "pm": 2, "pg": 2}, "pgg": {"p2": 2, "pg": 2}, "cmm": {"p2": 2, "cm": 2},
+    "p4": {"p2": 2}, "p4m": {"p4": 2, "pmm": 2, "cmm": 2}, "p4g": {"p4": 2, "pgg": 2, "cmm": 2},
+    "p3": {"p1": 3}, "p3m1": {"p3": 2, "cm": 3}, "p31m": {"p3": 2, "cm": 3},
+    "p6": {"p3": 2, "p2": 3}, "p6m": {"p6": 2, "p3m1": 2, "p31m": 2, "cmm": 3},
+}  # fmt: skip
 # The same tables A: lattice, order of the point group, point group
 TABLES = {
     "p1": ("oblique", 1, "1"),

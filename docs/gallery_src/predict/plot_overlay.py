@@ -5,9 +5,7 @@ The picture of an answer
 Image, unit cell, symmetry elements as in the International Tables, averaged cell, and probabilities.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from equisym import SymmetryClassifier
 from equisym.data import render
@@ -22,10 +20,4 @@ print(result)
 for operation in result.operations[:6]:
     print(operation.symbol, operation.angle, f"residual {operation.residual:.3f}", operation.holds)
 
-picture = draw_overlay(noisy, result, title="p4g with noise")
-canvas = FigureCanvasAgg(picture)
-canvas.draw()
-plt.figure(figsize=(7.2, 3.0), dpi=150)
-plt.axes((0, 0, 1, 1)).imshow(np.asarray(canvas.buffer_rgba()))
-plt.axis("off")
-plt.show()
+draw_overlay(noisy, result, title="p4g with noise")

@@ -14,6 +14,7 @@ says that it does not know.
 # (tif, dm3, dm4, emd, mrc, ...) and then knows the pixel size.
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from equisym.data import Corruption, WallpaperDataset
 from equisym.groups import WALLPAPER_GROUPS
@@ -81,17 +82,9 @@ for operation in result.operations:
 # %%
 # ``draw_overlay`` puts cell and symmetry elements over the image, as the International Tables draw them.
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-
 from equisym.predict import draw_overlay
 
-canvas = FigureCanvasAgg(draw_overlay(scan.numpy(), result, title="a scan"))
-canvas.draw()
-plt.figure(figsize=(7.2, 3.0), dpi=150)
-plt.axes((0, 0, 1, 1)).imshow(np.asarray(canvas.buffer_rgba()))
-plt.axis("off")
-plt.show()
+draw_overlay(scan.numpy(), result, title="a scan")
 
 # %%
 # When it does not know

@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 
 import h5py
-import matplotlib.pyplot as plt
 import numpy as np
 
 folder = Path(tempfile.mkdtemp())
@@ -89,15 +88,7 @@ for name in ("p4m", "p4", "cmm", "p4g"):
 # %%
 # The figure
 # ----------
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-figure = result.plot(image.pixels, title=image.source)
-canvas = FigureCanvasAgg(figure)
-canvas.draw()
-plt.figure(figsize=(7.2, 3.0), dpi=150)
-plt.axes((0, 0, 1, 1)).imshow(np.asarray(canvas.buffer_rgba()))
-plt.axis("off")
-plt.show()
+result.plot(image.pixels, title=image.source)
 
 # %%
 # The table, and files for other programs

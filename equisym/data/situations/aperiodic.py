@@ -11,6 +11,10 @@ from equisym.data.situations.situation import REFUSE, Situation, seeded, situati
 _SIZE = 288
 _QUASI = r"quasi|not periodic|several|two|does not index|no lattice"
 _TWO = r"several|two|second lattice|quasi|not periodic"
+_CROPS = {  # of photographs, from these rows and columns on
+    "camera": (100, 180), "coins": (20, 60), "grass": (0, 0),
+    "gravel": (40, 10), "chelsea": (20, 100), "moon": (90, 90),
+}  # fmt: skip
 
 
 def situations() -> list[Situation]:
@@ -158,15 +162,10 @@ def _grating(angle: float, period: float, samples: int) -> Array:
 
 
 def _unordered() -> list[Situation]:
-    found = []
-    table = (
-        ("camera", 100, 180), ("coins", 20, 60), ("grass", 0, 0), ("gravel", 40, 10), ("chelsea", 20, 100),
-        ("moon", 90, 90),
-    )  # fmt: skip
-    for name, top, left in table:
-        found.append(
-            situation("no order", f"photograph {name}", REFUSE, lambda n=name, t=top, s=left: _photograph(n, t, s))
-        )
+    found = [
+        situation("no order", f"photograph {name}", REFUSE, lambda n=name, at=corner: _photograph(n, *at))
+        for name, corner in _CROPS.items()
+    ]
     found.append(
         situation("no order", "white noise", REFUSE, lambda: np.random.default_rng(1).standard_normal((256, 256)))
     )
