@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from equisym.crystal import estimate_lattice
-from equisym.crystal.lattice_choice import without_rows
+from equisym.crystal.lattice_choice import twice, without_rows
 from equisym.data import WallpaperDataset
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -72,3 +72,9 @@ def test_rows_that_slant_are_removed_and_what_is_on_them_stays(angle):
     left = without_rows(rows + beads)
     assert left is not None
     assert float((left - left.mean() - beads).std()) < 0.25 * float(beads.std())
+
+
+@pytest.mark.parametrize("height", [68, 70])
+def test_two_repeats_are_seen_along_columns_as_along_rows(height):
+    across, down = np.array([[35.0, 0.0], [0.0, 9.0]]), np.array([[9.0, 0.0], [0.0, 35.0]])
+    assert twice(across, (40, height)) == twice(down, (height, 40)) == (height == 70)
