@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -62,7 +64,11 @@ def owned(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("a+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by the processes that draw images
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):  # as on a disc of the network that knows no locks
+                warnings.warn(f"{folder} cannot be locked ({error.strerror}): let no other run use it", stacklevel=3)
+                yield
+                return
             file.seek(0)
             owner = file.read().strip() or "another process"
             raise ValueError(f"{folder} is in use by {owner}: wait for it, or give another --out") from None

@@ -21,6 +21,7 @@ import yaml
 from tqdm.auto import tqdm
 
 from equisym.command_line import from_options, to_options
+from equisym.plain_text import one_line
 from equisym.train.artifacts import write_whole
 from equisym.train.checkpoints import SIGNALS, Preempted
 from equisym.train.checksums import check_sealed
@@ -97,11 +98,16 @@ def swept_runs(config: TrainConfig, base: Path) -> list[SweptRun]:
     for text in config.sweep:
         name, _, listed = text.partition("=")
         name = name.strip().replace("-", "_")
+        wrong = f"a sweep is OPTION=VALUE,VALUE, such as seed=0,1,2 (got {one_line(text, 200)!r})"
         if name not in options or name in _NOT_SWEPT or not listed:
-            raise ValueError(f"a sweep is OPTION=VALUE,VALUE, such as seed=0,1,2 (got {text!r})")
-        axes[name] = yaml.safe_load(f"[{listed}]")
-        if isinstance(options[name], float):
-            axes[name] = [float(value) for value in axes[name]]  # YAML reads 1e-3 as a word
+            raise ValueError(wrong)
+        try:
+            axes[name] = yaml.safe_load(f"[{listed}]")
+            if isinstance(options[name], float):
+                axes[name] = [float(value) for value in axes[name]]  # YAML reads 1e-3 as a word
+            json.dumps(axes[name])  # dates and the like are no options
+        except (ValueError, TypeError, yaml.YAMLError):
+            raise ValueError(wrong) from None
         if len({_word(value) for value in axes[name]}) < len(axes[name]):
             raise ValueError(f"a value stands twice in {text!r}: each run needs a folder of its own")
     runs = []

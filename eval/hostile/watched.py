@@ -31,8 +31,11 @@ def _worker(pipe: Connection) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("always")
     pipe.send("ready")
-    while (job := pipe.recv()) is not None:
-        door, path = job
+    while True:
+        try:
+            door, path = pipe.recv()
+        except EOFError:  # there are no more
+            return
         try:
             with warnings.catch_warnings(record=True) as told:
                 kind, words = READERS[door](path)

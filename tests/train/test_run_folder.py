@@ -1,6 +1,7 @@
 """Runs that cannot lie: changed options, two owners, damage, what is recorded, sweeps."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -237,6 +238,18 @@ def test_options_of_a_run_that_goes_on_need_not_be_given_again(run):
     assert "lr was 0.004, now 0.5" in done.stderr
 
 
+def test_a_disc_without_locks_is_told_and_used(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.lockf", refuse)
+    words = "cannot be locked .No locks available.: let no other run use it"
+    with pytest.warns(UserWarning, match=words), owned(tmp_path):
+        pass
+    with pytest.warns(UserWarning, match=words), pytest.raises(KeyError), owned(tmp_path):
+        raise KeyError
+
+
 def test_callbacks_of_the_configuration(tmp_path):
     stop = {"class_path": "lightning.pytorch.callbacks.EarlyStopping"}
     stop["init_args"] = {"monitor": "valid_loss", "divergence_threshold": 0.0}
@@ -270,8 +283,17 @@ def test_a_sweep_is_one_table_and_goes_on_where_it_was(tmp_path, capsys):
     assert kept.stat().st_mtime_ns == stamp
     with pytest.raises(ValueError, match="is finished with other options .batch_size was 17, now 34"):
         sweep(TrainConfig(**SMALL | {"batch_size": 34}, sweep=config.sweep, out=str(tmp_path)))
-    with pytest.raises(ValueError, match="a sweep is OPTION=VALUE,VALUE"):
-        sweep(TrainConfig(**SMALL, sweep=["colour"], out=str(tmp_path / "x")))
+    for wrong in (
+        "colour",
+        "seed=[",
+        "seed=*a",
+        "seed=0,,1",
+        "lr=fast",
+        "seed=2024-01-01",
+        "seed=!!python/name:os.x 1",
+    ):
+        with pytest.raises(ValueError, match="a sweep is OPTION=VALUE,VALUE"):
+            sweep(TrainConfig(**SMALL, sweep=[wrong], out=str(tmp_path / "x")))
 
 
 def test_a_sweep_says_which_runs_failed_and_keeps_the_others(tmp_path):
