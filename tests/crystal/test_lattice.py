@@ -3,14 +3,9 @@ import pytest
 import torch
 from scipy.ndimage import maximum_filter
 
-<<<<<<< HEAD
 from equisym.crystal import estimate_lattice, find_lattice, lattice_choice
-from equisym.crystal.lattice_choice import without_rows
-from equisym.crystal.lattice_search import _local_maxima
-=======
-from equisym.crystal import estimate_lattice
 from equisym.crystal.lattice_choice import twice, without_rows
->>>>>>> main
+from equisym.crystal.lattice_search import _local_maxima
 from equisym.data import WallpaperDataset
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -81,7 +76,6 @@ def test_rows_that_slant_are_removed_and_what_is_on_them_stays(angle):
     assert float((left - left.mean() - beads).std()) < 0.25 * float(beads.std())
 
 
-<<<<<<< HEAD
 def noisy_grid(period, noise, size=128, seed=0):
     x = torch.arange(size, dtype=torch.float64)
     wave = torch.cos(2 * torch.pi * x / period) + 0.5 * torch.cos(4 * torch.pi * x / period + 1)
@@ -111,9 +105,9 @@ def test_local_maxima_are_those_of_a_maximum_filter():
     found = _local_maxima(rho, 0.3)
     assert np.array_equal(found[0], y)
     assert np.array_equal(found[1], x)
-=======
+
+
 @pytest.mark.parametrize("height", [68, 70])
 def test_two_repeats_are_seen_along_columns_as_along_rows(height):
     across, down = np.array([[35.0, 0.0], [0.0, 9.0]]), np.array([[9.0, 0.0], [0.0, 35.0]])
     assert twice(across, (40, height)) == twice(down, (height, 40)) == (height == 70)
->>>>>>> main
