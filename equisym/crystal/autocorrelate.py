@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_WIDE = 16  # pixels: reach of a Gaussian that is a convolution
 _RINGS, _OUTER_RINGS = 29, 24  # from a quarter of a cycle per pixel on
 
 
@@ -58,8 +59,16 @@ def smooth(image: Tensor, sigma: float) -> Tensor:
     k = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
     kernel = torch.exp(-0.5 * (k / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    padded = functional.pad(image[:, None], (reach,) * 4, mode="reflect")
-    return functional.conv2d(functional.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
+    found = functional.pad(image[:, None], (reach,) * 4, mode="reflect")
+    if reach > _WIDE:
+        return functional.conv2d(functional.conv2d(found, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
+    found, weights = found[:, 0], kernel[reach:].tolist()
+    for axis in (-1, -2):  # sums of shifted images: faster than convolutions of one channel
+        here = [found.narrow(axis, reach + n, image.shape[axis]) for n in range(-reach, reach + 1)]
+        found = here[reach] * weights[0]
+        for n in range(1, reach + 1):
+            found = found.add(here[reach - n] + here[reach + n], alpha=weights[n])
+    return found
 
 
 def normalise_contrast(image: Tensor, mask: Tensor | None = None, *, scale: float = 1 / 32) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import polynomials
@@ -97,7 +98,8 @@ def average_cell(
     counts = grid.smooth(grid.spread(weight))
     least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel lies
     shapes = polynomials(height, wide, trend_order, image)[1:].flatten(1)
-    shapes = torch.linalg.qr((shapes * weight[0]).T)[0]
+    shapes = shapes * weight[0]
+    inverse = torch.linalg.inv(shapes @ shapes.T)
     trend = torch.zeros_like(flat)
     half_sets = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
     rest = flat * weight
@@ -108,7 +110,7 @@ def average_cell(
         seen = grid.gather(half_sets)
         rest = (flat - trend - seen) * weight
         if trend_order:
-            trend = trend + (rest @ shapes) @ shapes.T
+            trend = trend + rest @ shapes.T @ inverse @ shapes
             rest = (flat - trend - seen) * weight
     counts = counts.clamp(min=0)
     cell = (half_sets * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
@@ -130,43 +132,83 @@ class _Grid:
 
     def __init__(self, basis: Tensor, height: int, wide: int, size: int, width: float) -> None:
         self.size = size
-        y = torch.arange(height, dtype=basis.dtype, device=basis.device)[:, None]
-        x = torch.arange(wide, dtype=basis.dtype, device=basis.device)
-        inverse = torch.linalg.inv(basis)[..., None, None]
-        u, v = ((inverse[:, i, 0] * x + inverse[:, i, 1] * y).flatten(1) for i in (0, 1))  # along a and b
-        parity = (u.floor() + v.floor()).long() & 1
-        (column, right, fx), (row, below, fy) = (self._neighbours(t * size) for t in (u, v))
-        rows, below = ((parity * size + k) * size for k in (row, below))
-        self.corners = (
-            (rows + column, (1 - fy) * (1 - fx)),
-            (rows + right, (1 - fy) * fx),
-            (below + column, fy * (1 - fx)),
-            (below + right, fy * fx),
-        )
+        alike = bool((basis == basis[:1]).all())  # the channels of one image
+        places = [_Places(one, height, wide, size) for one in basis[: 1 if alike else None]]
+        self.places = places * len(basis) if alike else places
         squared = _squared_length(basis, size)[:, None, :, : size // 2 + 1]
         self.transfer = torch.exp(-2 * (torch.pi * width) ** 2 * squared)
         self.width = width
 
-    def _neighbours(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The grid points on either side of a position, and its distance from the first."""
-        whole = t.floor()
-        first = (whole - (whole / self.size).floor() * self.size).long()  # faster than the remainder of integers
-        return first, (first + 1).masked_fill(first == self.size - 1, 0), t - whole
-
     def spread(self, values: Tensor) -> Tensor:
         """(B, pixels) to (B, 2, N, N): each pixel onto the grid of its half."""
-        out = torch.zeros(len(values), 2 * self.size**2, dtype=values.dtype, device=values.device)
-        for index, weight in self.corners:
-            out = out.scatter_add(-1, index, values * weight)
-        return out.unflatten(-1, (2, self.size, self.size))
+        found = [_Spread.apply(place, place.weights, row) for place, row in zip(self.places, values, strict=True)]
+        return torch.stack(found).unflatten(-1, (2, self.size, self.size))  # pyright: ignore[reportArgumentType]
 
     def gather(self, half_sets: Tensor) -> Tensor:
         """(B, 2, N, N) to (B, pixels), each from the grid of its half."""
-        flat = half_sets.flatten(1)
-        return sum(flat.gather(-1, index) * weight for index, weight in self.corners)  # pyright: ignore[reportReturnType]
+        grids = half_sets.flatten(1)
+        found = [_Gather.apply(place, place.weights, row) for place, row in zip(self.places, grids, strict=True)]
+        return torch.stack(found)  # pyright: ignore[reportArgumentType]
 
     def smooth(self, cells: Tensor) -> Tensor:
         """Isotropic Gaussian in the image's metric."""
         if self.width == 0:
             return cells
         return torch.fft.irfft2(torch.fft.rfft2(cells) * self.transfer, s=cells.shape[-2:])
+
+
+class _Places:
+    """The four grid points around each pixel's position in the cell of its half, and their weights, (pixels, 4)."""
+
+    def __init__(self, basis: Tensor, height: int, wide: int, size: int) -> None:
+        y, x = (torch.arange(n, dtype=basis.dtype, device=basis.device) for n in (height, wide))
+        inverse = torch.linalg.inv(basis)
+        u, v = ((row[0] * x + row[1] * y[:, None]).flatten() for row in inverse)  # along a and b
+        parity = (u.floor() + v.floor()).int() & 1
+        (column, right, fx), (row, below, fy) = (_neighbours(t * size, size) for t in (u, v))
+        rows, belows = ((parity * size + k) * size for k in (row, below))
+        self.points = torch.stack((rows + column, rows + right, belows + column, belows + right), -1)
+        self.weights = torch.stack(((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx), -1)
+        ends = np.arange(0, self.points.numel() + 1, 4, dtype=np.int32)
+        numbers = (values.detach().cpu().flatten().numpy() for values in (self.weights, self.points))
+        self.matrix = csr_array((*numbers, ends), shape=(len(u), 2 * size**2))  # faster than scattering
+
+
+def _neighbours(t: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The grid points on either side of a position, and its distance from the first."""
+    whole = t.floor()
+    first = (whole - (whole / size).floor() * size).int()  # faster than the remainder of integers
+    return first, (first + 1).masked_fill(first == size - 1, 0), t - whole
+
+
+class _Spread(torch.autograd.Function):
+    """Pixels, (pixels,), onto grid points, (2 * size**2,)."""
+
+    @staticmethod
+    def forward(ctx: Any, place: _Places, weights: Tensor, values: Tensor) -> Tensor:
+        ctx.place = place
+        ctx.save_for_backward(weights, values)
+        return torch.from_numpy(place.matrix.T @ values.detach().cpu().numpy()).to(values)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        weights, values = ctx.saved_tensors
+        there = gradients[0][ctx.place.points.long()]
+        return None, there * values[:, None], (there * weights).sum(-1)
+
+
+class _Gather(torch.autograd.Function):
+    """Grid points, (2 * size**2,), at pixels, (pixels,)."""
+
+    @staticmethod
+    def forward(ctx: Any, place: _Places, weights: Tensor, grid: Tensor) -> Tensor:
+        ctx.place = place
+        ctx.save_for_backward(weights, grid)
+        return torch.from_numpy(place.matrix @ grid.detach().cpu().numpy()).to(grid)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        weights, grid = ctx.saved_tensors
+        points, own = ctx.place.points.long(), gradients[0][:, None]
+        spread = torch.zeros_like(grid).index_add(0, points.flatten(), (own * weights).flatten())
+        return None, own * grid[points], spread

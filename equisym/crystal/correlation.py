@@ -95,21 +95,29 @@ def by_shell(values: Tensor, shell: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def transposed_frequencies(size: int) -> tuple[Tensor, Tensor]:
-    """For each finite-order matrix W: flat index of W^T k for every k, and whether W^T k = k; (24, N*N)."""
-    index = torch.from_numpy(turned_frequencies(finite_order_matrices(), size))
-    return index, index == torch.arange(size * size)
+    """For each finite-order matrix W: flat index of W^T k for every k of half the plane, and whether W^T k = k.
+
+    Half the plane is k_x = 0 .. size // 2, as in a real transform: the other half holds complex conjugates.
+    Shape ``(24, size * (size // 2 + 1))``.
+    """
+    index = torch.from_numpy(turned_frequencies(finite_order_matrices(), size, size // 2 + 1))
+    own = torch.arange(size)[:, None] * size + torch.arange(size // 2 + 1)
+    return index, index == own.flatten()
+
+
+def half_plane(values: Tensor) -> Tensor:
+    """Values at the frequencies of half the plane, flat: (..., N, N) to (..., N * (N // 2 + 1))."""
+    return values[..., : values.shape[-1] // 2 + 1].flatten(-2)
 
 
 def products(s: Spectrum, which: Tensor) -> Tensor:
-    """F(k) conj F(W^T k) for chosen matrices, free of noise bias; (B, M, N*N) complex.
+    """F(k) conj F(W^T k) for chosen matrices over half the plane, free of noise bias; (B, M, N * (N // 2 + 1)) complex.
 
     A coefficient paired with itself would count its noise as agreement, so there the half sets are multiplied instead.
     """
-    size = s.full.shape[-1]
-    index, own = transposed_frequencies(size)
-    index, own = index[which], own[which]
-    shared = (s.half[:, 0] * s.half[:, 1].conj()).real.flatten(2).sum(1)
-    both = sum(flat[:, None] * _taken(flat, index).conj() for flat in s.full.flatten(2).unbind(1))
+    index, own = (found[which] for found in transposed_frequencies(s.full.shape[-1]))
+    shared = half_plane((s.half[:, 0] * s.half[:, 1].conj()).real).sum(1)
+    both = sum(half_plane(f)[:, None] * _taken(f.flatten(1), index).conj() for f in s.full.unbind(1))
     assert isinstance(both, Tensor)
     return torch.where(own, shared[:, None].to(both.dtype), both)
 
@@ -133,11 +141,14 @@ def correlation_maps(s: Spectrum, weight: Tensor, which: Tensor | None = None, *
 
 
 def over_translations(cross: Tensor, size: int, refine: int = 2) -> Tensor:
-    """Weighted products of a size x size grid as correlations at all translations; (B, M, N*N) to (B, M, r N, r N)."""
+    """Weighted products over half the plane of a size x size grid as correlations at all translations.
+
+    Shape ``(B, M, size * (size // 2 + 1))`` to ``(B, M, refine * size, refine * size)``.
+    """
     grid, h = size * refine, (size - 1) // 2
-    cross = cross.unflatten(-1, (size, size))
+    cross = cross.unflatten(-1, (size, size // 2 + 1))
     if refine == 1:
-        return torch.fft.irfft2(cross[..., : size // 2 + 1], s=(size, size), norm="forward")
+        return torch.fft.irfft2(cross, s=(size, size), norm="forward")
     # zero-padded without the coefficients at Nyquist: along b first, where half of the columns are zero
     rows = cross.new_zeros(*cross.shape[:-2], grid, h + 1)
     rows[..., : h + 1, :] = cross[..., : h + 1, : h + 1]
@@ -146,10 +157,10 @@ def over_translations(cross: Tensor, size: int, refine: int = 2) -> Tensor:
 
 
 def pair_weight(weight: Tensor, which: Tensor) -> Tensor:
-    """Weight of each pair k, W^T k, the geometric mean of both; (B, N, N) to (B, M, N*N)."""
+    """Weight of each pair k, W^T k, the geometric mean of both; (B, N, N) to (B, M, N * (N // 2 + 1))."""
     index = transposed_frequencies(weight.shape[-1])[0][which]
-    flat = weight.flatten(1)
-    return (flat[:, None] * _taken(flat, index)).sqrt()
+    root = weight.sqrt()
+    return half_plane(root)[:, None] * _taken(root.flatten(1), index)
 
 
 def _taken(flat: Tensor, index: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import detrend, normalise_contrast
-from equisym.crystal.lattice_search import OPTIONS, Lattice, is_flat, lattice_of, shift_map
+from equisym.crystal.lattice_search import OPTIONS, Lattice, is_flat, lattice_near, lattice_of, shift_map
 from equisym.crystal.shifts import Array, ShiftMap
 from equisym.crystal.spectral_peaks import PowerSpectrum
 from equisym.crystal.tuned_constants import ChoiceOptions, LatticeOptions
@@ -38,7 +38,9 @@ class Look:
         return self.lattice.steadiness
 
 
-def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOptions = CHOICE) -> Lattice | None:
+def find_lattice(
+    image: Tensor, mask: Tensor | None = None, *, expected: Array | None = None, options: ChoiceOptions = CHOICE
+) -> Lattice | None:
     """The lattice of an image (H, W), or of all channels of one (C, H, W), with two repeats seen along each vector.
 
     The whole image is looked at first. If less of it repeats than a pattern's should, or if it holds few cells, further
@@ -49,6 +51,8 @@ def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOp
     Args:
         image: grey image.
         mask: which pixels to look at, (H, W); all if not given.
+        expected: a basis, (2, 2): where the first look leaves doubt and this lattice holds steadily in it, no further
+            looks are needed.
         options: constants of the choice.
 
     Returns:
@@ -61,6 +65,10 @@ def find_lattice(image: Tensor, mask: Tensor | None = None, *, options: ChoiceOp
         first = _sharper(image, mask, first)
     if first is not None and enough(first, options):
         return first.lattice if not _along_rows(first) else _among_rows(image, mask, first, options)
+    if expected is not None and first is not None:
+        there = lattice_near(first.found, _area(image, mask), expected)
+        if there is not None and there.steadiness >= options.expected:
+            return there
     best = first if first is not None and twice(first.lattice.basis, image.shape[-2:]) else None
     for other in _further_looks(image, mask, options):
         if best is None or other.steadiness > options.steadier * best.steadiness:
@@ -76,7 +84,7 @@ def enough(look: Look, options: ChoiceOptions = CHOICE) -> bool:
     if not twice(lattice.basis, (look.found.height, look.found.width)):
         return False
     if lattice.repeats < options.many:
-        return lattice.score >= options.few_score
+        return lattice.score >= (options.score if look.steadiness >= options.few_steady else options.few_score)
     return lattice.score >= options.score or look.steadiness >= options.steady
 
 
@@ -100,8 +108,12 @@ def look_at(
 ) -> Look | None:
     """One look at an image (H, W) or at its parts; ``None`` if it shows no lattice."""
     found = shift_map(image, mask, parts=parts, options=search)
-    lattice = lattice_of(found, image.shape[-2] * image.shape[-1] if mask is None else int(mask.sum()), search)
+    lattice = lattice_of(found, _area(image, mask), search)
     return None if lattice is None else Look(lattice, found)
+
+
+def _area(image: Tensor, mask: Tensor | None) -> int:
+    return image.shape[-2] * image.shape[-1] if mask is None else int(mask.sum())
 
 
 def _fine(lattice: Lattice, options: ChoiceOptions) -> bool:

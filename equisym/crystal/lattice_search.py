@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import autocorrelation, detrend, smooth, whiten
@@ -17,6 +16,7 @@ from equisym.crystal.shifts import Array, ShiftMap
 from equisym.crystal.tuned_constants import LatticeOptions
 from equisym.groups.lattice import reduce_basis
 
+_NEAR = 0.1  # of a vector, by which a lattice may differ from the one expected
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
 
 OPTIONS = LatticeOptions()
@@ -84,7 +84,17 @@ def lattice_of(found: ShiftMap, area: int, options: LatticeOptions = OPTIONS) ->
     candidates = candidate_lattices(found, options)
     if not candidates or candidates[0][1] <= 0:
         return None
-    basis = choose_lattice(found, candidates, options)
+    return _refined(found, area, choose_lattice(found, candidates, options), options)
+
+
+def lattice_near(found: ShiftMap, area: int, basis: Array, options: LatticeOptions = OPTIONS) -> Lattice | None:
+    """A lattice that is expected, refined; ``None`` if the image has none within a tenth of it."""
+    lattice = _refined(found, area, basis, options)
+    near = np.abs(np.linalg.solve(reduce_basis(basis), lattice.basis) - np.eye(2)).max() <= _NEAR
+    return lattice if near and lattice.score > 0 else None
+
+
+def _refined(found: ShiftMap, area: int, basis: Array, options: LatticeOptions) -> Lattice:
     (basis,), (error,) = refine_lattices(found, [reduce_basis(basis)])
     error = np.hypot(error, options.pixels)
     score = float(found.means([basis])[0][0])
@@ -114,9 +124,9 @@ def shift_map(
         white = torch.cat([white[:, y, x] for y, x in overlapping_parts(image.shape[-2:], parts)])
     rho, overlap = autocorrelation(white, options.min_overlap / 2, mask)
     power = white.var((-2, -1))
-    rho = torch.einsum("b,byx->yx", power / power.sum().clamp(min=1e-30), rho)
-    known = None if mask is None else overlap.double().cpu().numpy()
-    return ShiftMap(rho.double().cpu().numpy(), options.min_overlap, known)
+    rho = rho[0] if len(rho) == 1 else torch.einsum("b,byx->yx", power / power.sum().clamp(min=1e-30), rho)
+    known = None if mask is None else overlap.cpu().numpy()
+    return ShiftMap(rho.cpu().numpy(), options.min_overlap, known)
 
 
 def overlapping_parts(shape: Sequence[int], parts: int) -> list[tuple[slice, slice]]:
@@ -257,7 +267,7 @@ def choose_lattice(
 def _peaks(found: ShiftMap) -> tuple[Array, Array]:
     """Local maxima of the right half-plane: positions (n, 2) and heights (n,), highest first."""
     rho = found.rho[:, found.width - 1 :]
-    y, x = np.nonzero((rho == maximum_filter(rho, 5, mode="nearest")) & (rho > 0.02))
+    y, x = _local_maxima(rho, 0.02)
     t = np.stack((x, y - (found.height - 1)), -1).astype(float)
     half = (t[:, 0] > 0) | (t[:, 1] > 0)
     t = t[half & (np.linalg.norm(t, axis=-1) >= SHORTEST) & (found.overlap(t) >= found.min_overlap)]
@@ -266,6 +276,21 @@ def _peaks(found: ShiftMap) -> tuple[Array, Array]:
     position, height, _ = found.peaks_near(t, 1)
     order = np.argsort(-height, kind="stable")
     return position[order], height[order]
+
+
+def _local_maxima(rho: NDArray[np.floating], least: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where values above a least one are the greatest of the 5 x 5 around them: rows and columns."""
+    high = rho > least
+    high[1:] &= rho[1:] >= rho[:-1]
+    high[:-1] &= rho[:-1] >= rho[1:]
+    high[:, 1:] &= rho[:, 1:] >= rho[:, :-1]
+    high[:, :-1] &= rho[:, :-1] >= rho[:, 1:]
+    y, x = np.nonzero(high)  # a few per cent: only these are compared with all of their neighbours
+    k = np.arange(-2, 3)
+    rows, columns = np.clip(y[:, None] + k, 0, rho.shape[0] - 1), np.clip(x[:, None] + k, 0, rho.shape[1] - 1)
+    greatest = rho[rows[:, :, None], columns[:, None, :]].max((1, 2))
+    kept = rho[y, x] == greatest
+    return y[kept], x[kept]
 
 
 def _same(inverses: NDArray[np.floating], basis: Array, tolerance: float) -> NDArray[np.bool_]:

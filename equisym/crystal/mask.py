@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, binary_opening, label, uniform_filter
 from torch import Tensor
 
@@ -34,13 +35,14 @@ def field_mask(image: Tensor) -> Tensor | None:
     >>> field_mask(2 + torch.sin(x) + torch.sin(y / 2)) is None
     True
     """
-    grey = image.detach().double().cpu().numpy()
+    grey = image.detach().cpu().numpy()
     grey = grey - grey.mean()
     edge = np.concatenate([np.abs(np.diff(line)) for line in (grey[0], grey[-1], grey[:, 0], grey[:, -1])])
     if (edge <= _EMPTY * grey.std()).mean() < _BORDER:
         return None
-    variance = uniform_filter(grey**2, _WINDOW) - uniform_filter(grey, _WINDOW) ** 2
-    contrast = np.sqrt(np.maximum(variance, 0))
+    if _contrasted_border(grey):
+        return None
+    contrast = _contrast(grey)
     parts = np.asarray(label(contrast <= _EMPTY * np.quantile(contrast, 0.9))[0])  # pyright: ignore[reportIndexIssue]
     border = np.concatenate((parts[0], parts[-1], parts[:, 0], parts[:, -1]))
     seen = ~np.isin(parts, np.setdiff1d(border, 0))
@@ -62,3 +64,22 @@ def field_mask(image: Tensor) -> Tensor | None:
     if not _LEAST < inside.mean() < _MOST:
         return None
     return torch.from_numpy(inside).to(image.device)
+
+
+def _contrast(grey: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Standard deviation of the square around each pixel."""
+    variance = uniform_filter(grey**2, _WINDOW) - uniform_filter(grey, _WINDOW) ** 2
+    return np.sqrt(np.maximum(variance, 0))
+
+
+def _contrasted_border(grey: NDArray[np.floating]) -> bool:
+    """Whether too little of the border lacks contrast for anything to be empty.
+
+    What a convex part of at most ``_MOST`` of a rectangle leaves lies along a fifth of its border at least.
+    """
+    rows, columns = (side // _WINDOW for side in grey.shape)
+    squares = grey[: rows * _WINDOW, : columns * _WINDOW].reshape(rows, _WINDOW, columns, _WINDOW)[::2]
+    least = 1.5 * _EMPTY * np.quantile(squares.std((1, 3)), 0.9)  # a sample of all squares: with room to spare
+    strips = [side[: 2 * _WINDOW] for side in (grey, grey[::-1], grey.T, grey.T[::-1])]
+    border = np.concatenate([_contrast(strip)[0] for strip in strips])
+    return bool((border <= least).mean() < _BORDER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,8 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equisym.crystal.correlation import Spectrum, correlation_maps, matrix_index
-from equisym.crystal.projection import IDENTITY, STRAIN, search_weight
-from equisym.groups.lattice import finite_order_matrices, strain_to
+from equisym.crystal.operation_maps import IDENTITY, OperationMaps, operation_maps, search_weight
 from equisym.groups.operation import Matrix, Operation
 
 _PEAK = 4  # grid points: a peak is the highest so far around
@@ -40,35 +40,35 @@ class OperationScore:
     strain: float
 
 
-def operation_scores(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> list[list[OperationScore]]:
+def operation_scores(
+    s: Spectrum, basis: Tensor, *, whitening: float = 0.0, maps: Sequence[OperationMaps] | None = None
+) -> list[list[OperationScore]]:
     """Score every operation that the lattice allows within a strain, in each of several cells.
 
     Args:
         s: spectrum of the cells.
         basis: their lattices, (B, 2, 2).
         whitening: exponent that damps strong frequencies; 0 is the plain correlation of the signal.
+        maps: of :func:`operation_maps` with that whitening, where they are at hand.
 
     Returns:
         For each cell its operations, best first.
     """
-    weight = search_weight(s, whitening)
-    out = []
-    for i in range(len(basis)):
-        metric = basis[i].detach().double().cpu().numpy()
-        strains = {m: strain_to(metric, _cyclic(m)) for m in finite_order_matrices() if m != IDENTITY}
-        chosen = [m for m, strain in strains.items() if strain <= STRAIN]
-        which = torch.tensor([matrix_index()[m] for m in (IDENTITY, *chosen)])
-        maps = correlation_maps(s.select(i), weight[i : i + 1], which)[0]
-        power = maps[0, 0, 0].item() or torch.finfo(maps.dtype).tiny
-        scores = []
-        for m, values in zip(chosen, maps[1:], strict=True):
-            for kind, order, allowed in _kinds(m, values.shape[-1]):
-                highest, where = values.flatten().masked_fill(~allowed, -np.inf).max(0)
-                at = int(where)
-                t = np.array([at % values.shape[-1], at // values.shape[-1]]) / values.shape[-1]
-                scores.append(OperationScore(m, kind, order, highest.item() / power, t, strains[m]))
-        out.append(sorted(scores, key=lambda o: -o.score))
-    return out
+    maps = operation_maps(s, basis, whitening=whitening) if maps is None else maps
+    return [_scores(found) for found in maps]
+
+
+def _scores(found: OperationMaps) -> list[OperationScore]:
+    scores = []
+    for m, values in zip(found.strains, found.maps, strict=True):
+        if m == IDENTITY:
+            continue
+        for kind, order, allowed in _kinds(m, values.shape[-1]):
+            highest, where = (values.flatten() + allowed).max(0)
+            at = int(where)
+            t = np.array([at % values.shape[-1], at // values.shape[-1]]) / values.shape[-1]
+            scores.append(OperationScore(m, kind, order, highest.item() / found.peak, t, found.strains[m]))
+    return sorted(scores, key=lambda o: -o.score)
 
 
 def repeats_within(s: Spectrum, *, whitening: float = 0.5) -> Tensor:
@@ -85,22 +85,11 @@ def repeats_within(s: Spectrum, *, whitening: float = 0.5) -> Tensor:
 
 
 @lru_cache
-def _cyclic(m: Matrix) -> tuple[Matrix, ...]:
-    """The powers of a matrix."""
-    powers = [IDENTITY]
-    op = step = Operation(m, (0, 0))  # pyright: ignore[reportArgumentType]
-    while op.W != IDENTITY:
-        powers.append(op.W)
-        op = op @ step
-    return tuple(powers)
-
-
-@lru_cache
 def _kinds(m: Matrix, grid: int) -> tuple[tuple[str, int, Tensor], ...]:
-    """Kind of an operation at each translation of a grid: tuples of kind, order and mask."""
+    """Kinds of an operation: kind, order, and at each translation of a grid 0 where it is of that kind, else -inf."""
     op = Operation(m, (0, 0))  # pyright: ignore[reportArgumentType]
     if op.determinant > 0:
-        return (("rotation", op.rotation_order, torch.ones(grid * grid, dtype=torch.bool)),)
+        return (("rotation", op.rotation_order, torch.zeros(grid * grid)),)
     (a, b), (c, d) = m
     k = torch.arange(grid)
     y, x = (t.flatten() for t in torch.meshgrid(k, k, indexing="ij"))
@@ -114,6 +103,10 @@ def _kinds(m: Matrix, grid: int) -> tuple[tuple[str, int, Tensor], ...]:
     multiples = {s[0] // direction[0] if direction[0] else s[1] // direction[1] for s in steps}
     coordinate = twice[:, 0] // direction[0] if direction[0] else twice[:, 1] // direction[1]
     if np.gcd.reduce([abs(n) for n in multiples]) == 1:
-        return (("both", 2, closes),)
+        return (("both", 2, _only(closes)),)
     odd = (coordinate // grid) % 2 == 1
-    return ("mirror", 2, closes & ~odd), ("glide", 2, closes & odd)
+    return ("mirror", 2, _only(closes & ~odd)), ("glide", 2, _only(closes & odd))
+
+
+def _only(allowed: Tensor) -> Tensor:
+    return torch.zeros(len(allowed)).masked_fill(~allowed, -torch.inf)

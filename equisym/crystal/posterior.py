@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from equisym.crystal.shell_correlation import class_sizes, correlate, whitening_filters
-from equisym.crystal.symmetry_features import SymmetryFeatures
+from equisym.crystal.symmetry_features import CLASS_GROUP, SymmetryFeatures
 from equisym.crystal.tuned_constants import DISTORTIONS, PosteriorOptions
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -37,14 +38,21 @@ def group_residuals(e: SymmetryFeatures, *, whitening: float = 0.0) -> Tensor:
     lattice does not admit the group. What a group leaves, its subgroups leave at most: its origin serves them too.
     """
     value = correlate(e, whitening_filters(e, (whitening,))).value[..., 0]
-    out, start = torch.full((len(e), 17), torch.inf), 0
-    for group in WALLPAPER_GROUPS:
-        sizes = class_sizes(group.name)
-        shared = 1 + (value[:, start : start + len(sizes)] * torch.tensor(sizes, dtype=value.dtype)).sum(1)
-        out[:, group.label] = (1 - shared / len(group.primitive_operations)).clamp(min=0)
-        start += len(sizes)
+    operations, above = _group_sums()
+    out = (1 - (1 + value @ operations.to(value)) / _ORDER).clamp(min=0)
     out = torch.where(e.admitted, out, torch.inf)
-    return torch.stack([out[:, [group.label, *_above(group.label)]].amin(1) for group in WALLPAPER_GROUPS], 1)
+    return torch.where(above, out[:, None], torch.inf).amin(-1)
+
+
+@lru_cache
+def _group_sums() -> tuple[Tensor, Tensor]:
+    """How many operations of each class each group has, (39, 17); and whether a group contains another, (17, 17)."""
+    sizes = torch.tensor([size for group in WALLPAPER_GROUPS for size in class_sizes(group.name)], dtype=torch.float64)
+    operations = sizes[:, None] * (CLASS_GROUP[:, None] == torch.arange(17))
+    above = torch.eye(17, dtype=torch.bool)
+    for group in WALLPAPER_GROUPS:
+        above[group.label, [g.label for g in group.supergroups]] = True
+    return operations, above
 
 
 def metric_evidence(
@@ -179,7 +187,3 @@ def distortion_of(value: str | float) -> float:
     if not 0 < value <= 0.2:
         raise ValueError(f"distortion must be a strain above 0 and up to 0.2 (got {value}): 0.01 is one per cent")
     return float(value)
-
-
-def _above(label: int) -> list[int]:
-    return [g.label for g in WALLPAPER_GROUPS[label].supergroups]

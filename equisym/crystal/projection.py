@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal.correlation import (
-    SHELLS,
-    Spectrum,
-    matrix_index,
-    over_translations,
-    pair_weight,
-    products,
-)
+from equisym.crystal.correlation import SHELLS, Spectrum
+from equisym.crystal.operation_maps import STRAIN, OperationMaps, Waves, operation_maps
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import Setting, settings
 
-STRAIN = 0.25  # settings that strain the lattice by more are not tried
+_STRONG = 1e-3  # of the strongest product of two waves: weaker ones do not move an origin
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,6 @@ class Fit:
     shells: Tensor
 
 
-def search_weight(s: Spectrum, whitening: float = 0.0) -> Tensor:
-    """Weight of the coefficients: reliable ones count, and strong shells are damped by a power; (B, N, N)."""
-    mean = s.signal.clamp(min=0) / s.count.clamp(min=1)
-    strongest = mean.amax(-1, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)
-    level = (mean / strongest).clamp(min=1e-6)
-    weight = s.reliability**2 * level ** (-whitening) * (s.count > 0)
-    weight = torch.cat((weight, weight.new_zeros(len(weight), 1)), -1)
-    return weight.gather(-1, s.shell.flatten(1)).reshape(s.shell.shape)
-
-
 @lru_cache
 def _gathers(grid: int) -> list[Tensor]:
     """For each setting, the flat index of the translation of each operation at every origin; (operations, grid**2)."""
@@ -68,44 +55,41 @@ def _gathers(grid: int) -> list[Tensor]:
     return found
 
 
-def fit_groups(s: Spectrum, basis: Tensor, *, polish: int = 2) -> list[list[Fit | None]]:
+def fit_groups(
+    s: Spectrum, basis: Tensor, *, polish: int = 2, maps: Sequence[OperationMaps] | None = None
+) -> list[list[Fit | None]]:
     """Find the best fit of each of the 17 groups to each cell.
 
     Args:
         s: spectrum of the cells.
         basis: their lattices, (B, 2, 2).
         polish: Newton steps on the origin.
+        maps: of :func:`operation_maps`, where they are at hand.
 
     Returns:
         For each cell, seventeen fits in label order; ``None`` where the lattice would have to be strained too far.
     """
-    weight = search_weight(s)
-    return [_fit_one(s.select(i), weight[i : i + 1], basis[i], polish) for i in range(len(basis))]
+    maps = operation_maps(s, basis) if maps is None else maps
+    return [_fit_one(found, metric, polish) for found, metric in zip(maps, basis.double().cpu().numpy(), strict=True)]
 
 
-def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fit | None]:
-    metric = basis.detach().double().cpu().numpy()
-    strains = [setting.strain(metric) for setting in settings()]
-    index = matrix_index()
-    needed = sorted({index[m] for t, e in zip(settings(), strains, strict=True) if e <= STRAIN for m in t.matrices})
-    which = torch.tensor(needed)
-    place = {m: needed.index(i) for m, i in index.items() if i in needed}
-    pairs = _Pairs(s, weight, which)
-    maps = pairs.maps.flatten(-2)
-    grid = pairs.maps.shape[-1]
-    power = maps[place[IDENTITY], 0].item() or torch.finfo(maps.dtype).tiny  # 0 where no wave is reliable
+def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> list[Fit | None]:
+    grid, place, maps = found.maps.shape[-1], found.place, found.maps.flatten(-2)
     best: dict[str, tuple[float, Setting, int, float]] = {}
-    for setting, strain, gather in zip(settings(), strains, _gathers(grid), strict=True):
+    for setting, gather in zip(settings(), _gathers(grid), strict=True):
+        strain = setting.strain(basis)
         if strain > STRAIN:
             continue
         total = maps.new_zeros(grid * grid)
         for op, where in zip(setting.operations[1:], gather, strict=True):
             total += maps[place[op.W]].index_select(0, where)
         most, where = total.max(0)
-        at = int(where)
-        score = most.item() / power / max(len(setting.operations) - 1, 1) - strain
+        score = most.item() / found.peak / max(len(setting.operations) - 1, 1) - strain
         if setting.group.name not in best or score > best[setting.group.name][0]:
-            best[setting.group.name] = (score, setting, at, strain)
+            best[setting.group.name] = (score, setting, int(where), strain)
+    wave = (found.cross.abs() * found.weight).amax(0)
+    strong = (wave >= _STRONG * wave.max()).nonzero()[:, 0]
+    waves = Waves(found.k), Waves(found.k.index_select(0, strong)), strong
     fits: list[Fit | None] = []
     for group in WALLPAPER_GROUPS:
         if group.name not in best:
@@ -113,59 +97,43 @@ def _fit_one(s: Spectrum, weight: Tensor, basis: Tensor, polish: int) -> list[Fi
             continue
         _, setting, at, strain = best[group.name]
         origin = torch.tensor([at % grid, at // grid], dtype=maps.dtype) / grid
-        chosen = torch.tensor([place[m] for m in setting.matrices[1:]], dtype=torch.long)
-        fits.append(pairs.measure(setting, chosen, origin, strain, polish))
+        fits.append(_refined(found, waves, setting, origin, strain, polish))
     return fits
 
 
-IDENTITY = ((1, 0), (0, 1))
-
-
-class _Pairs:
-    """The products F(k) conj F(W^T k) of one cell over half the frequencies, ready to be summed at any translation."""
-
-    def __init__(self, s: Spectrum, weight: Tensor, which: Tensor) -> None:
-        size = s.full.shape[-1]
-        k = torch.fft.fftfreq(size, 1 / size)
-        ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
-        half = (kx > 0) | ((kx == 0) & (ky > 0))
-        keep = half & (kx.abs() < size // 2) & (ky.abs() < size // 2) & (s.shell[0].flatten() < SHELLS)
-        self.k = torch.stack((kx[keep], ky[keep]), -1).to(weight)
-        self.shell = s.shell[0].flatten()[keep]
-        cross, pair = products(s, which), pair_weight(weight, which)
-        self.maps = over_translations(cross * pair, size)[0]
-        self.cross, self.weight = cross[0][:, keep], pair[0][:, keep]
-        own = (s.half[0, 0] * s.half[0, 1].conj()).real.sum(0).flatten()[keep]
-        self.power = (own * weight.flatten()[keep]).sum()
-
-    def measure(self, setting: Setting, chosen: Tensor, origin: Tensor, strain: float, polish: int) -> Fit:
-        """Refine the origin and measure the operations there."""
-        if not len(chosen):
-            return Fit(setting, origin, 1.0, strain, self.weight.new_zeros(0, SHELLS))
-        operations = setting.operations[1:]
-        W = torch.tensor([op.W for op in operations]).to(self.weight)
-        w = torch.tensor([[float(t) for t in op.w] for op in operations]).to(self.weight)
-        cross, weight = self.cross[chosen], self.weight[chosen]
-        slope = 2 * torch.pi * (self.k - self.k @ W).flatten(0, 1)  # of the phase with the origin, (operations * K, 2)
-        for _ in range(polish):
-            turned = cross * self._phase(origin - W @ origin + w)
-            gradient = -(turned.imag * weight).flatten() @ slope
-            curve = (slope * (turned.real * weight).flatten()[:, None]).T @ slope
-            # along some directions the origin is free, as along a mirror: leave it there
-            values, vectors = torch.linalg.eigh(curve)
-            usable = values > 1e-5 * values.max().clamp(min=1e-30)
-            step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
-            origin = origin + step.clamp(-0.01, 0.01)
-        turned = (cross * self._phase(origin - W @ origin + w)).real
-        agreement = ((turned * weight).sum() / (len(operations) * self.power)).nan_to_num(0.0)
-        shells = turned.new_zeros(len(operations), SHELLS)
-        shells = 2 * shells.scatter_add(1, self.shell.expand(len(operations), -1), turned)
-        classes = torch.stack([shells[[i - 1 for i in c]].mean(0) for c in setting.classes])
-        return Fit(setting, origin % 1, agreement.item(), strain, classes)
-
-    def _phase(self, t: Tensor) -> Tensor:
-        angle = 2 * torch.pi * (t @ self.k.T)
-        return torch.complex(angle.cos(), angle.sin())
+def _refined(
+    found: OperationMaps,
+    waves: tuple[Waves, Waves, Tensor],
+    setting: Setting,
+    origin: Tensor,
+    strain: float,
+    polish: int,
+) -> Fit:
+    """Refine the origin of a group by strong waves, and measure its operations there by all."""
+    every, few, strong = waves
+    operations = setting.operations[1:]
+    if not operations:
+        return Fit(setting, origin, 1.0, strain, found.weight.new_zeros(0, SHELLS))
+    W, w = (torch.from_numpy(part[1:]).to(found.weight) for part in (setting.linear, setting.translations))
+    chosen = torch.tensor([found.place[m] for m in setting.matrices[1:]])
+    cross, weight = (values.index_select(0, chosen) for values in (found.cross, found.weight))
+    product = cross.index_select(1, strong) * weight.index_select(1, strong)
+    slope = 2 * torch.pi * (few.k - few.k @ W).flatten(0, 1)  # of the phase with the origin, (operations * waves, 2)
+    for _ in range(polish):
+        turned = product * few.phase(origin - W @ origin + w)
+        gradient = -turned.imag.flatten() @ slope
+        curve = (slope * turned.real.flatten()[:, None]).T @ slope
+        # along some directions the origin is free, as along a mirror: leave it there
+        values, vectors = torch.linalg.eigh(curve)
+        usable = values > 1e-5 * values.max().clamp(min=1e-30)
+        step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
+        origin = origin + step.clamp(-0.01, 0.01)
+    turned = (cross * every.phase(origin - W @ origin + w)).real
+    agreement = ((turned * weight).sum() / (len(operations) * found.power)).nan_to_num(0.0)
+    shells = turned.new_zeros(len(operations), SHELLS)
+    shells = 2 * shells.scatter_add(1, found.shell.expand(len(operations), -1), turned)
+    classes = torch.stack([shells[[i - 1 for i in c]].mean(0) for c in setting.classes])
+    return Fit(setting, origin % 1, agreement.item(), strain, classes)
 
 
 def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
@@ -184,13 +152,12 @@ def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
     F = torch.fft.fft2(cell).flatten()
     k = torch.fft.fftfreq(size, 1 / size, dtype=cell.dtype)
     ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
-    W = torch.tensor(setting.matrices).to(cell)
+    W, w = (torch.from_numpy(part).to(cell) for part in (setting.linear, setting.translations))
     images = torch.einsum("oij,ni->onj", W, torch.stack((kx, ky), -1))  # W^T k
     F = F * (images.abs() < size / 2).all(-1).all(0)  # whole orbits only: the others do not fit onto the grid
     total = torch.zeros_like(F)
-    for op, linear, to in zip(setting.operations, W, images, strict=True):
+    for t, to in zip(origin.to(cell) - W @ origin.to(cell) + w, images, strict=True):
         # f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k
-        t = origin.to(cell) - linear @ origin.to(cell) + torch.from_numpy(op.translation).to(cell)
         angle = 2 * torch.pi * (kx * t[0] + ky * t[1])
         where = (to[:, 1].long() % size) * size + to[:, 0].long() % size
         total = total.index_add(0, where, F * torch.complex(angle.cos(), angle.sin()))

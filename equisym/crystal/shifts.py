@@ -24,9 +24,9 @@ class ShiftMap:
         known: that fraction at each shift, of the same shape, where the image is not known on all of its rectangle.
     """
 
-    rho: Array
+    rho: NDArray[np.floating]
     min_overlap: float
-    known: Array | None = None
+    known: NDArray[np.floating] | None = None
 
     @property
     def height(self) -> int:
@@ -75,7 +75,7 @@ class ShiftMap:
         around = self.rho[_within(y[:, None] + dy, 1, limit_y), _within(x[:, None] + dx, 1, limit_x)]
         best = around.argmax(1)
         x, y = _within(x + dx[best], 1, limit_x), _within(y + dy[best], 1, limit_y)
-        v = self.rho[y[:, None, None] + k3[:, None], x[:, None, None] + k3[None, :]]  # (n, 3, 3)
+        v = self.rho[y[:, None, None] + k3[:, None], x[:, None, None] + k3[None, :]].astype(float)  # (n, 3, 3)
         gx, gy = (v[:, 1, 2] - v[:, 1, 0]) / 2, (v[:, 2, 1] - v[:, 0, 1]) / 2
         hxx = np.maximum(2 * v[:, 1, 1] - v[:, 1, 2] - v[:, 1, 0], 1e-9)
         hyy = np.maximum(2 * v[:, 1, 1] - v[:, 2, 1] - v[:, 0, 1], 1e-9)

@@ -15,8 +15,10 @@ from equisym.crystal.drift_correction import correct_drift, is_straight, merit
 from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.mask import field_mask
+from equisym.crystal.operation_maps import OperationMaps, operation_maps
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
+from equisym.crystal.shifts import Array
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import settings
 
@@ -137,6 +139,7 @@ class Measurement:
         lattice: its lattice.
         average: its averaged cell.
         spectrum: the cell's waves.
+        maps: how they correlate with their images under the operations of the lattice.
         fits: what each of the 17 groups makes of it, ``None`` where the lattice does not admit the group.
         mask: the part of the image that was used, (H, W); ``None`` for all of it.
     """
@@ -144,6 +147,7 @@ class Measurement:
     lattice: Lattice
     average: CellAverage
     spectrum: Spectrum
+    maps: OperationMaps
     fits: list[Fit | None]
     mask: Tensor | None = None
 
@@ -164,44 +168,54 @@ class Scan:
 
 
 def measure(
-    image: Tensor, lattice: Lattice | None = None, *, size: int = SIZE, mask: Tensor | None = None
+    image: Tensor,
+    lattice: Lattice | None = None,
+    *,
+    size: int = SIZE,
+    mask: Tensor | None = None,
+    expected: Array | None = None,
 ) -> Measurement | None:
     """Lattice, unit cell and group fits of one grey image (H, W); ``None`` if no lattice is found.
 
     Of an image with channels (C, H, W), the lattice and the groups are those that hold in every channel, each weighed
     by its power. Only the pixels of a mask (H, W) count, all if it is not given. Where a part of the image is empty up
-    to the border, that part is left out as well if more of the rest repeats without it.
+    to the border, that part is left out as well if more of the rest repeats without it. A basis that is expected spares
+    a search where its lattice holds.
     """
     if lattice is None:
-        lattice, mask = _lattice_in_mask(image, mask)
+        lattice, mask = _lattice_in_mask(image, mask, expected)
     if lattice is None:
         return None
     basis = torch.from_numpy(lattice.basis).to(image)[None]
     channels = image if image.dim() == 3 else image[None]
     average = average_cell(channels, basis.expand(len(channels), 2, 2), size=size, mask=mask)
     s = spectrum(average, joint=True)
-    return Measurement(lattice, average, s, fit_groups(s, basis)[0], mask)
+    maps = operation_maps(s, basis)
+    return Measurement(lattice, average, s, maps[0], fit_groups(s, basis, maps=maps)[0], mask)
 
 
-def _lattice_in_mask(image: Tensor, known: Tensor | None) -> tuple[Lattice | None, Tensor | None]:
-    whole, mask = find_lattice(image, known), field_mask(image if image.dim() == 2 else image[0])
+def _lattice_in_mask(
+    image: Tensor, known: Tensor | None, expected: Array | None
+) -> tuple[Lattice | None, Tensor | None]:
+    whole = find_lattice(image, known, expected=expected)
+    mask = field_mask(image if image.dim() == 2 else image[0])
     if mask is None:
         return whole, known
     mask = mask if known is None else mask & known
-    part = find_lattice(image, mask)
+    part = find_lattice(image, mask, expected=expected)
     if part is None or (whole is not None and part.score < whole.score + _BETTER):
         return whole, known
     return part, mask
 
 
-def measure_scan(image: Tensor, *, mask: Tensor | None = None) -> Scan:
+def measure_scan(image: Tensor, *, mask: Tensor | None = None, expected: Array | None = None) -> Scan:
     """:func:`measure` an image, (H, W) or (C, H, W), without the drift of its lines if more of it then repeats.
 
     In a bent scan only distant parts may match, with a lattice too coarse by far: that calls for a second look as well.
     Where but few pixels are missing from a mask, what stands in their place is taken along when lines are shifted. Of
     several channels no drift is taken off.
     """
-    m = measure(image, mask=mask)
+    m = measure(image, mask=mask, expected=expected)
     if image.dim() == 3:
         return Scan(image, 0.0, m)
     if m is not None and (m.mask is not mask or _looks_straight(image, m)):
@@ -211,7 +225,7 @@ def measure_scan(image: Tensor, *, mask: Tensor | None = None) -> Scan:
     found = correct_drift(image, m and m.lattice)
     if found is None or found[1] == 0:
         return Scan(image, 0.0, m)
-    straight = measure(found[0])
+    straight = measure(found[0], expected=expected)
     if straight is None or straight.lattice.score < _LEAST:
         return Scan(image, 0.0, m)
     if merit(straight.lattice) < merit(m and m.lattice) + _BETTER:

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfft2
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import detrend
 from equisym.crystal.lattice_search import Lattice
 
-_MOST = 60  # waves that the lattice is fitted to
+_MOST = 40  # waves that the lattice is fitted to
 _NEAR = 0.7  # bins of one over the side: a wave further from its place is not the lattice's
-_STEPS = 4  # Newton steps on a wave's frequency
+_STEPS, _ENOUGH = 4, 1e-4  # Newton steps on a wave's frequency at most; halves of a bin: a step so short is the last
 _FEWEST = 3  # waves: fewer than that leave the lattice as it is
 _APART = 4.0  # bins from wave to wave: closer ones pull at one another
 _MOVED = 0.01  # relative change of the basis, beyond which it is another lattice
@@ -41,7 +42,7 @@ def refine_to_waves(image: Tensor, lattice: Lattice, mask: Tensor | None = None)
     window = np.outer(*(np.hanning(n + 2)[1:-1] for n in flat.shape))
     if mask is not None:
         window = window * mask.double().cpu().numpy()
-    weighted = (flat - (flat * window).sum() / window.sum()) * window
+    weighted = ((flat - (flat * window).sum() / window.sum()) * window).astype(np.float32)
     reciprocal = np.linalg.inv(lattice.basis).T.astype(np.float64)
     if np.linalg.norm(reciprocal * np.array([[width], [height]]), axis=0).min() < _APART:
         return lattice
@@ -61,7 +62,7 @@ def refine_to_waves(image: Tensor, lattice: Lattice, mask: Tensor | None = None)
     return replace(lattice, basis=basis, uncertainty=_error(fitted, covariance))
 
 
-def _strongest(weighted: NDArray[np.float64], reciprocal: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+def _strongest(weighted: NDArray[np.float32], reciprocal: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
     """Indices of the strongest waves below Nyquist, one of each pair, and where they should be."""
     reach = np.ceil(0.5 * np.linalg.norm(np.linalg.inv(reciprocal), axis=1)).astype(int) + 1
     h, k = np.meshgrid(*(np.arange(-n, n + 1) for n in np.minimum(reach, 40)), indexing="ij")
@@ -71,23 +72,28 @@ def _strongest(weighted: NDArray[np.float64], reciprocal: NDArray[np.float64]) -
     shape = np.array(weighted.shape[::-1])
     kept = (np.abs(q) < 0.5 - 2 / shape).all(1) & (np.abs(q * shape).max(1) > 3)
     index, q = index[kept], q[kept]
-    spectrum = np.abs(np.fft.fft2(weighted))
-    column, row = (np.rint(q * shape).astype(int) % shape).T
+    spectrum = np.abs(np.asarray(rfft2(weighted)))
+    column, row = np.rint(q * np.where(q[:, :1] < 0, -1, 1) * shape).astype(int).T % shape[:, None]
     best = np.argsort(-spectrum[row, column], kind="stable")[:_MOST]
     strong = spectrum[row[best], column[best]] > 0.03 * spectrum[row[best[:1]], column[best[:1]]]
     return index[best[strong]], q[best[strong]]
 
 
-def _maxima(weighted: NDArray[np.float64], q: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+def _maxima(weighted: NDArray[np.float32], q: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
     """Frequencies of the largest modulus near given ones, by Newton's method, and the power there."""
     height, width = weighted.shape
     x, y = (np.arange(n) - (n - 1) / 2 for n in (width, height))
     q = q.copy()
     power = np.zeros(len(q))
+    limit = 0.5 / np.array([width, height])
     for _ in range(_STEPS):
-        across = np.exp(-2j * np.pi * np.outer(x, q[:, 0]))
+        angle = 2 * np.pi * np.outer(x, q[:, 0])
+        waves = np.stack((np.cos(angle), -np.sin(angle))).astype(np.float32)
+        powers = (2 * np.pi * x[:, None] / width) ** np.arange(3)[:, None, None]  # of order 1: half the accuracy does
+        across = (waves[:, None] * powers.astype(np.float32)).transpose(2, 0, 1, 3).reshape(width, -1)
+        real, imaginary = (weighted @ across).reshape(height, 2, 3, -1).transpose(1, 2, 0, 3).astype(np.float64)
+        rows = [(real[n] + 1j * imaginary[n]) * (-1j * width) ** n for n in range(3)]
         along = np.exp(-2j * np.pi * np.outer(y, q[:, 1]))
-        rows = [weighted @ (across * (-2j * np.pi * x[:, None]) ** n) for n in range(3)]
         columns = [along * (-2j * np.pi * y[:, None]) ** n for n in range(3)]
         F = {(a, b): (rows[a] * columns[b]).sum(0) for a in range(3) for b in range(3) if a + b < 3}
         power = np.abs(F[0, 0]) ** 2
@@ -100,9 +106,11 @@ def _maxima(weighted: NDArray[np.float64], q: NDArray[np.float64]) -> tuple[NDAr
         concave = (np.linalg.eigvalsh(H)[:, 1] < 0) & (power > 0)
         step = np.zeros_like(q)
         step[concave] = -np.linalg.solve(H[concave], gradient[concave][..., None])[..., 0]
-        limit = 0.5 / np.array([width, height])
-        q += np.clip(step, -limit, limit)
+        step = np.clip(step, -limit, limit)
+        q += step
         power = np.where(concave, power, 0)
+        if np.abs(step / limit).max() < _ENOUGH:
+            break
     return q, power
 
 

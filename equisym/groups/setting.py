@@ -34,6 +34,16 @@ class Setting:
         return tuple(op.W for op in self.operations)
 
     @cached_property
+    def linear(self) -> NDArray[np.float64]:
+        """Linear parts of the operations, (n, 2, 2)."""
+        return np.array(self.matrices, dtype=float)
+
+    @cached_property
+    def translations(self) -> NDArray[np.float64]:
+        """Translations of the operations, (n, 2)."""
+        return np.array([op.translation for op in self.operations])
+
+    @cached_property
     def classes(self) -> tuple[tuple[int, ...], ...]:
         """Indices of the operations other than the identity, grouped into those that imply one another.
 

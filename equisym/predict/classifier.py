@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -33,6 +35,7 @@ from equisym.predict.phases import phase_residuals
 from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.preprocessing import Pixels, halves
 from equisym.predict.refusal import Refusal, RefusalCode
+from equisym.predict.single_thread import single_thread
 from equisym.predict.square_pixels import PixelSize
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ _WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, Refusa
 _HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
 _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
 _PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
+_MOST_WINDOWS = 5  # along a side that vote
 _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
 
 
@@ -120,16 +124,21 @@ class SymmetryClassifier:
         return self._predict(image, pixel_size, mask, _options(tolerance, distortion))
 
     def _predict(
-        self, image: Image, pixel_size: PixelSize, mask: Any, options: PosteriorOptions, *, vote: bool = True
+        self,
+        image: Image,
+        pixel_size: PixelSize,
+        mask: Any,
+        options: PosteriorOptions,
+        *,
+        vote: bool = True,
+        expected: NDArray[np.float64] | None = None,
     ) -> Prediction:
         """The answer for one image; with a vote of its windows where its lattice may hold in parts only."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # the same sums on every machine, alone or in a batch
-        try:
-            found = inspect(image, pixel_size, mask)
+        with single_thread():
+            found = inspect(image, pixel_size, mask, expected=expected)
             answer = self._answered(found, options)
             if vote and _incoherent(found, answer):
-                voted = self._voted(answer, *read_pixels(image, pixel_size, mask), options)
+                voted = self._voted(found, answer, *read_pixels(image, pixel_size, mask), options)
                 if not found.fault:
                     return voted
                 if voted is not answer:
@@ -137,8 +146,6 @@ class SymmetryClassifier:
                 detail = f"the pattern is {found.fault}, and neither side shows it alone"
                 return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
             return answer
-        finally:
-            torch.set_num_threads(threads)
 
     def predict_batch(
         self,
@@ -201,8 +208,26 @@ class SymmetryClassifier:
         """
         pixels, side = read_pixels(image, pixel_size, mask)
         if window is None:
-            window = self._window_for(pixels)
+            window, _ = _suitable(pixels, inspect(pixels.array(), None))
+        options = _options(tolerance, distortion)
         step = max(1, window // 2) if step is None else step
+        result = self._map(pixels, side, window, step, options, workers)
+        if result.vote.answered * 2 >= len(result.rows) * len(result.columns):
+            return result
+        whole = self._predict(pixels.array(), side, None, options, vote=False)
+        needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
+        return replace(result, needed=needed) if needed > window else result
+
+    def _map(
+        self,
+        pixels: Pixels,
+        side: float | None,
+        window: int,
+        step: int,
+        options: PosteriorOptions,
+        workers: int | None,
+        expected: NDArray[np.float64] | None = None,
+    ) -> SymmetryMap:
         if not 16 <= window <= min(pixels.shape) or step < 1:
             height, width = pixels.shape
             raise ValueError(
@@ -214,35 +239,22 @@ class SymmetryClassifier:
         parts = [pixels.cut(slice(y, y + window), slice(x, x + window)).array() for x, y in places]
         if workers is None:
             workers = torch.get_num_threads() if len(parts) >= _WORTH_WORKERS else 0
-        options = _options(tolerance, distortion)
-        found = _all_answers(_Jobs(self, parts, side, options, vote=False), workers)
+        found = _all_answers(_Jobs(self, parts, side, options, vote=False, expected=expected), workers)
         answers = iter([placed(w, x, y, pixels.shape) for w, (x, y) in zip(found, places, strict=True)])
         windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
-        result = SymmetryMap(window, rows, columns, windows, pixels.shape, side)
-        if result.vote.answered * 2 >= len(places):
-            return result
-        whole = self._predict(pixels.array(), side, None, options, vote=False)
-        needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
-        return replace(result, needed=needed) if needed > window else result
+        return SymmetryMap(window, rows, columns, windows, pixels.shape, side)
 
-    def _voted(self, answer: Prediction, pixels: Pixels, side: float | None, options: PosteriorOptions) -> Prediction:
+    def _voted(
+        self, found: Found, answer: Prediction, pixels: Pixels, side: float | None, options: PosteriorOptions
+    ) -> Prediction:
         """The vote of windows on an image whose lattice does not hold from end to end, if they agree."""
-        window = self._window_for(pixels)
+        window, lattice = _suitable(pixels, found)
         if 2 * window > max(pixels.shape):
             return answer
-        tolerance, distortion = options.tolerance, options.distortion
-        found = self.map(pixels.array(), window, pixel_size=side, tolerance=tolerance, distortion=distortion, workers=0)
-        vote = found.vote
-        agreed = vote.agreed >= _AGREED * vote.windows
-        return found.answer() if found.group is not None and agreed else answer
-
-    def _window_for(self, pixels: Pixels) -> int:
-        """A window that suits the lattice of the image, or of the first of its parts that shows one."""
-        for part in (pixels, *halves(pixels), *halves(pixels, 4)):
-            found = inspect(part.array(), None)
-            if found.refusal is None and found.measurement is not None and found.view is not None:
-                return suitable_window(found.measurement.lattice.basis * found.view.scale, pixels.shape)
-        return min(256, *pixels.shape)
+        step = max(1, window // 2, -(-(max(pixels.shape) - window) // (_MOST_WINDOWS - 1)))
+        windows = self._map(pixels, side, window, step, options, 0, lattice)
+        agreed = windows.vote.agreed >= _AGREED * windows.vote.windows
+        return windows.answer() if windows.group is not None and agreed else answer
 
     @torch.no_grad()
     def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
@@ -257,6 +269,16 @@ class SymmetryClassifier:
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)
         return _answer(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
+
+
+def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | None]:
+    """A window that suits the lattice of an image, or of the first of its parts that shows one; and that lattice."""
+    parts = (*halves(pixels), *halves(pixels, 4))
+    for found in itertools.chain([whole], (inspect(part.array(), None) for part in parts)):
+        if found.refusal is None and found.measurement is not None and found.view is not None:
+            basis = found.measurement.lattice.basis * found.view.scale
+            return suitable_window(basis, pixels.shape), basis
+    return min(256, *pixels.shape), None
 
 
 def _incoherent(found: Found, answer: Prediction) -> bool:
@@ -279,13 +301,16 @@ class _Jobs(Dataset[Prediction | Exception]):
     pixel_size: PixelSize
     options: PosteriorOptions
     vote: bool = True
+    expected: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Prediction | Exception:
         try:
-            return self.classifier._predict(self.images[index], self.pixel_size, None, self.options, vote=self.vote)
+            return self.classifier._predict(
+                self.images[index], self.pixel_size, None, self.options, vote=self.vote, expected=self.expected
+            )
         except (ValueError, OSError) as error:
             return error
 
@@ -392,7 +417,7 @@ def _operations(m: Measurement, answer: int) -> tuple[OperationResidual, ...]:
     symbols = {"mirror": "m", "glide": "g", "both": "mg"}
     found, seen = [], set()
     basis = torch.from_numpy(m.lattice.basis)[None]
-    for score in operation_scores(m.spectrum, basis)[0]:
+    for score in operation_scores(m.spectrum, basis, maps=[m.maps])[0]:
         (a, b), (c, d) = score.W
         if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse hold together
             inverse = ((d, -b), (-c, a))

@@ -55,13 +55,16 @@ class Found:
     fault: str = ""
 
 
-def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
+def inspect(
+    image: Image, pixel_size: PixelSize, mask: Any = None, *, expected: NDArray[np.float64] | None = None
+) -> Found:
     """Find lattice, cell and group fits of one image, or a reason to refuse it.
 
     Args:
         image: what :meth:`equisym.SymmetryClassifier.predict` takes.
         pixel_size: in nanometres, if known, one number or (y, x); that of the file by default.
         mask: which pixels to use, (H, W); all if not given.
+        expected: basis of the lattice that is expected, (2, 2) in pixels of the image.
 
     Raises:
         ValueError, FileNotFoundError: if it is not an image.
@@ -71,7 +74,7 @@ def inspect(image: Image, pixel_size: PixelSize, mask: Any = None) -> Found:
     refusal = refuse_pixels(part)
     if refusal:
         return Found(refusal, pixels.shape, side)
-    look = _look(part)
+    look = _look(part, expected)
     refusal = look.refusal
     picture = picture_within(part)
     if picture is not None and refuse_pixels(picture) is None:
@@ -136,10 +139,10 @@ class _Look:
         return replace(self, notes=(note, *self.notes))
 
 
-def _look(pixels: Pixels) -> _Look:
+def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None) -> _Look:
     """Measure an image at the scale that shows its cell."""
     if max(pixels.shape) <= LARGEST:
-        return _measured(whole(pixels))
+        return _measured(replace(whole(pixels), expected=expected))
     height, width = pixels.shape
     if min(height, width) // -(-max(height, width) // LARGEST) < _THINNEST:  # too thin to be reduced
         return _measured(middle(pixels)).noting(
@@ -182,7 +185,8 @@ def _one_side(look: _Look) -> _Look:
 
 
 def _drift_corrected(view: View) -> _Look:
-    scan = measure_scan(view.grey if len(view.channels) == 1 else view.channels, mask=view.mask)
+    image = view.grey if len(view.channels) == 1 else view.channels
+    scan = measure_scan(image, mask=view.mask, expected=view.expected)
     m, notes = scan.measurement, []
     if scan.shift:
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)

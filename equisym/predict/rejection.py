@@ -15,6 +15,7 @@ from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
 from equisym.crystal.lattice_choice import CHOICE, look_at, twice
 from equisym.crystal.lattice_search import SHORTEST, Lattice
+from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
 from equisym.predict.refusal import Refusal, RefusalCode
@@ -26,6 +27,7 @@ _REPEATS = 0.6  # below this, the one likeness that was found between two places
 _ACROSS, _WEAK = 2e-3, 0.2  # variation along the second direction: none, and so little that edges may feign it
 _COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what is left is not looked at
 _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no further look can change
+_LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two sides of a fault reaches .88
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
@@ -126,7 +128,7 @@ def _fault(image: Tensor, m: Measurement) -> Fault | None:
     if m.mask is not None:
         return None
     fault = find_fault(image, m.lattice)
-    if "shift" in fault.kind or m.lattice.repeats >= CHOICE.many:
+    if "shift" in fault.kind or m.lattice.repeats >= CHOICE.many or float(repeats_within(m.spectrum)[0]) < _LIKE:
         return fault
     for parts in (2, 4):
         look = look_at(image, parts=parts) if min(image.shape) >= parts * CHOICE.smallest_part else None

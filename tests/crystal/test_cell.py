@@ -68,3 +68,14 @@ def test_the_half_sets_are_the_squares_of_a_chessboard():
     average = average_cell(image, basis, size=12, width=0, trend_order=0)
     for half, kind in zip(average.half_sets[0], (black, white), strict=True):
         assert torch.allclose(half, kind[0] - kind.mean(), atol=1e-9)
+
+
+def test_gradients_of_image_and_lattice():
+    image = torch.randn(1, 14, 15, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    basis = torch.tensor([[[5.3, 0.4], [-0.2, 4.7]]], dtype=torch.float64, requires_grad=True)
+
+    def average(image, basis):
+        found = average_cell(image, basis, size=6)
+        return found.cell, found.tiled
+
+    assert torch.autograd.gradcheck(average, (image, basis))

@@ -70,7 +70,8 @@ def test_one_pattern_has_no_fault_bent_shaded_noisy_or_with_a_vacancy():
     shaded = clean * (1 + X / SIZE) + Y / 60
     for image in (clean, bent, vacant, shaded):
         for noise in (0.0, 1.0):
-            assert find_fault(image_of(image, noise), lattice).kind == "none"
+            found = find_fault(image_of(image, noise), lattice)
+            assert (found.kind, found.shift, found.step, str(found)) == ("none", (0.0, 0.0), 0.0, "")
 
 
 @pytest.mark.parametrize("corrupt", [None, Degradation()])

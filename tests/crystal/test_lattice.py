@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import maximum_filter
 
-from equisym.crystal import estimate_lattice
-from equisym.crystal.lattice_choice import without_rows
+from equisym.crystal import estimate_lattice, find_lattice, lattice_choice
+from equisym.crystal.lattice_choice import twice, without_rows
+from equisym.crystal.lattice_search import _local_maxima
 from equisym.data import WallpaperDataset
 from equisym.groups import WALLPAPER_GROUPS
 
@@ -72,3 +74,40 @@ def test_rows_that_slant_are_removed_and_what_is_on_them_stays(angle):
     left = without_rows(rows + beads)
     assert left is not None
     assert float((left - left.mean() - beads).std()) < 0.25 * float(beads.std())
+
+
+def noisy_grid(period, noise, size=128, seed=0):
+    x = torch.arange(size, dtype=torch.float64)
+    wave = torch.cos(2 * torch.pi * x / period) + 0.5 * torch.cos(4 * torch.pi * x / period + 1)
+    generator = torch.Generator().manual_seed(seed)
+    return (wave[:, None] + wave + noise * torch.randn(size, size, generator=generator, dtype=torch.float64)).float()
+
+
+def test_an_expected_lattice_spares_the_search(monkeypatch):
+    image, true = noisy_grid(12.4, 3.0), np.eye(2) * 12.4
+    looks = []
+    looked = lattice_choice.look_at
+    monkeypatch.setattr(lattice_choice, "look_at", lambda *a, **k: looks.append(a) or looked(*a, **k))
+    found = find_lattice(image, expected=true + np.array([[0.3, -0.1], [0.1, -0.2]]))
+    assert len(looks) == 1
+    assert same_lattice(found, true, 0.02)
+
+
+@pytest.mark.parametrize("wrong", [np.eye(2) * 17.0, np.array([[12.4, 3.0], [0.0, 12.4]]), np.eye(2) * 6.2])
+def test_an_expected_lattice_that_is_not_there_is_not_taken(wrong):
+    image = noisy_grid(12.4, 3.0)
+    assert np.allclose(find_lattice(image, expected=wrong).basis, find_lattice(image).basis)
+
+
+def test_local_maxima_are_those_of_a_maximum_filter():
+    rho = np.random.default_rng(3).random((40, 61)).round(2)  # with ties
+    y, x = np.nonzero((rho == maximum_filter(rho, 5, mode="nearest")) & (rho > 0.3))
+    found = _local_maxima(rho, 0.3)
+    assert np.array_equal(found[0], y)
+    assert np.array_equal(found[1], x)
+
+
+@pytest.mark.parametrize("height", [68, 70])
+def test_two_repeats_are_seen_along_columns_as_along_rows(height):
+    across, down = np.array([[35.0, 0.0], [0.0, 9.0]]), np.array([[9.0, 0.0], [0.0, 35.0]])
+    assert twice(across, (40, height)) == twice(down, (height, 40)) == (height == 70)

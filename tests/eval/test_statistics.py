@@ -23,6 +23,8 @@ def test_reliability_agrees_with_scikit_learn():
     np.testing.assert_allclose(accuracy, expected_accuracy)
     assert share.sum() == pytest.approx(1)
     assert len(reliability(np.arange(0.005, 1, 0.01), np.ones(100, bool))[0]) == 15
+    certain = reliability(np.array([0.96, 1.0]), np.array([True, False]), bins=10)  # certainty is in the last bin
+    assert [values.tolist() for values in certain] == [[pytest.approx(0.98)], [0.5], [1.0]]
 
 
 def test_abstention_ends_at_the_accuracy_and_orders_by_confidence():

@@ -92,6 +92,7 @@ def test_an_unknown_group_is_named(make):
         (lambda: layers.SymmetryFilter2d(2, 1, 3)(torch.zeros(1, 1, 5, 5)), "2 channels .got 1"),
         (lambda: layers.SymmetryCorrelation2d(group=C(4))(torch.zeros(1, 1, 5, 7)), "square maps .got 5 x 7"),
         (lambda: layers.WallpaperConv2d(0, 1, 3, group="p4", cell=4), "got 0 in and 1 out"),
+        (lambda: layers.WallpaperConv2d(1, 1, 4, group="p4", cell=4), "odd .got 4.: use 5"),
         (lambda: layers.RestrictRegular2d(1, group=D(4), to=C(2))(torch.zeros(1, 9, 3, 3)), "8 channels .got 9"),
         (lambda: layers.RestrictRegular2d(0, group=D(4), to=C(2)), "at least 1 .got 0"),
     ],

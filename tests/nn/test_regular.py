@@ -87,6 +87,13 @@ def test_norm_pooling_and_block(group):
     assert_equivariant(GroupResidualBlock(3, 4, group=group, stride=2).double(), x, group=group, input="regular")
 
 
+def test_a_block_that_keeps_stride_and_fields_adds_its_input_unchanged():
+    block = GroupResidualBlock(2, 2, group=D(4)).eval()
+    x = torch.randn(1, 16, 5, 5)
+    torch.nn.init.zeros_(block.conv2.weight)
+    torch.testing.assert_close(block(x), x.relu(), rtol=1e-4, atol=1e-4)  # the norm divides by sqrt(1 + eps)
+
+
 def test_batch_norm_matches_torch_on_the_field():
     group = D(4)
     norm, reference = GroupBatchNorm2d(2, group=group), torch.nn.BatchNorm3d(2)

@@ -39,6 +39,8 @@ def test_dimensions_by_hand():
     assert len(irrep_kernels(irreps(O2, 2)[2], irreps(O2, 2)[3], 1)) == 1
     # C1 takes every function: 1 at the centre, 5 on the only ring
     assert kernel_space_dimension(trivial(C(1)), trivial(C(1)), 3) == 6
+    # and with frequency m a ring carries 2 m + 1: up to 2 on radius 1, 3 on 2, 6 on 3, and 2 on the last
+    assert kernel_space_dimension(trivial(C(1)), trivial(C(1)), 9) == 1 + 5 + 7 + 13 + 5
     # regular to regular is one free function for each element
     for group in (C(4), D(4), C(6)):
         free = kernel_space_dimension(trivial(C(1)), trivial(C(1)), 5)

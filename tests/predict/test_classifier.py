@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 import equisym
 from equisym.crystal import tile
@@ -13,6 +14,7 @@ from equisym.data.corruptions import unit_grid, warp
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.predict import draw_overlay, reflection_lines, rotation_centres
+from equisym.predict.single_thread import single_thread
 
 CLASSIFIER = equisym.SymmetryClassifier.from_pretrained("crystal")
 OPTIONS = PatternOptions(repeats=(3, 4.5), correlation=(3, 6), independent=0)
@@ -141,3 +143,14 @@ def test_the_symbol_of_a_2_fold_centre_is_a_lens():
     width, height = np.ptp(points, axis=0)
     assert 0.4 < width / height < 0.7
     assert np.abs(points[points[:, 1].argmax()][0]) < 1e-9
+
+
+def test_threads_are_one_within_and_as_before_after():
+    def blas():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before, torch_before = blas(), torch.get_num_threads()
+    with single_thread():
+        assert set(blas()) == {1}
+        assert torch.get_num_threads() == 1
+    assert (blas(), torch.get_num_threads()) == (before, torch_before)

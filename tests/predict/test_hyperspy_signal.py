@@ -7,7 +7,7 @@ import pytest
 
 from equisym.data import PatternOptions, draw_pattern
 from equisym.predict import SymmetryClassifier
-from equisym.predict.elements_in_image import elements_in_image
+from equisym.predict.elements_in_image import elements_in_image, middle_cell
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 OPTIONS = PatternOptions(repeats=(3, 4.5), correlation=(3, 6), independent=0)
@@ -48,6 +48,13 @@ def test_elements_lie_where_the_pattern_has_them():
     assert inside
     with pytest.raises(ValueError, match="refused"):
         elements_in_image(CLASSIFIER.predict(np.ones((40, 40))))
+
+
+def test_the_middle_cell_of_many_is_in_the_middle():
+    many = SimpleNamespace(cell=10 * np.eye(2), origin=np.array([3.0, 4.0]), shape=(300, 500), refused=None)
+    corner = middle_cell(many)
+    assert abs(corner + 5 - np.array([249.5, 149.5])).max() <= 5
+    assert (corner - many.origin) % 10 == pytest.approx(0)
 
 
 @pytest.mark.filterwarnings("ignore")

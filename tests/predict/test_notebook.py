@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from equisym.data import render
 from equisym.predict import Prediction, SymmetryClassifier
+from equisym.predict.overlay import show_scale_bar
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 IMAGE = render("p4m", "noise", seed=1, size=128)[0].numpy()
@@ -18,6 +20,15 @@ def test_an_answer_shows_itself():
     assert text.count("data:image/png;base64,") == 2
     assert "<script" not in text
     assert len(result.plot(IMAGE).axes) == len(result.plot().axes) == 5
+
+
+@pytest.mark.parametrize(("width", "length"), [(200, 1), (199, 0.5), (399, 1), (400, 2), (1000, 5)])
+def test_the_scale_bar_has_the_longest_round_length_up_to_a_quarter(width, length):
+    axis = Figure().subplots()
+    show_scale_bar(axis, (100, width), 0.02)
+    left, right = axis.lines[0].get_xdata()
+    assert axis.texts[0].get_text() == f"{length:g} nm"
+    assert 0.02 * (right - left) == pytest.approx(length)
 
 
 def test_a_refusal_shows_its_reason_and_no_markup_of_others():

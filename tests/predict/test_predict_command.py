@@ -217,7 +217,7 @@ def test_head_is_no_error(folder, tmp_path):
         (["a", "--flatten", "well"], "flatten must be one of plane, lines, steps"),
         (["a", "--rectify", "1,2"], "rectify must be four corners"),
         (["a", "--calibration-error", "2"], "calibration_error must be"),
-        (["a", "--tolerance", "2"], "tolerance must be above 0"),
+        (["a", "--tolerance", "0.51"], "tolerance must be above 0"),
         (["a", "--tolerance", "much"], "--tolerance: Expected float. Got value: much"),
         (["a", "--distortion", "huge"], "distortion must be none, typical, strong, or a strain"),
         (["a", "--distortion", "0.5"], "distortion must be none, typical, strong, or a strain"),

@@ -53,6 +53,12 @@ def test_kronecker_product_is_the_definition():
     torch.testing.assert_close(layer.filters()[0].flatten(), whole @ layer.weight.flatten())
 
 
+def test_layers_have_a_bias_unless_told_otherwise():
+    for make in (lambda **o: ReparamLinear(2, 3, free_weights=4, **o), lambda **o: ReparamConv2d(2, 3, 3, **o)):
+        assert make().bias.shape == (3,)
+        assert make(bias=False).bias is None
+
+
 def test_inner_step_moves_free_weights_only_and_by_the_gradient():
     torch.manual_seed(0)
     model = ReparamLinear(5, 4, free_weights=3, bias=False)
