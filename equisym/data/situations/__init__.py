@@ -13,13 +13,13 @@ classifier to what other people's images ask of it; nothing here is for training
 from equisym.data.situations import (
     aperiodic,
     deviations,
-    domains,
     known_crystals,
     lattices,
     many_repeats,
     metric,
     pixel_faults,
     planar_faults,
+    twins,
     uneven,
 )
 from equisym.data.situations.drawing import Motif, image, of_group
@@ -33,7 +33,7 @@ _ALL = (
     planar_faults,
     lattices,
     aperiodic,
-    domains,
+    twins,
     uneven,
     pixel_faults,
     many_repeats,  # large images last
