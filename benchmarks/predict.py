@@ -1,4 +1,4 @@
-"""Speed and memory of the classifier.
+"""Speed and memory of the classifier. How soon the command answers after it was started: ``start.py``.
 
 python benchmarks/predict.py --out benchmarks/results/predict.md
 """
@@ -8,14 +8,10 @@ from __future__ import annotations
 import argparse
 import platform
 import resource
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
 
 from equisym.data import FAMILIES, WallpaperDataset
@@ -45,16 +41,6 @@ def main() -> None:
         classifier.predict_batch(small, workers=workers)
         speed = len(small) / (time.perf_counter() - start)
         rows.append((f"`predict_batch`, {BATCH} of 256 x 256, {workers} processes", f"{speed:.1f} images/s"))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "image.npy"
-        np.save(path, large[0])
-        code = "from equisym.predict.command import main; main()"
-        starts = []
-        for _ in range(3):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code, str(path)], check=True, stdout=subprocess.DEVNULL)
-            starts.append(time.perf_counter() - start)
-    rows.append(("`equisym-predict`, start to answer, 512 x 512, median of 3", f"{median(starts):.1f} s"))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
     rows.append(("peak memory of the largest process", f"{peak:.2f} GiB"))
     text = "\n".join(

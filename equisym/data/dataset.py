@@ -39,7 +39,7 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
         options: pattern options; single ones may also be given by name (``colour=True``).
 
     Raises:
-        ValueError: if a family or split is unknown, or length or size is not positive.
+        ValueError: if a family or split is unknown, if length or size is not positive, or the seed negative.
         IndexError: beyond the length.
 
     >>> image, label = WallpaperDataset("noise", 34, size=33, seed=0)[10]
@@ -67,6 +67,8 @@ class WallpaperDataset(Dataset[tuple[Tensor, int]]):
             raise ValueError(f"split must be one of {', '.join(_SPLIT_SEEDS)} (got {split!r})")
         if length < 1:
             raise ValueError(f"length must be at least 1 (got {length}): give the number of images")
+        if seed < 0:
+            raise ValueError(f"seed must not be negative (got {seed})")
         self.families, self.length, self.size, self.seed, self.split = families, length, size, seed, split
         self.corrupt = corrupt
         self.options = replace(options or PatternOptions(), split=split, **changes)

@@ -62,7 +62,8 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
         session.failed += 1
         tell(str(error.filename), f"the folder cannot be read ({error.strerror})")
 
-    files = find_images(config.images, miss)
+    outputs = [folder for folder in (config.overlay, config.report, config.export) if folder is not None]
+    files = find_images(config.images, miss, outputs=outputs)
     if not config.json:
         print(HEADING, flush=True)
     for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):

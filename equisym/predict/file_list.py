@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from equisym.data.readers.formats import is_image_name
 
 
-def find_images(names: Iterable[str], unreadable: Callable[[OSError], object]) -> list[str]:
+def find_images(
+    names: Iterable[str], unreadable: Callable[[OSError], object], *, outputs: Iterable[str] = ()
+) -> list[str]:
     """Files as they were named, and folders replaced by all images below them, in order.
 
     A folder without images stays, so that it is named as what could not be answered.
@@ -17,12 +19,14 @@ def find_images(names: Iterable[str], unreadable: Callable[[OSError], object]) -
     Args:
         names: of files and folders.
         unreadable: called for each folder that cannot be listed; the others are.
+        outputs: folders inside that hold pictures of an earlier run, and are left out.
     """
     files: list[str] = []
+    left_out = {Path(folder).resolve() for folder in outputs}
     for name in names:
         if os.path.isdir(name):  # noqa: PTH112 - a name that no file can have is one of no folder
             missed: list[OSError] = []
-            found = sorted(_below(name, missed.append))
+            found = sorted(_below(name, missed.append, left_out))
             for error in missed:
                 unreadable(error)
             files += found or ([] if missed else [name])
@@ -31,10 +35,10 @@ def find_images(names: Iterable[str], unreadable: Callable[[OSError], object]) -
     return files
 
 
-def _below(folder: str, unreadable: Callable[[OSError], object]) -> Iterator[str]:
+def _below(folder: str, unreadable: Callable[[OSError], object], left_out: Collection[Path]) -> Iterator[str]:
     """Images in a folder and all folders inside; links to folders are not followed, hidden folders left out."""
     for here, inside, names in os.walk(folder, onerror=unreadable):
-        inside[:] = [name for name in inside if not name.startswith(".")]
+        inside[:] = [n for n in inside if not n.startswith(".") and (Path(here) / n).resolve() not in left_out]
         yield from (str(Path(here) / name) for name in names if is_image_name(name) and not name.startswith("."))
 
 

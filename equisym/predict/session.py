@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from equisym.command_line import quick_imports
 from equisym.data.readers import ImageFile, read_image
+from equisym.data.readers.formats import is_image_name
 from equisym.plain_text import one_line, printable
 from equisym.predict.file_list import distinct_stem
 
@@ -151,6 +152,8 @@ class Session:
         """Open a table; the function writes a row, to the disc at once."""
         from equisym.predict.table import COLUMNS
 
+        if is_image_name(path.name):
+            raise ValueError(f"csv must not have the name of an image, which the table would replace (got {path})")
         file = path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
         self.open[str(path)] = file.close
         table = csv.DictWriter(file, COLUMNS)

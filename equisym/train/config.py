@@ -190,6 +190,8 @@ class TrainConfig(FolderOptions, MachineOptions, OptimiserOptions, ImageOptions,
         for name, value in vars(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number (got {value})")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be from 0 to {2**32 - 1} (got {self.seed})")
         if not self.lr > 0:
             raise ValueError(f"lr must be positive (got {self.lr})")
         for name, top in (("ema", 1), ("momentum", 1), ("curriculum", 1 + 1e-9)):

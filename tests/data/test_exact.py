@@ -162,6 +162,7 @@ def test_colour_and_memory():
     [
         ({"family": "marble"}, r"family must be one of noise, photo, atom.* \(got 'marble'\)"),
         ({"split": "dev"}, r"split must be one of train, valid, test \(got 'dev'\)"),
+        ({"seed": -1}, r"seed must not be negative \(got -1\)"),
         ({"length": 0}, r"length must be at least 1 \(got 0\): give the number of images"),
         ({"size": 4}, r"size must be at least 8 pixels \(got 4\)"),
         ({"photos": "nowhere", "family": "photo"}, r"photos must be a folder of images \(got nowhere"),

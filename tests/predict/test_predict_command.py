@@ -100,6 +100,16 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_continue(folder, t
     assert [long in line for line in told[2:]] == [True]
 
 
+def test_pictures_of_an_earlier_run_are_no_images(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((40, 40)))
+    for _ in range(2):
+        done = run(".", "--overlay", "pictures", "--report", "page", "--csv", "t.csv", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line.split()[-1] for line in done.stdout.splitlines()] == ["file", "a.npy"]
+    done = run(".", cwd=tmp_path)
+    assert done.stdout.count("a.png") == 1  # of another call it is a picture like any other
+
+
 def test_exit_codes(folder, tmp_path):
     good = folder / "a.tif"
     for options, code in (
@@ -203,6 +213,7 @@ def test_head_is_no_error(folder, tmp_path):
         (["a", "--pixel-size", "1,2,3"], "pixel_size must be positive"),
         (["a", "--expect", "p5"], "expect must be"),
         (["a", "--roi", "1,2,3"], "roi must be"),
+        (["a.npy", "--csv", "a.npy"], "csv must not have the name of an image"),
         (["a", "--flatten", "well"], "flatten must be one of plane, lines, steps"),
         (["a", "--rectify", "1,2"], "rectify must be four corners"),
         (["a", "--calibration-error", "2"], "calibration_error must be"),

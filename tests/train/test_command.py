@@ -28,6 +28,7 @@ def test_help_names_every_option_with_a_default(module):
         ("equisym.train.command", ["--arch", "resnet_of_dreams"], "arch must be one of"),
         ("equisym.train.command", ["--train-family", "clouds"], "family must be one of noise, photo, atom"),
         ("equisym.train.command", ["--epochs", "0"], "epochs must be at least 1 (got 0)"),
+        ("equisym.train.command", ["--seed", "4294967296"], "seed must be from 0 to 4294967295 (got 4294967296)"),
         ("equisym.train.command", ["--epochs", "many"], "epochs"),
         ("equisym.eval.command", ["no-such-run"], "no trained model at no-such-run"),
     ],
