@@ -91,6 +91,22 @@ class Separable(Ours):
         return SeparableGroupConv2d(inner, out, k, group=self.group, stride=stride, padding=k // 2, bias=False)
 
 
+class Shared(Ours):
+    """Group convolutions whose weights are shared in another way, a kind of ``equisym.models.sharing.Sharing``."""
+
+    def __init__(self, kind: str) -> None:
+        from equisym.models.sharing import Sharing
+
+        super().__init__()
+        self.sharing = Sharing.of(kind, self.group)
+
+    def stem(self, out: int) -> nn.Module:
+        return self.sharing.lift(1, out, 7, stride=2)
+
+    def conv(self, inner: int, out: int, k: int, stride: int) -> nn.Module:
+        return self.sharing.conv(inner, out, k, stride=stride)
+
+
 class Theirs(Parts):
     """escnn or e2cnn."""
 
@@ -165,5 +181,6 @@ class ResNet(nn.Module):
 def make(name: str, width: int = 22, blocks: tuple[int, ...] = (2, 2, 2, 2)) -> nn.Module:
     """The network of that name; ResNet18's plan by default. "narrow" is plain with one channel for each field."""
     known: dict[str, Callable[[], Parts]] = {"plain": Plain, "equisym": Ours, "separable": Separable}
+    known |= {kind: partial(Shared, kind) for kind in ("band-limited", "steerable")}
     known["narrow"] = partial(Plain, 1)
     return ResNet(known[name]() if name in known else Theirs(name), width, blocks)

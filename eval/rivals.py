@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
 from resnets import make  # noqa: E402
 
-NETWORKS = ("equisym", "escnn", "e2cnn", "narrow")
+NETWORKS = ("equisym", "band-limited", "steerable", "escnn", "e2cnn", "narrow")
 FAMILIES = ("noise", "photo", "atom")
 COLUMNS = ("network", "seed", "params", *FAMILIES)
 WIDTH, NARROW, BLOCKS = 8, 23, (1, 1, 1)
@@ -140,8 +140,10 @@ def main() -> None:
             f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages; narrow, a plain one of as "
             f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of "
             f"{BATCH}, AdamW with a peak of {PEAK:g} for all, tuned for none. Accuracy on {TEST:,} fresh images of "
-            "each family: mean and 95 % interval over seeds (Student). escnn and e2cnn leave out the parts of a 3 x 3 "
-            "kernel that the pixels hold badly, hence their fewer parameters. Speed: benchmarks/results/layers.md.",
+            "each family: mean and 95 % interval over seeds (Student). equisym: a weight for each pixel, the default; "
+            "band-limited and steerable are ours as well, chosen by `basis` and by the layer. These, escnn and e2cnn "
+            "leave out the parts of a 3 x 3 kernel that the pixels hold badly, hence fewer parameters. Speed: "
+            "benchmarks/results/layers.md.",
             "",
             table(rows),
             "",

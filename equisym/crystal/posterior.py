@@ -129,10 +129,12 @@ def group_probabilities(
 ) -> Tensor:
     r"""Probabilities of the groups, (B, 17).
 
-    .. math:: p = (1 - b \lambda)\, \mathrm{softmax}\, E + b \lambda\, \mathrm{softmax}\, E'
+    .. math:: p = (1 - b \lambda) \bigl( (1 - s)\, \mathrm{softmax}\, E + s\, \mathrm{softmax}\, E_1 \bigr)
+              + b \lambda\, \mathrm{softmax}\, E'
 
-    with the chance b that an instrument distorts badly, in which case the metric says little (E'). An answer that a
-    distorted lattice would change is therefore never quite sure, unless the image is as clean as a computer's.
+    with the chance s that a perfect image was distorted as by an instrument (E_1), and b that one distorts badly,
+    in which case the metric says little (E'). An answer that a distorted lattice would change is therefore never quite
+    sure, unless the distortion is said to be none.
 
     Args:
         e: symmetry features.
@@ -140,10 +142,16 @@ def group_probabilities(
         opinion: log-probabilities of a network, (B, 17), to be added.
     """
     said = 0.0 if opinion is None else opinion
-    usual = (group_energies(e, options) + said).double().softmax(-1)
+
+    def answer(options: PosteriorOptions) -> Tensor:
+        return (group_energies(e, options) + said).double().softmax(-1)
+
+    usual = answer(options)
+    if options.distortion >= DISTORTIONS["typical"]:
+        usual = (1 - options.stretched) * usual + options.stretched * answer(replace(options, rigid=1.0))
     bad = replace(options, distortion=max(options.distortion, options.badly), wild=0.0, rigid=1.0)
     chance = options.bad * imperfection(e, options).double()[:, None]
-    return (1 - chance) * usual + chance * (group_energies(e, bad) + said).double().softmax(-1)
+    return (1 - chance) * usual + chance * answer(bad)
 
 
 def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: float = 0.002) -> int:

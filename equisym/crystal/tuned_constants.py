@@ -232,6 +232,8 @@ class PosteriorOptions:
         special: nats by which a metric gains for each constraint that it meets and need not.
         wild: chance of a distortion beyond the usual, in an imperfect image.
         wide: standard deviation of its strain.
+        stretched: chance that a perfect image was distorted as much as an instrument does: by a page, a screen, a
+            resampling; the answer at stake is then not sure. Set by hand, for no share of such images is known.
         bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
             more.
         badly: standard deviation of the strain then.
@@ -252,6 +254,7 @@ class PosteriorOptions:
     special: float = 2.0
     wild: float = 0.01
     wide: float = 0.04
+    stretched: float = 0.25
     bad: float = 0.3
     badly: float = 0.06
     largest: float = 0.12

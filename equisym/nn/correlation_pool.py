@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
+from torch.autograd import forward_ad
 
 from equisym.groups import PointGroup
 from equisym.nn.arguments import check_group
@@ -115,20 +117,9 @@ class CorrelationPool2d(ConstantModule):
         return self.combine @ (self.forms @ fields).square()
 
     def _pool(self, x: Tensor) -> Tensor:
-        fields = self._fields(x)
-        square, rest = self._correlate(fields).split([1, len(self._measured)], 2)
-        deviation = (square + self.eps).sqrt()
-        each = [fields.mean(2, keepdim=True), deviation, self._greatest(rest) / deviation]
-        together = self._greatest(rest.sum(1) / (square.sum(1) + self.eps))
-        return torch.cat([torch.cat(each, 2).flatten(1, 2), together], 1).unflatten(2, x.shape[2:])
-
-    def _greatest(self, c: Tensor) -> Tensor:
-        """The greatest value of each class, along the last dimension but one."""
-        found = []
-        for start, end in pairwise(self._starts):
-            members = [c[..., index : index + 1, :] for index in range(start, end)]
-            found.append(reduce(lambda a, b: b + (a - b).relu(), members))  # max(a, b), with a cheap gradient
-        return torch.cat(found, -2)
+        rest = self.forms, self.combine, self._starts, self.eps
+        maps = (_Pooled.apply if _eager(x) else _pooled)(self._fields(x), *rest)
+        return maps.unflatten(2, x.shape[2:])  # pyright: ignore[reportAttributeAccessIssue]
 
     def to_plain(self) -> fx.GraphModule:
         """The same function as one graph of torch functions."""
@@ -136,6 +127,74 @@ class CorrelationPool2d(ConstantModule):
 
     def extra_repr(self) -> str:
         return f"group={self.group!r}" + (f", eps={self.eps:g}" if self.eps != 1e-6 else "")
+
+
+def _pooled(fields: Tensor, forms: Tensor, combine: Tensor, starts: Sequence[int], eps: float) -> Tensor:
+    """Fields (B, F, order, pixels) as maps (B, maps, pixels)."""
+    square, rest = (combine @ (forms @ fields).square()).split([1, starts[-1]], 2)
+    deviation = (square + eps).sqrt()
+    each = [fields.mean(2, keepdim=True), deviation, _greatest(rest, starts) / deviation]
+    together = _greatest(rest.sum(1) / (square.sum(1) + eps), starts)
+    return torch.cat([torch.cat(each, 2).flatten(1, 2), together], 1)
+
+
+def _greatest(c: Tensor, starts: Sequence[int]) -> Tensor:
+    """The greatest value of each class, along the last dimension but one."""
+    found = []
+    for start, end in pairwise(starts):
+        members = [c[..., index : index + 1, :] for index in range(start, end)]
+        found.append(reduce(lambda a, b: b + (a - b).relu(), members))  # max(a, b), with a cheap gradient
+    return torch.cat(found, -2)
+
+
+def _to_greatest(grad: Tensor, c: Tensor, starts: Sequence[int]) -> list[Tensor]:
+    """The gradient of :func:`_greatest`, for each element on its own."""
+    found = []
+    for place, (start, end) in enumerate(pairwise(starts)):
+        members = c[..., start:end, :].split(1, -2)
+        left, shares = grad[..., place : place + 1, :], []
+        for member, before in reversed(list(zip(members[1:], accumulate(members, torch.maximum), strict=False))):
+            shares.append(left * (member >= before))
+            left = left - shares[-1]
+        found += [left, *reversed(shares)]
+    return found
+
+
+class _Pooled(torch.autograd.Function):
+    """:func:`_pooled` with a gradient written out: fewer passes over the maps, and only the fields are kept for it."""
+
+    @staticmethod
+    def forward(ctx: Any, fields: Tensor, forms: Tensor, combine: Tensor, starts: Sequence[int], eps: float) -> Tensor:
+        ctx.save_for_backward(fields, forms, combine)
+        ctx.options = starts, eps
+        return _pooled(fields, forms, combine, starts, eps)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (fields, forms, combine), (starts, eps) = ctx.saved_tensors, ctx.options
+        count, order = fields.shape[1:3]
+        classes = len(starts) - 1
+        single, together = grads[0].split([count * (2 + classes), classes], 1)
+        mean, deviation, each = single.unflatten(1, (count, 2 + classes)).split([1, 1, classes], 2)
+        form = forms @ fields
+        square, rest = (combine @ form.square()).split([1, starts[-1]], 2)
+        inverse = (square + eps).rsqrt()
+        each = each * inverse
+        to_rest = _to_greatest(each, rest, starts)
+        loss = (each * _greatest(rest, starts)).sum(2, keepdim=True) * inverse
+        total = square.sum(1) + eps
+        ratio = rest.sum(1) / total
+        to_ratio = torch.cat(_to_greatest(together, ratio, starts), 1) / total
+        to_square = 0.5 * inverse * (deviation - loss) - (to_ratio * ratio).sum(1, keepdim=True)[:, None]
+        to_c = torch.cat([to_square, torch.cat(to_rest, 2) + to_ratio[:, None]], 2)
+        return forms.mT @ ((2 * combine).mT @ to_c * form) + mean / order, None, None, None, None
+
+
+def _eager(x: Tensor) -> bool:
+    """Whether nothing but a plain gradient will be asked for: no trace, no transform, no forward derivative."""
+    if not isinstance(x, Tensor) or torch.compiler.is_compiling() or not (x.requires_grad and torch.is_grad_enabled()):
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 class _Unchecked(nn.Module):

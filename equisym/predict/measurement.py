@@ -25,6 +25,7 @@ from equisym.predict.view import LARGEST, View, middle, reduced, whole
 Image = NDArray[Any] | Tensor | str | Path
 _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
+_COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -114,6 +115,7 @@ class _Look:
     view: View
     measurement: Measurement | None
     notes: tuple[str, ...] = ()
+    finer: bool = True  # whether a fault may be seen on a finer lattice than the one measured
 
     @cached_property
     def rest(self) -> Background | None:
@@ -121,7 +123,7 @@ class _Look:
 
     @cached_property
     def review(self) -> Review:
-        return review_lattice(self.view.grey, self.measurement, self.rest)
+        return review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -172,14 +174,23 @@ def _measured(view: View) -> _Look:
 
 
 def _one_side(look: _Look) -> _Look:
-    """The larger side of a line across which the pattern is shifted; the look itself if there is no such line."""
+    """The larger side of a line across which the pattern is shifted; the look itself if there is no such line.
+
+    A fault on a finer lattice, which would have been joined to the one measured, is none if the larger side alone shows
+    no finer one.
+    """
     fault = look.review.fault
-    if fault is None:
+    if fault is None or look.measurement is None:
         return look
     height, width = look.view.grey.shape
     side = fault.larger_side((height, width))
     alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
-    if alone.measurement is None or alone.refusal is not None:
+    if alone.measurement is None:
+        return look
+    cell, joined = (abs(np.linalg.det(m.lattice.basis)) for m in (alone.measurement, look.measurement))
+    if joined > _COARSER * fault.cell**2 and cell > joined / _COARSER:
+        return replace(look, finer=False)
+    if alone.refusal is not None:
         return look
     return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
 

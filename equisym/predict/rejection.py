@@ -91,17 +91,21 @@ class Review:
     fault: Fault | None = None
 
 
-def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None) -> Review:
+def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None, *, finer: bool = True) -> Review:
     """Whether a lattice that was found, or not found, is a ground for an answer, and what its cell leaves unexplained.
 
-    Arguments as :func:`refuse_lattice`.
+    Args:
+        image: the grey image, (H, W).
+        m: what was measured; ``None`` if no lattice was found.
+        rest: the image without its averaged cell.
+        finer: look for a fault on a finer lattice as well.
     """
     refusal = refuse_lattice(image, m, rest)
     if m is None or rest is None or (refusal is not None and refusal.code in _WHATEVER):
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         return Review(None, _superstructure(m))
-    fault = _fault(image, m)
+    fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
     twin = parts is not None and parts.kind == "twin"
     if fault is not None and "shift" in fault.kind and not twin:
@@ -123,19 +127,20 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     return Review(None, tuple(text for text in notes if text))
 
 
-def _fault(image: Tensor, m: Measurement) -> Fault | None:
+def _fault(image: Tensor, m: Measurement, finer: bool) -> Fault | None:
     """A line across which the pattern is shifted, which may have been taken for a part of a large cell."""
     if m.mask is not None:
         return None
     fault = find_fault(image, m.lattice)
-    if "shift" in fault.kind or m.lattice.repeats >= CHOICE.many or float(repeats_within(m.spectrum)[0]) < _LIKE:
+    joined = finer and m.lattice.repeats < CHOICE.many and float(repeats_within(m.spectrum)[0]) >= _LIKE
+    if "shift" in fault.kind or not joined:
         return fault
     for parts in (2, 4):
         look = look_at(image, parts=parts) if min(image.shape) >= parts * CHOICE.smallest_part else None
         if look is not None and look.lattice.repeats >= _FINER * m.lattice.repeats:
-            finer = find_fault(image, look.lattice)
-            if "shift" in finer.kind:
-                return finer
+            within = find_fault(image, look.lattice)
+            if "shift" in within.kind:
+                return within
     return fault
 
 

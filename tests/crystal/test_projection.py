@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from equisym.crystal import CellAverage, fit_groups, operation_scores, residual, spectrum, symmetrise
+from equisym.crystal.correlation import SHELLS
+from equisym.crystal.operation_maps import search_weight
 from equisym.data import WallpaperDataset
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.lattice import reduce_basis
@@ -26,6 +28,16 @@ def exact_cell(label):
         total += values[(W[1, 0] * x + W[1, 1] * y + w[1]) % SIZE, (W[0, 0] * x + W[0, 1] * y + w[0]) % SIZE]
     cell = torch.from_numpy(np.roll(total - total.mean(), (7, 18), (0, 1)))[None]
     return CellAverage(cell, torch.stack((cell, cell), 1), torch.from_numpy(basis)[None], *torch.zeros(2, 1, 1, 1))
+
+
+def test_strong_shells_are_damped_only_where_it_is_asked_for():
+    s = spectrum(exact_cell(3))
+    plain, whitened = search_weight(s), search_weight(s, 0.5)
+    inside = s.shell < SHELLS
+    assert plain[inside] == pytest.approx(1, abs=1e-9)  # without noise every coefficient counts alike
+    power = (s.signal / s.count.clamp(min=1))[0][s.shell[inside]]
+    assert (whitened[inside] * (power / power.max()).clamp(min=1e-6).sqrt()).numpy() == pytest.approx(1, rel=1e-6)
+    assert not plain[~inside].any()
 
 
 @pytest.mark.parametrize("group", WALLPAPER_GROUPS, ids=str)

@@ -68,8 +68,8 @@ FAULTS = (
     Fault(
         "half sets in stripes, not as on a chessboard",
         "crystal/cell_average.py",
-        "parity = (u.floor() + v.floor()).long() & 1",
-        "parity = (u.floor() + 0 * v).long() & 1",
+        "parity = (u.floor() + v.floor()).int() & 1",
+        "parity = (u.floor() + 0 * v).int() & 1",
         "tests/crystal/test_cell.py::test_the_half_sets_are_the_squares_of_a_chessboard",
     ),
     Fault(

@@ -79,6 +79,7 @@ FILES = {
     "crystal/lattice_search": "crystal/test_lattice crystal/test_unindexed_peaks",
     "crystal/local_waves": "crystal/test_displacement",
     "crystal/mask": "crystal/test_mask",
+    "crystal/operation_maps": "crystal/test_projection",
     "crystal/operations": "crystal/test_projection crystal/test_drift",
     "crystal/posterior": "crystal/test_posterior predict/test_classifier predict/test_bad_input",
     "crystal/projection": "crystal/test_projection",

@@ -59,7 +59,26 @@ def test_classes_are_closed_under_conjugation_and_inversion_and_hold_every_eleme
 @pytest.mark.parametrize("group", [C(3), C(4), D(2), D(3), D(4)], ids=str)
 def test_gradients(group):
     x = fields_of(group, fields=2, size=1).requires_grad_()
-    torch.autograd.gradcheck(CorrelationPool2d(group=group).double(), x)
+    pool = CorrelationPool2d(group=group).double()
+    assert torch.autograd.gradcheck(pool, x)
+    assert torch.autograd.gradgradcheck(pool, x)
+
+
+@pytest.mark.filterwarnings("ignore:.*jit.script:FutureWarning")  # torch's own, of forward derivatives
+@pytest.mark.parametrize("group", [C(5), D(4), D(6)], ids=str)
+def test_the_gradient_written_out_is_that_of_each_operation(group):
+    pool, x = CorrelationPool2d(group=group).double(), fields_of(group)
+    weights = torch.randn(pool(x).shape, dtype=x.dtype)
+
+    def total(x):
+        return (pool(x) * weights).sum()
+
+    (written_out,) = torch.autograd.grad(total(leaf := x.clone().requires_grad_()), leaf)
+    composed = torch.func.grad(total)(x)  # transforms differentiate each operation
+    torch.testing.assert_close(written_out, composed, rtol=0, atol=1e-12)
+    along = torch.randn_like(x)
+    _, slope = torch.func.jvp(total, (x,), (along,))
+    torch.testing.assert_close((written_out * along).sum(), slope)
 
 
 def test_a_field_without_deviation_has_a_gradient():

@@ -4,6 +4,7 @@ import html
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,19 @@ def test_whole_in_itself(page):
     assert " nm" in text
     assert "group p3, not p4m" in text
     assert "constant" in text
+
+
+def test_a_row_says_how_sure_the_answer_is_and_how_strained(tmp_path):
+    image = render("p4m", "noise", seed=1, size=128)[0].numpy()
+    result = replace(CLASSIFIER.predict(image), strain=0.08)
+    rows = {}
+    with FolderReport(tmp_path / "page.html") as report:
+        for p in (0.79, 0.81):
+            report.add("a.png", image, replace(result, probabilities={"p4m": p, "p4": 1 - p}), ())
+    for row in re.findall(r'<tr class="(.*?)">(.*?)</tr>', (tmp_path / "page.html").read_text()):
+        cells = dict(re.findall(r'<td data-name="(.*?)".*?>(.*?)</td>', row[1]))
+        rows[cells["certainty"]] = row[0], cells["strain"]
+    assert rows == {"79.0 %": ("unsure", "8 %"), "81.0 %": ("", "8 %")}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")

@@ -1,5 +1,8 @@
 """An answer in a notebook, and the same with nbclient where it is installed."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -7,6 +10,7 @@ from matplotlib.figure import Figure
 from equisym.data import render
 from equisym.predict import Prediction, SymmetryClassifier
 from equisym.predict.overlay import show_scale_bar
+from equisym.predict.thumbnail import thumbnail
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 IMAGE = render("p4m", "noise", seed=1, size=128)[0].numpy()
@@ -20,6 +24,27 @@ def test_an_answer_shows_itself():
     assert text.count("data:image/png;base64,") == 2
     assert "<script" not in text
     assert len(result.plot(IMAGE).axes) == len(result.plot().axes) == 5
+
+
+def test_without_its_image_the_averaged_cell_is_drawn_in_its_place():
+    def drawn(answer):
+        return np.asarray(answer.plot().axes[0].images[0].get_array())
+
+    result = CLASSIFIER.predict(IMAGE)
+    assert np.corrcoef(drawn(result).ravel(), IMAGE.ravel())[0, 1] > 0.95
+    moved = drawn(replace(result, corner=result.corner + np.array([3, 5])))
+    np.testing.assert_allclose(moved[5:, 3:], drawn(result)[:-5, :-3], atol=1e-3)
+
+
+def test_a_thumbnail_outlines_one_cell_on_all_four_sides():
+    answer = SimpleNamespace(
+        group="pmm", cell=np.diag([40.0, 60.0]), origin=np.array([30.0, 20.0]), shape=(120, 120), refused=None
+    )
+    picture = np.asarray(thumbnail(np.random.default_rng(0).random((120, 120)), answer)).astype(int)
+    yellow = (np.abs(picture - (240, 228, 66)) <= 1).all(-1)
+    for x, y in ((50, 20), (70, 50), (50, 80), (30, 50)):
+        assert yellow[y - 1 : y + 2, x - 1 : x + 2].any(), (x, y)
+    assert not yellow[30:70, 40:60].any()
 
 
 @pytest.mark.parametrize(("width", "length"), [(200, 1), (199, 0.5), (399, 1), (400, 2), (1000, 5)])

@@ -21,7 +21,19 @@ def test_a_polygon_holds_what_is_inside():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,2", "1,2,3", "1,2,0,5", "1,2 3,4", "a,b,c,d", "1,2 3,4 5", "nan,0,9,9", "0,0 1e300,0 0,9"]
+    "text",
+    [
+        "",
+        "1,2",
+        "1,2,3",
+        "1,2,0,5",
+        "1,2 3,4",
+        "a,b,c,d",
+        "1,2 3,4 5",
+        "nan,0,9,9",
+        "0,0 1e300,0 0,9",
+        "1,2,3 3,4,5 5,9,1",
+    ],
 )
 def test_what_is_no_region(text):
     with pytest.raises(ValueError, match="roi must be"):
