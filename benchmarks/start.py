@@ -58,7 +58,8 @@ def main() -> None:
             for name, arguments in rows.items():
                 found[name].append(measure(arguments))
     least = {name: tuple(map(min, zip(*times, strict=True))) for name, times in found.items()}
-    share = least[bare][0] / least[answer][0]
+    share, load = least[bare][0] / least[answer][0], os.getloadavg()[0]
+    busy = " Other programs were running: the times are upper bounds." if load > 2 else ""
     text = "\n".join(
         [
             "# Start of equisym-predict",
@@ -66,7 +67,7 @@ def main() -> None:
             f"`python benchmarks/start.py --runs {asked.runs}`",
             "",
             f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
-            f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}.",
+            f"torch {torch.__version__}, load {load:.1f}.{busy}",
             "",
             "| what | to its last line, s | to its end, s | processor, s |",
             "|---|---|---|---|",

@@ -127,6 +127,8 @@ def _require_same(found: dict, wanted: dict, out: Path) -> None:
 
 
 def _hdf5_path(out: Path, shard: tuple[int, int]) -> Path:
+    import h5py  # noqa: F401 - missed now rather than when all images are drawn
+
     if out.is_file() and out.suffix not in (".h5", ".hdf5"):
         raise ValueError(f"out must be a folder, or a file that ends in .h5 (got the file {out}): give another name")
     path = out if out.suffix in (".h5", ".hdf5") else out / "data.h5"

@@ -70,7 +70,7 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
         warnings.showwarning = lambda text, *_, name=file, **__: tell(name, f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
         try:
             line = session.answer(file)
-        except (BrokenPipeError, KeyboardInterrupt, ModelError):
+        except (BrokenPipeError, KeyboardInterrupt, ModelError, ModuleNotFoundError):
             raise
         except Exception as error:  # an error in one file does not stop the others
             session.failed += 1

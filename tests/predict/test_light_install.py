@@ -44,3 +44,8 @@ def test_floors_are_those_of_the_package_and_commands_run_without_the_rest(tmp_p
     rows = [line.split()[0] for line in done.stdout.strip().splitlines()[1:]]
     assert rows == ["p4m", "p6m"]
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"a.png", "b.png"}
+    (tmp_path / "c.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    done = subprocess.run([*command[:3], str(tmp_path / "c.h5")], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    words = "h5 files need the package h5py, which is not installed: pip install h5py"
+    assert done.stderr == f"equisym-predict: {tmp_path / 'c.h5'}: {words}\n"

@@ -105,6 +105,10 @@ def _opened(file: Path) -> Iterator[list[Signal]]:
         raise ValueError(one_line(f"{file}: too large for this machine's memory")) from None
     except PermissionError:
         raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        needs = f"{kind} files need the package {package}, which is not installed: pip install {package}"
+        raise ValueError(one_line(f"{file}: {needs}")) from None
     except Exception as error:  # on damaged bytes a parser may raise any exception
         other = begins_like(file)
         if other and kind not in other:
