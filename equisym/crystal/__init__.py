@@ -11,6 +11,7 @@ from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
+from equisym.crystal.operation_maps import OperationMaps, operation_maps
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.posterior import (
     exact_group,
@@ -42,6 +43,7 @@ __all__ = [
     "Grating",
     "Lattice",
     "Measurement",
+    "OperationMaps",
     "OperationScore",
     "PosteriorOptions",
     "PowerSpectrum",
@@ -74,6 +76,7 @@ __all__ = [
     "local_phase",
     "measure",
     "measure_scan",
+    "operation_maps",
     "operation_scores",
     "refine_to_waves",
     "residual",

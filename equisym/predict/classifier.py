@@ -260,12 +260,14 @@ class SymmetryClassifier:
     def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
         if found.measurement is None:
             return Prediction(found.refusal, shape=found.shape, pixel_size=found.pixel_size, notes=found.notes)
+        assert found.view is not None
+        if found.view.drift and options.distortion >= OPTIONS.distortion:  # what drifted has come through an instrument
+            options = replace(options, rigid=1.0)
         e = features_of(found.measurement)
         opinion = None
         if self.model is not None:
             from equisym.predict.pretrained import log_probabilities
 
-            assert found.view is not None
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)
         return _answer(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
