@@ -82,9 +82,9 @@ probability above {SURE}. Clean, by family: {", ".join(families)}.
 
 {markdown_table(["images", "right", "95 % interval", "refused", "sure and wrong"], periodic)}
 
-A clean image strained by 3 % is named by the metric that it has, below a certainty of 0.8, with the group of higher symmetry
-in words: `p2; pmm within 0.01 % if the image is stretched by 2.8 %`. Of scans whose lines had to be straightened, the
-metric decides less.
+A clean image strained by 3 % is named by the metric that it has, below a certainty of 0.8, with the group of higher
+symmetry in words: `p2; pmm within 0.01 % if the image is stretched by 2.8 %`. Of scans whose lines had to be
+straightened, the metric decides less.
 
 ## Calibration
 
