@@ -95,7 +95,8 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({_elsewhere}|{_standard_library})(\..*)?"),
     (r"py:class", r"equisym\..*\.Config"),
 ]
-_for_type_checkers = ("Axes", "Model", "NDArray", "Path", "TensorDataset")  # imported under TYPE_CHECKING alone
+# imported under TYPE_CHECKING alone
+_for_type_checkers = ("Axes", "Logger", "Model", "NDArray", "Path", "TensorDataset", "Trainer")
 nitpick_ignore = [("py:class", name) for name in _for_type_checkers]
 
 suppress_warnings = [

@@ -11,7 +11,7 @@ from equisym.crystal.grating import Grating, find_grating
 from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
-from equisym.crystal.operation_maps import OperationMaps, operation_maps
+from equisym.crystal.operation_maps import OperationMaps, correlate_operations
 from equisym.crystal.operations import OperationScore, operation_scores
 from equisym.crystal.posterior import (
     exact_group,
@@ -56,6 +56,7 @@ __all__ = [
     "average_cell",
     "correct_drift",
     "correlate",
+    "correlate_operations",
     "correlation_maps",
     "detrend",
     "displacement_field",
@@ -76,7 +77,6 @@ __all__ = [
     "local_phase",
     "measure",
     "measure_scan",
-    "operation_maps",
     "operation_scores",
     "refine_to_waves",
     "residual",

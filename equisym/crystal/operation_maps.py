@@ -57,7 +57,7 @@ class OperationMaps:
         return self.maps[0, 0, 0].item() or torch.finfo(self.maps.dtype).tiny
 
 
-def operation_maps(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> list[OperationMaps]:
+def correlate_operations(s: Spectrum, basis: Tensor, *, whitening: float = 0.0) -> list[OperationMaps]:
     """Correlate each of several cells with itself under all operations that its lattice admits within a strain.
 
     Args:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equisym.crystal.correlation import Spectrum, correlation_maps, matrix_index
-from equisym.crystal.operation_maps import IDENTITY, OperationMaps, operation_maps, search_weight
+from equisym.crystal.operation_maps import IDENTITY, OperationMaps, correlate_operations, search_weight
 from equisym.groups.operation import Matrix, Operation
 
 _PEAK = 4  # grid points: a peak is the highest so far around
@@ -49,12 +49,12 @@ def operation_scores(
         s: spectrum of the cells.
         basis: their lattices, (B, 2, 2).
         whitening: exponent that damps strong frequencies; 0 is the plain correlation of the signal.
-        maps: of :func:`operation_maps` with that whitening, where they are at hand.
+        maps: of :func:`correlate_operations` with that whitening, where they are at hand.
 
     Returns:
         For each cell its operations, best first.
     """
-    maps = operation_maps(s, basis, whitening=whitening) if maps is None else maps
+    maps = correlate_operations(s, basis, whitening=whitening) if maps is None else maps
     return [_scores(found) for found in maps]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal.correlation import SHELLS, Spectrum
-from equisym.crystal.operation_maps import STRAIN, OperationMaps, Waves, operation_maps
+from equisym.crystal.operation_maps import STRAIN, OperationMaps, Waves, correlate_operations
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.setting import Setting, settings
 
@@ -64,12 +64,12 @@ def fit_groups(
         s: spectrum of the cells.
         basis: their lattices, (B, 2, 2).
         polish: Newton steps on the origin.
-        maps: of :func:`operation_maps`, where they are at hand.
+        maps: of :func:`correlate_operations`, where they are at hand.
 
     Returns:
         For each cell, seventeen fits in label order; ``None`` where the lattice would have to be strained too far.
     """
-    maps = operation_maps(s, basis) if maps is None else maps
+    maps = correlate_operations(s, basis) if maps is None else maps
     return [_fit_one(found, metric, polish) for found, metric in zip(maps, basis.double().cpu().numpy(), strict=True)]
 
 

@@ -15,7 +15,7 @@ from equisym.crystal.drift_correction import correct_drift, is_straight, merit
 from equisym.crystal.lattice_choice import find_lattice
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.mask import field_mask
-from equisym.crystal.operation_maps import OperationMaps, operation_maps
+from equisym.crystal.operation_maps import OperationMaps, correlate_operations
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.projection import Fit, fit_groups
 from equisym.crystal.shifts import Array
@@ -190,7 +190,7 @@ def measure(
     channels = image if image.dim() == 3 else image[None]
     average = average_cell(channels, basis.expand(len(channels), 2, 2), size=size, mask=mask)
     s = spectrum(average, joint=True)
-    maps = operation_maps(s, basis)
+    maps = correlate_operations(s, basis)
     return Measurement(lattice, average, s, maps[0], fit_groups(s, basis, maps=maps)[0], mask)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from equisym.crystal import measure, operation_scores
-from equisym.crystal.operation_maps import IDENTITY, Waves, operation_maps
+from equisym.crystal.operation_maps import IDENTITY, Waves, correlate_operations
 from equisym.data import render
 
 
@@ -55,4 +55,4 @@ def test_scores_are_the_same_from_maps_at_hand():
 def test_maps_cover_what_the_lattice_admits():
     square, oblique = torch.eye(2)[None] * 20.0, torch.tensor([[[20.0, 6.0], [0.0, 31.0]]])
     s = measured().spectrum
-    assert len(operation_maps(s, oblique)[0].strains) < len(operation_maps(s, square)[0].strains)
+    assert len(correlate_operations(s, oblique)[0].strains) < len(correlate_operations(s, square)[0].strains)
