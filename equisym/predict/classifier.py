@@ -14,25 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from equisym.crystal import (
-    Measurement,
-    SymmetryFeatures,
-    exact_group,
-    features_of,
-    group_energies,
-    group_probabilities,
-    group_residuals,
-    operation_scores,
-    refine_to_waves,
-    symmetrise,
-)
+from equisym.crystal import features_of, group_probabilities
 from equisym.crystal.posterior import OPTIONS, distortion_of
 from equisym.crystal.tuned_constants import PosteriorOptions
-from equisym.groups import WALLPAPER_GROUPS
+from equisym.predict.interpretation import interpret
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
-from equisym.predict.phases import phase_residuals
-from equisym.predict.prediction import OperationResidual, Prediction
+from equisym.predict.prediction import Prediction
 from equisym.predict.preprocessing import Pixels, halves
 from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.single_thread import single_thread
@@ -42,9 +30,7 @@ if TYPE_CHECKING:
     from equisym.predict.pretrained import Model
 
 _WORTH_WORKERS = 8  # images; fewer are answered before processes have started
-_LEAST = 0.25  # an answer less likely than this is none
 _WEIGHT, _FIRMEST = 0.1, -7.0  # of a network's log-probabilities, and the least of them that counts
-_UNSTRAINED = 0.004  # a smaller strain is not worth a word
 _WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
 _HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
 _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
@@ -270,7 +256,7 @@ class SymmetryClassifier:
 
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)
-        return _answer(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
+        return interpret(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
 
 
 def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | None]:
@@ -327,111 +313,3 @@ def _raised(result: Prediction | Exception) -> Prediction:
     if isinstance(result, Exception):
         raise result
     return result
-
-
-def _answer(found: Found, e: SymmetryFeatures, probabilities: list[float], options: PosteriorOptions) -> Prediction:
-    view, m = found.view, found.measurement
-    assert view is not None
-    assert m is not None
-    order = sorted(range(17), key=lambda label: -probabilities[label])
-    answer = next(label for label in order if m.fits[label] is not None)
-    if answer != order[0]:  # no model should name a group that the lattice rules out
-        order.remove(answer)
-        order.insert(0, answer)
-    refusal = found.refusal
-    if refusal is None and probabilities[answer] < _LEAST:
-        likely = ", ".join(f"{WALLPAPER_GROUPS[k].name} {100 * probabilities[k]:.0f} %" for k in order[:3])
-        detail = f"no group reaches {100 * _LEAST:.0f} %; the likeliest are {likely}"
-        refusal = Refusal(RefusalCode.CANNOT_TELL, detail)
-    fit = m.fits[answer]
-    assert fit is not None
-    standard = np.array(fit.setting.transform) @ np.linalg.inv(WALLPAPER_GROUPS[answer].primitive_basis)
-    basis = m.lattice.basis
-    pulled = refine_to_waves(view.grey, m.lattice, m.mask).basis - basis  # what the borders do is part of the error
-    residuals = {g.name: float(r) for g, r in zip(WALLPAPER_GROUPS, group_residuals(e)[0], strict=True) if r.isfinite()}
-    exact = exact_group(e, _lattice_noise(m))
-    notes = [*found.notes, *_doubts(m, order, probabilities)]
-    if refusal is None:
-        notes += _strained(m, answer, e, options)
-    return Prediction(
-        refusal,
-        shape=found.shape,
-        pixel_size=found.pixel_size,
-        probabilities={WALLPAPER_GROUPS[k].name: probabilities[k] for k in order},
-        lattice=basis * view.scale,
-        lattice_error=np.hypot(m.lattice.uncertainty, pulled) * view.scale,
-        repeats=m.lattice.repeats,
-        explained=found.explained,
-        average=(m.average.cell[0].numpy() * view.spread + view.mean).astype(np.float32),
-        corner=np.array(view.corner),
-        cell=basis @ standard * view.scale,
-        origin=basis @ fit.origin.double().numpy() * view.scale + np.array(view.corner),
-        strain=fit.strain,
-        strains={g.name: f.strain for g, f in zip(WALLPAPER_GROUPS, m.fits, strict=True) if f is not None},
-        residuals=residuals,
-        phase_residuals=phase_residuals(m),
-        exact=WALLPAPER_GROUPS[exact].name,
-        tolerance=options.tolerance,
-        operations=_operations(m, answer),
-        symmetrised=(symmetrise(m.average.cell[0], fit.setting, fit.origin).numpy() * view.spread + view.mean).astype(
-            np.float32
-        ),
-        notes=tuple(notes),
-    )
-
-
-def _doubts(m: Measurement, order: list[int], probabilities: list[float]) -> list[str]:
-    notes = []
-    if m.lattice.repeats < 9:
-        notes.append(f"few repeats: {m.lattice.repeats:.1f} cells")
-    if probabilities[order[0]] < 0.8:
-        names = " or ".join(f"{WALLPAPER_GROUPS[k].name} ({100 * probabilities[k]:.0f} %)" for k in order[:2])
-        notes.append(f"uncertain: {names}")
-    return notes
-
-
-def _lattice_noise(m: Measurement) -> float:
-    """The strain that the errors of the lattice alone may show."""
-    error = m.lattice.uncertainty / np.linalg.norm(m.lattice.basis, axis=0)
-    return float(np.nan_to_num(error, nan=0.01).max())
-
-
-def _strained(m: Measurement, answer: int, e: SymmetryFeatures, options: PosteriorOptions) -> list[str]:
-    """What is to be said where the answer takes a strain of the lattice for distortion."""
-    fit, group = m.fits[answer], WALLPAPER_GROUPS[answer]
-    assert fit is not None
-    if fit.strain <= max(_UNSTRAINED, 3 * _lattice_noise(m)):
-        return []
-    rigid = replace(options, distortion=_UNSTRAINED / 2, wide=_UNSTRAINED / 2)
-    other = WALLPAPER_GROUPS[int(group_energies(e, rigid)[0].argmax())]
-    text = f"the lattice is strained by {100 * fit.strain:.1f} % from {group.bravais}"
-    return [text if other == group else f"{text}; {other.name} if the image is not distorted"]
-
-
-def _operations(m: Measurement, answer: int) -> tuple[OperationResidual, ...]:
-    fit = m.fits[answer]
-    assert fit is not None
-    lines = {"m": "mirror", "g": "glide", "c": "both"}
-    held = {
-        (op.W, "rotation" if op.determinant > 0 else lines[fit.setting.line_type(i)])
-        for i, op in enumerate(fit.setting.operations)
-    }
-    symbols = {"mirror": "m", "glide": "g", "both": "mg"}
-    found, seen = [], set()
-    basis = torch.from_numpy(m.lattice.basis)[None]
-    for score in operation_scores(m.spectrum, basis, maps=[m.maps])[0]:
-        (a, b), (c, d) = score.W
-        if score.kind == "rotation" and score.order > 2:  # a rotation and its inverse hold together
-            inverse = ((d, -b), (-c, a))
-            if inverse in seen:
-                continue
-            seen.add(score.W)
-        angle = None
-        if score.kind != "rotation":
-            along = next(v for v in (np.eye(2) + np.array(score.W)).T if v.any())
-            x, y = m.lattice.basis @ along
-            angle = round(float(np.degrees(np.arctan2(y, x)) % 180), 3) % 180
-        symbol = str(score.order) if score.kind == "rotation" else symbols[score.kind]
-        holds = (score.W, score.kind) in held
-        found.append(OperationResidual(symbol, score.W, angle, max(0.0, 1 - score.score), holds))
-    return tuple(sorted(found, key=lambda o: (not o.holds, o.residual)))

@@ -53,7 +53,7 @@ FAULTS = (
     ),
     Fault(
         "the angle of a mirror line is reflected",
-        "predict/classifier.py",
+        "predict/interpretation.py",
         "np.arctan2(y, x)",
         "np.arctan2(-y, x)",
         "tests/predict/test_classifier.py::test_the_angle_of_a_mirror_line_is_that_in_the_image",

@@ -93,6 +93,7 @@ FILES = {
     "crystal/unindexed_peaks": "crystal/test_unindexed_peaks",
     "crystal/wave_refinement": "crystal/test_wave_refinement predict/test_expectation",
     "predict/classifier": "predict/test_classifier predict/test_expectation predict/test_map",
+    "predict/interpretation": "predict/test_classifier predict/test_expectation predict/test_phases",
     "predict/prediction": "predict/test_expectation predict/test_classifier",
     "predict/export": "predict/test_expectation",
     "predict/expectation": "predict/test_expectation",
