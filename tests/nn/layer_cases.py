@@ -21,6 +21,7 @@ from equisym.nn import (
     FieldGroupNorm2d,
     FieldInstanceNorm2d,
     FieldLayerNorm2d,
+    FieldLinear,
     FieldMagnitude2d,
     FieldMax2d,
     FieldType,
@@ -32,6 +33,11 @@ from equisym.nn import (
     GroupDepthwiseConv2d,
     GroupPool2d,
     GroupResidualBlock,
+    IsotypicInvariants,
+    IsotypicLinear,
+    IsotypicNonlinearity,
+    IsotypicNorm,
+    IsotypicTransform,
     LiftConv2d,
     MaxBlurPool2d,
     NormMaxPool2d,
@@ -233,8 +239,8 @@ def steerable(layer: type[nn.Module], kernel_size: int = 3, **options) -> Callab
 
 
 def pooled_to(group: PointGroup) -> Made:
-    """From D_n to C_n: mirrors pooled, turns kept."""
-    inner = C(group.n)
+    """From D_n to C_n, mirrors pooled and turns kept; from C_n to the turns by twice the angle, where there are any."""
+    inner = C(group.n if group.mirrors or group.n % 2 else group.n // 2)
     layer = GroupPool2d(group=group, to=inner)
     return layer, reg(group, 2).restrict(inner), layer.out_type(2)
 
@@ -256,7 +262,6 @@ CASES = (
         Case(
             f"LiftConv2d-padding-{mode}",
             lambda g, mode=mode: (LiftConv2d(2, 3, 3, group=g, padding=2, padding_mode=mode), scalars(g, 2), reg(g, 3)),
-            groups=ON_GRID,
         )
         for mode in ("circular", "reflect", "replicate")
     ),
@@ -275,7 +280,6 @@ CASES = (
     Case(
         "GroupConv2d-periodic",
         lambda g: (GroupConv2d(2, 3, 3, group=g, padding="same", padding_mode="circular"), reg(g, 2), reg(g, 3)),
-        groups=ON_GRID,
     ),
     Case(
         "GroupConvTranspose2d-even",
@@ -286,8 +290,8 @@ CASES = (
     Case(
         "SteerableConv2d-even", steerable(SteerableConv2d, stride=2, padding=1, kernel_size=4), groups=ON_GRID, size=8
     ),
-    Case("GroupPool2d-to", pooled_to, groups=(D(1), D(2), D(4)), checks_channels=False),
-    Case("GroupPool2d-over", pooled_over, groups=ON_GRID, checks_channels=False),
+    Case("GroupPool2d-to", pooled_to, checks_channels=False),
+    Case("GroupPool2d-over", pooled_over, checks_channels=False),
     Case(
         "MaxBlurPool2d",
         same(lambda _: MaxBlurPool2d(3, 2), permuted),
@@ -384,7 +388,7 @@ CASES = (
     Case(
         "SteerableConv2d-periodic",
         steerable(SteerableConv2d, padding="same", padding_mode="circular"),
-        groups=(C(6), D(4), O2),
+        groups=ALL,
     ),
     Case("FieldBatchNorm2d", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL),
     Case("FieldBatchNorm2d-train", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL, train=True),
@@ -473,6 +477,10 @@ def untyped(layer: Callable[[], nn.Module], channels: int = 2) -> Callable[[Grou
     return lambda g: (layer(), scalars(g, channels), scalars(g, channels))
 
 
+def mixed_of_eight() -> FieldType:
+    return FieldType.of((1, regular(C(4))), (2, irrep(C(4), 1)))
+
+
 def cycle(n: int) -> tuple[list[int], list[int]]:
     return ([*range(1, n), 0],) * 2
 
@@ -485,6 +493,18 @@ OTHERS = (
         "OrbitLinear-channels",
         untyped(lambda: OrbitLinear(7, 7, generators=[cycle(7)], channels=(7, 3))),
         checks_channels=False,
+    ),
+    *(
+        Case(name, untyped(make), size=8, checks_channels=False)
+        for name, make in (
+            ("IsotypicTransform", lambda: IsotypicTransform(group=D(2))),
+            ("IsotypicLinear", lambda: IsotypicLinear(2, 3, group=D(2))),
+            ("IsotypicLinear-turning", lambda: IsotypicLinear(2, 3, group=C(4), bias=False)),
+            ("IsotypicNonlinearity", lambda: IsotypicNonlinearity(group=D(4))),
+            ("IsotypicNorm", lambda: IsotypicNorm(2, group=D(2))),
+            ("IsotypicInvariants", lambda: IsotypicInvariants(1, group=D(4))),
+            ("FieldLinear", lambda: FieldLinear(mixed_of_eight(), mixed_of_eight())),
+        )
     ),
     Case("WallpaperConv2d", untyped(lambda: WallpaperConv2d(2, 3, 3, group="p4g", cell=4)), size=8),
     Case("WallpaperConv2d-hexagonal", untyped(lambda: WallpaperConv2d(2, 3, 5, group="p6", cell=1)), size=8),

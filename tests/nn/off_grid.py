@@ -78,7 +78,7 @@ def error(case: Case, group: Group, dtype: torch.dtype = torch.float64) -> float
         return answer[:, :, middle, middle]
 
     straight, worst = centre(0.0, False), 0.0
-    for element in elements_off_grid(group):
+    for element in elements_off_grid(in_type.group):
         expected = out_type.act(straight, *element)
         worst = max(worst, ((centre(*element) - expected).norm() / expected.norm()).item())
     return worst
