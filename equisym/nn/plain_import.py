@@ -16,8 +16,9 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
 
     .. math:: \psi = \operatorname{argmin}_\psi \| \mathrm{expand}(\psi) - W \|
 
-    W is a plain filter of the expanded widths; for groups that permute pixels the minimum is the mean of the
-    entries that share a weight. Convolutions, norms and linear layers are paired in order; a network that is already
+    W is a plain filter of the expanded widths. Layers with a weight for each pixel (``basis="pixels"``, or
+    ``conv="pixels"`` of an architecture) take the mean of the entries that share a weight; the others keep the part of
+    it that is band-limited. Convolutions, norms and linear layers are paired in order; a network that is already
     equivariant is unchanged. A linear layer on pooled fields gets the sum over each field's channels.
 
     Args:
@@ -33,7 +34,7 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
 
     >>> from equisym.groups import D
     >>> from equisym.nn import LiftConv2d
-    >>> lift = from_plain(LiftConv2d(1, 2, 3, group=D(4)), nn.Conv2d(3, 16, 3))
+    >>> lift = from_plain(LiftConv2d(1, 2, 3, group=D(4), basis="pixels"), nn.Conv2d(3, 16, 3))
     >>> lift.weight.shape
     torch.Size([2, 1, 9])
     """

@@ -116,7 +116,7 @@ def test_averaging_an_equivariant_network_changes_nothing(group):
 def test_averaging_a_plain_network_is_the_mean_over_the_group():
     torch.manual_seed(0)
     plain = nn.Conv2d(8, 8, 3, bias=False)
-    layer = from_plain(GroupConv2d(2, 2, 3, group=C(4), bias=False), plain)
+    layer = from_plain(GroupConv2d(2, 2, 3, group=C(4), bias=False, basis="pixels"), plain)
     fields = FieldType.regular(C(4), 2)
     mean = torch.zeros_like(plain.weight)
     for q in range(4):  # g W(g^-1 x) g^-1, averaged by definition
