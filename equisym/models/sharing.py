@@ -136,7 +136,7 @@ class Orbit(Sharing):
     """Weights shared along orbits of channels and pixels; the group must keep the pixel grid."""
 
     def __post_init__(self) -> None:
-        if 4 % self.group.n:
+        if 4 % self.group.n or self.group.axis:
             raise ValueError(f"orbit sharing needs a group that keeps the pixel grid, n in 1, 2, 4 (got {self.group})")
 
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:

@@ -32,8 +32,7 @@ def pixel_basis(kernel_size: int, group: PointGroup) -> NDArray[np.int64]:
     """
     pixels = np.arange(kernel_size**2).reshape(kernel_size, kernel_size)
     turned = [
-        np.rot90(pixels[:, ::-1] if g >= group.n else pixels, (g % group.n) * (4 // group.n))
-        for g in range(group.order)
+        np.rot90(pixels[:, ::-1] if g >= group.n else pixels, int(group.quarter_turns(g))) for g in range(group.order)
     ]
     return np.stack(turned).reshape(group.order, -1)
 
