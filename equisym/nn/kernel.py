@@ -119,6 +119,7 @@ class GroupKernel(ConstantModule):
         element = group.product_table[group.inverse_table]
         self.exact = kernel_size == 1 or (group.exact_on_grid and basis != "circular")
         constants = {"device": device, "dtype": dtype}
+        index = element
         if self.exact:
             pixels = pixel_basis(kernel_size, group) if group.exact_on_grid else np.zeros((order, 1), np.int64)
             index = pixels if lifting else element[:, :, None] * kernel_size**2 + pixels[:, None]
@@ -126,7 +127,7 @@ class GroupKernel(ConstantModule):
             self.coefficients = kernel_size**2
             self.register_constant("back", np.argsort(index, 1), device=device)
         elif not self.steerable:
-            functions, index = circular_basis(kernel_size, group), element
+            functions = circular_basis(kernel_size, group)
             self.coefficients = len(functions)
             self.register_constant("basis", functions, **constants)
         if self.steerable:
