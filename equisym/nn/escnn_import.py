@@ -72,14 +72,17 @@ class Converted(nn.Sequential):
         self.out_type = out_type
 
     def forward(self, input: Any, *more: Any) -> Any:
-        if not isinstance(input, (Tensor, fx.Proxy)) and hasattr(input, "tensor"):
+        if _wrapped(input):
             return type(input)(self(input.tensor, *(x.tensor for x in more)), self.out_type)
-        whole: Any = torch.cat([input, *more], 1) if more else input
-        return super().forward(whole)
+        return super().forward(torch.cat([input, *more], 1) if more else input)
 
     def to_plain(self) -> nn.Sequential:
         """The same function from torch.nn parts, on plain tensors alone."""
         return nn.Sequential(*(to_plain(part) for part in self)).train(self.training)
+
+
+def _wrapped(x: Any) -> bool:
+    return not isinstance(x, (Tensor, fx.Proxy)) and hasattr(x, "tensor")
 
 
 def kind(module: Any) -> str | None:
