@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from equisym.nn.escnn_layers import LAYERS, fields_of
 from equisym.nn.escnn_types import field_type
 from equisym.nn.field_order import FieldBranches2d
+from equisym.nn.folding import to_plain
 
 LIBRARIES = ("escnn", "e2cnn")
 CONTAINERS: dict[str, Callable[[list[nn.Module]], nn.Module]] = {
@@ -31,7 +32,9 @@ def from_escnn(module: Any) -> nn.Module:
 
     Understood are the planar layers of both libraries: convolutions with any rings, widths and cutoffs, transposed
     ones, normalisations, pointwise, norm, gated, concatenated, tensor-product, Fourier and induced non-linearities,
-    all poolings, dropout, masks, up-sampling, restriction, and the modules that order fields.
+    all poolings, dropout, masks, up-sampling, restriction, and the modules that order fields. In training two differ:
+    ``NormBatchNorm`` divides by the running variance and ours by that of the batch, and ``FieldDropout`` drops a field
+    pixel by pixel and ours at all pixels.
 
     Args:
         module: the module, its weights as they are.
@@ -69,10 +72,17 @@ class Converted(nn.Sequential):
         self.out_type = out_type
 
     def forward(self, input: Any, *more: Any) -> Any:
-        if isinstance(input, Tensor) or not hasattr(input, "tensor"):
-            return super().forward(torch.cat((input, *more), 1) if more else input)
-        plain = self(input.tensor, *(x.tensor for x in more))
-        return type(input)(plain, self.out_type)
+        if _wrapped(input):
+            return type(input)(self(input.tensor, *(x.tensor for x in more)), self.out_type)
+        return super().forward(torch.cat([input, *more], 1) if more else input)
+
+    def to_plain(self) -> nn.Sequential:
+        """The same function from torch.nn parts, on plain tensors alone."""
+        return nn.Sequential(*(to_plain(part) for part in self)).train(self.training)
+
+
+def _wrapped(x: Any) -> bool:
+    return not isinstance(x, (Tensor, fx.Proxy)) and hasattr(x, "tensor")
 
 
 def kind(module: Any) -> str | None:
