@@ -174,6 +174,16 @@ class GroupKernel(ConstantModule):
         return found.T.reshape(out, in_, *self.weight_shape)
 
     @torch.no_grad()
+    def coefficients_of(self, kernels: Tensor) -> Tensor:
+        """The coefficients of the combination of unturned basis functions that is nearest to given kernels.
+
+        Shape:
+            ``(..., k, k)`` -> ``(..., coefficients)``.
+        """
+        pixels = kernels.flatten(-2)
+        return pixels if self.exact else pixels @ torch.linalg.pinv(self.basis[:, 0].to(kernels.dtype))
+
+    @torch.no_grad()
     def initialise(self, weight: Tensor, *, gain: float = math.sqrt(2)) -> None:
         """He initialisation of the expanded filters: their fan-in, not that of the free weights, sets the scale."""
         fan_in = weight.shape[1] * (1 if self.lifting else self.group.order)
