@@ -44,6 +44,11 @@ def test_transformers():
     assert_equivariant(lambda x: found["again"](x).logits, x, group=D(4), output="invariant")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore:.*:DeprecationWarning", "ignore:.*:FutureWarning")
+def test_lightning():
+    assert run("EquivarianceCallback")["trainer"].callback_metrics["equivariance_error"] < 1e-4
+
+
 def test_hub_mixin():
     pytest.importorskip("huggingface_hub")
     found = run("PyTorchModelHubMixin")

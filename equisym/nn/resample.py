@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.arguments import whole
+from equisym.nn.arguments import Whole, real, whole
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType
 from equisym.nn.nonlinearity import _ByField
@@ -41,11 +41,10 @@ class BlurPool2d(ConstantModule):
 
     window: Tensor
 
-    def __init__(self, stride: int = 2, *, sigma: float | None = None) -> None:
+    def __init__(self, stride: Whole = 2, *, sigma: float | None = None) -> None:
         super().__init__()
-        if stride < 1 or (sigma is not None and sigma <= 0):
-            raise ValueError(f"stride and sigma must be positive (got {stride} and {sigma})")
-        self.stride, self.sigma = stride, 0.3 * stride if sigma is None else sigma
+        self.stride = whole("stride", stride)
+        self.sigma = 0.3 * self.stride if sigma is None else real("sigma", sigma)
         half = max(1, math.ceil(3 * self.sigma))
         d = np.arange(-half, half + 1)
         row = np.exp(-(d**2) / (2 * self.sigma**2))
@@ -81,11 +80,10 @@ class NormMaxPool2d(_ByField):
     torch.Size([1, 4, 3, 3])
     """
 
-    def __init__(self, field_type: FieldType, kernel_size: int, stride: int | None = None) -> None:
+    def __init__(self, field_type: FieldType, kernel_size: Whole, stride: Whole | None = None) -> None:
         super().__init__(field_type)
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        if min(self.kernel_size, self.stride) < 1:
-            raise ValueError(f"kernel_size and stride must be positive (got {kernel_size} and {stride})")
+        self.kernel_size = whole("kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else whole("stride", stride)
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)
@@ -140,8 +138,9 @@ class MaxBlurPool2d(nn.Sequential):
     Source: Zhang, Making Convolutional Networks Shift-Invariant Again (2019), section 3.
     """
 
-    def __init__(self, kernel_size: int = 3, stride: int = 2, *, sigma: float | None = None) -> None:
-        if whole("kernel_size", kernel_size) % 2 == 0:
+    def __init__(self, kernel_size: Whole = 3, stride: Whole = 2, *, sigma: float | None = None) -> None:
+        kernel_size = whole("kernel_size", kernel_size)
+        if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd (got {kernel_size}): use {kernel_size + 1}")
         super().__init__(nn.MaxPool2d(kernel_size, 1, kernel_size // 2), BlurPool2d(stride, sigma=sigma))
 
@@ -165,7 +164,7 @@ class Upsample2d(nn.Module):
     (torch.Size([1, 1, 9, 9]), torch.Size([1, 1, 64, 64]))
     """
 
-    def __init__(self, factor: int = 2, *, size: int | tuple[int, int] | None = None) -> None:
+    def __init__(self, factor: Whole = 2, *, size: int | tuple[int, int] | None = None) -> None:
         super().__init__()
         self.factor = whole("factor", factor)
         self.size = size if isinstance(size, tuple) or size is None else (size, size)
@@ -199,9 +198,7 @@ class DiscMask2d(nn.Module):
 
     def __init__(self, margin: float = 0.0, *, sigma: float = 1.0) -> None:
         super().__init__()
-        if margin < 0 or sigma <= 0:
-            raise ValueError(f"margin must be at least 0 and sigma positive (got {margin} and {sigma})")
-        self.margin, self.sigma = margin, sigma
+        self.margin, self.sigma = real("margin", margin, zero=True), real("sigma", sigma)
 
     def forward(self, x: Tensor) -> Tensor:
         row = torch.ones_like(x[..., :1], dtype=torch.float32).cumsum(-2)
