@@ -7,15 +7,20 @@ from typing import Any
 
 PLAIN = {"group": "C1", "width": 23}
 NETWORKS: dict[str, dict[str, Any]] = {
-    "equivariant": {"arch": "e2resnet"},
+    "equivariant": {"arch": "e2resnet", "arch_options": {"conv": "pixels"}},
     "plain-same-parameters": {"arch": "e2resnet", "arch_options": PLAIN},
     "plain-same-computation": {"arch": "e2resnet", "arch_options": {"group": "C1", "width": 64}},
     "plain-augmented": {"arch": "e2resnet", "arch_options": PLAIN, "augment": True},
-    "equivariant-C8": {"arch": "e2resnet", "arch_options": {"group": "C8"}},
+    "equivariant-C8": {"arch": "e2resnet", "arch_options": {"group": "C8", "conv": "band-limited"}},
     "separable": {"arch": "e2resnet", "arch_options": {"conv": "separable"}},
     "steerable": {"arch": "e2resnet", "arch_options": {"conv": "steerable"}},
-    "hierarchical": {"arch": "e2resnet", "loss": "hierarchical", "curriculum": 0.3},
-    "level-1": {"arch": "e2resnet", "loss": "rotation_family"},
+    "hierarchical": {
+        "arch": "e2resnet",
+        "arch_options": {"conv": "pixels"},
+        "loss": "hierarchical",
+        "curriculum": 0.3,
+    },
+    "level-1": {"arch": "e2resnet", "arch_options": {"conv": "pixels"}, "loss": "rotation_family"},
     "plain-fft-radon": {"arch": "e2resnet", "arch_options": PLAIN, "inputs": "image,fft,radon"},
     "rotating-kernels": {"arch": "rkcnn"},
     "fixed-kernels": {"arch": "rkcnn", "arch_options": {"rotations": 1}},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 FAMILIES = ("noise", "photo", "atom")
 SIZE, TEST, MANY, FEW, BATCH, PEAK = 65, 1700, 34000, 3400, 128, 4e-3
 EPOCHS = {MANY: 8, FEW: 30}
-CORRELATION = {"group": "D12", "width": 6, "stem_kernel": 7}
+CORRELATION = {"group": "D12", "width": 6, "stem_kernel": 7, "conv": "band-limited"}
 NETWORKS = {
     "correlation": CORRELATION,
     "same parameters": {"group": "C1", "width": 26, "stem_kernel": 7},

@@ -43,8 +43,9 @@ def report(runs: Path) -> None:
         f"all. Card: {cards}. How far the looks vary was chosen on networks trained on noise, by their accuracy on "
         f"test images of the other families, so the figures are selected to that extent.",
         "",
-        "`correlation`: e2resnet over D12, width 6, 7x7 stem, its answer read by correlation pooling; the plain ones "
-        "have its parameters (width 26) or its multiply-adds (width 142, 6.0 million parameters).",
+        '`correlation`: e2resnet over D12, width 6, 7x7 stem, `conv="band-limited"`, its answer read by correlation '
+        "pooling; the plain ones have its parameters (width 26) or its multiply-adds (width 142, 6.0 million "
+        "parameters).",
         "",
         accuracies(rows),
     ]

@@ -14,6 +14,7 @@ from torch import Tensor
 from equisym.crystal.correlation import SHELLS, Spectrum
 from equisym.crystal.operation_maps import STRAIN, OperationMaps, Waves, correlate_operations
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.groups.operation import Matrix, Operation
 from equisym.groups.setting import Setting, settings
 
 _STRONG = 1e-3  # of the strongest product of two waves: weaker ones do not move an origin
@@ -39,20 +40,26 @@ class Fit:
 
 
 @lru_cache
-def _gathers(grid: int) -> list[Tensor]:
-    """For each setting, the flat index of the translation of each operation at every origin; (operations, grid**2)."""
+def _places(grid: int) -> tuple[list[tuple[Matrix, Tensor]], list[list[int]]]:
+    """Where the translation of an operation lies at every origin, and the operations of each setting among these.
+
+    Operations that settings share are listed once. The places are flat indices, (grid**2,).
+    """
     k = torch.arange(grid, dtype=torch.int32)
     oy, ox = torch.meshgrid(k, k, indexing="ij")
-    found = []
+    known: dict[Operation, int] = {}
+    places: list[tuple[Matrix, Tensor]] = []
+    members = []
     for setting in settings():
-        rows = []
         for op in setting.operations[1:]:
-            (a, b), (c, d) = op.W
-            tx = ox - a * ox - b * oy + int(op.w[0] * grid)
-            ty = oy - c * ox - d * oy + int(op.w[1] * grid)
-            rows.append(((ty % grid) * grid + tx % grid).flatten())
-        found.append(torch.stack(rows) if rows else torch.zeros(0, grid * grid, dtype=torch.int32))
-    return found
+            if op not in known:
+                known[op] = len(places)
+                (a, b), (c, d) = op.W
+                tx = ox - a * ox - b * oy + int(op.w[0] * grid)
+                ty = oy - c * ox - d * oy + int(op.w[1] * grid)
+                places.append((op.W, ((ty % grid) * grid + tx % grid).flatten()))
+        members.append([known[op] for op in setting.operations[1:]])
+    return places, members
 
 
 def fit_groups(
@@ -75,65 +82,73 @@ def fit_groups(
 
 def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> list[Fit | None]:
     grid, place, maps = found.maps.shape[-1], found.place, found.maps.flatten(-2)
+    places, members = _places(grid)
+    at_origins: dict[int, Tensor] = {}
     best: dict[str, tuple[float, Setting, int, float]] = {}
-    for setting, gather in zip(settings(), _gathers(grid), strict=True):
+    for setting, operations in zip(settings(), members, strict=True):
         strain = setting.strain(basis)
         if strain > STRAIN:
             continue
         total = maps.new_zeros(grid * grid)
-        for op, where in zip(setting.operations[1:], gather, strict=True):
-            total += maps[place[op.W]].index_select(0, where)
+        for n in operations:
+            if n not in at_origins:
+                W, where = places[n]
+                at_origins[n] = maps[place[W]].index_select(0, where)
+            total += at_origins[n]
         most, where = total.max(0)
-        score = most.item() / found.peak / max(len(setting.operations) - 1, 1) - strain
+        score = most.item() / found.peak / max(len(operations), 1) - strain
         if setting.group.name not in best or score > best[setting.group.name][0]:
             best[setting.group.name] = (score, setting, int(where), strain)
-    wave = (found.cross.abs() * found.weight).amax(0)
-    strong = (wave >= _STRONG * wave.max()).nonzero()[:, 0]
-    waves = Waves(found.k), Waves(found.k.index_select(0, strong)), strong
-    fits: list[Fit | None] = []
-    for group in WALLPAPER_GROUPS:
-        if group.name not in best:
-            fits.append(None)
-            continue
-        _, setting, at, strain = best[group.name]
-        origin = torch.tensor([at % grid, at // grid], dtype=maps.dtype) / grid
-        fits.append(_refined(found, waves, setting, origin, strain, polish))
-    return fits
+    chosen = [best[group.name] for group in WALLPAPER_GROUPS if group.name in best]
+    starts = torch.tensor([(at % grid, at // grid) for _, _, at, _ in chosen], dtype=maps.dtype) / grid
+    fits = _refined(found, [setting for _, setting, _, _ in chosen], starts, [s for *_, s in chosen], polish)
+    named = {fit.setting.group.name: fit for fit in fits}
+    return [named.get(group.name) for group in WALLPAPER_GROUPS]
 
 
 def _refined(
-    found: OperationMaps,
-    waves: tuple[Waves, Waves, Tensor],
-    setting: Setting,
-    origin: Tensor,
-    strain: float,
-    polish: int,
-) -> Fit:
-    """Refine the origin of a group by strong waves, and measure its operations there by all."""
-    every, few, strong = waves
-    operations = setting.operations[1:]
-    if not operations:
-        return Fit(setting, origin, 1.0, strain, found.weight.new_zeros(0, SHELLS))
-    W, w = (torch.from_numpy(part[1:]).to(found.weight) for part in (setting.linear, setting.translations))
-    chosen = torch.tensor([found.place[m] for m in setting.matrices[1:]])
-    cross, weight = (values.index_select(0, chosen) for values in (found.cross, found.weight))
-    product = cross.index_select(1, strong) * weight.index_select(1, strong)
-    slope = 2 * torch.pi * (few.k - few.k @ W).flatten(0, 1)  # of the phase with the origin, (operations * waves, 2)
+    found: OperationMaps, chosen: Sequence[Setting], origins: Tensor, strains: Sequence[float], polish: int
+) -> list[Fit]:
+    """Refine the origins of several groups by strong waves, and measure their operations there by all."""
+    counts = [len(setting.operations) - 1 for setting in chosen]
+    of = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)], dtype=torch.long)
+    row = torch.tensor([found.place[W] for setting in chosen for W in setting.matrices[1:]], dtype=torch.long)
+    parts = zip(*((setting.linear[1:], setting.translations[1:]) for setting in chosen), strict=True)
+    W, w = (torch.from_numpy(np.concatenate(part)).to(found.weight) for part in parts)
+
+    def translations() -> Tensor:
+        own = origins.index_select(0, of)
+        return own - (W @ own[..., None])[..., 0] + w
+
+    def by_group(values: Tensor) -> Tensor:
+        return values.new_zeros(len(chosen), *values.shape[1:]).index_add(0, of, values)
+
+    power = found.cross * found.weight
+    wave = power.abs().amax(0)
+    strong = (wave >= _STRONG * wave.max()).nonzero()[:, 0]
+    few, every = Waves(found.k.index_select(0, strong)), Waves(found.k)
+    product = power.index_select(1, strong).index_select(0, row)
+    slope = 2 * torch.pi * (few.k - few.k @ W)  # of the phase with the origin, (operations, waves, 2)
     for _ in range(polish):
-        turned = product * few.phase(origin - W @ origin + w)
-        gradient = -turned.imag.flatten() @ slope
-        curve = (slope * turned.real.flatten()[:, None]).T @ slope
+        turned = product * few.phase(translations())
+        gradient = -by_group((turned.imag[:, None] @ slope)[:, 0])
+        curve = by_group((slope * turned.real[..., None]).mT @ slope)
         # along some directions the origin is free, as along a mirror: leave it there
         values, vectors = torch.linalg.eigh(curve)
-        usable = values > 1e-5 * values.max().clamp(min=1e-30)
-        step = vectors @ torch.where(usable, (vectors.T @ gradient) / values, torch.zeros_like(values))
-        origin = origin + step.clamp(-0.01, 0.01)
-    turned = (cross * every.phase(origin - W @ origin + w)).real
-    agreement = ((turned * weight).sum() / (len(operations) * found.power)).nan_to_num(0.0)
-    shells = turned.new_zeros(len(operations), SHELLS)
-    shells = 2 * shells.scatter_add(1, found.shell.expand(len(operations), -1), turned)
-    classes = torch.stack([shells[[i - 1 for i in c]].mean(0) for c in setting.classes])
-    return Fit(setting, origin % 1, agreement.item(), strain, classes)
+        usable = values > 1e-5 * values.amax(-1, keepdim=True).clamp(min=1e-30)
+        step = torch.where(usable, (vectors.mT @ gradient[..., None])[..., 0] / values, torch.zeros_like(values))
+        origins = origins + (vectors @ step[..., None])[..., 0].clamp(-0.01, 0.01)
+    turned = (found.cross.index_select(0, row) * every.phase(translations())).real
+    total = by_group((turned * found.weight.index_select(0, row)).sum(-1))
+    shells = 2 * turned.new_zeros(len(row), SHELLS).scatter_add(1, found.shell.expand(len(row), -1), turned)
+    fits = []
+    for setting, origin, own, strain, part in zip(
+        chosen, origins % 1, total, strains, shells.split(counts), strict=True
+    ):
+        classes = [part[[i - 1 for i in members]].mean(0) for members in setting.classes]
+        agreement = (own / (len(part) * found.power)).nan_to_num(0.0).item() if len(part) else 1.0
+        fits.append(Fit(setting, origin, agreement, strain, torch.stack(classes) if classes else part))
+    return fits
 
 
 def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equisym.crystal.indexing import Indexing
 from equisym.crystal.shifts import Array
@@ -88,7 +89,7 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     index, power = index[strong].round().astype(int), power[strong]
     total = float(power.sum())
     for cells in range(_LARGEST_PSEUDO, 1, -1):
-        forms = np.array(hermite_forms(cells)).astype(int)
+        forms = _whole_forms(cells)
         # a wave is kept if it is a whole number of waves of the smaller cell: k inverse(form transposed)
         d, s, rest = forms[:, 0, 0], forms[:, 0, 1], forms[:, 1, 1]
         steps = index[:, 1:] // rest
@@ -127,6 +128,12 @@ def hermite_forms(index: int) -> tuple[Array, ...]:
     """
     divisors = [d for d in range(1, index + 1) if index % d == 0]
     return tuple(np.array([[d, s], [0.0, index // d]]) for d in divisors for s in range(d))
+
+
+@lru_cache
+def _whole_forms(index: int) -> NDArray[np.int64]:
+    """The same as integers, (n, 2, 2)."""
+    return np.array(hermite_forms(index)).astype(np.int64)
 
 
 def wood(basis: Array, matrix: Array) -> str:

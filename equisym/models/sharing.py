@@ -68,12 +68,16 @@ class Sharing:
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """The first layer: from the image to fields."""
         steps = _steps(kernel_size, stride)
-        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, basis=self.basis, **steps)
+        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, basis=self._basis, **steps)
 
     def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """A further layer: from fields to fields."""
         steps = _steps(kernel_size, stride)
-        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, basis=self.basis, **steps)
+        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, basis=self._basis, **steps)
+
+    @property
+    def _basis(self) -> str | None:
+        return self.basis if self.group.order > 1 else None  # without a group the layers are plain ones
 
     def norm(self, fields: int) -> nn.Module:
         """Batch normalisation that keeps the symmetry."""
@@ -89,7 +93,13 @@ class Sharing:
 
 
 class Regular(Sharing):
-    """Group convolutions."""
+    """Group convolutions whose weights are sorted by the group's irreps: those that learn most from few images."""
+
+    basis = "steerable"
+
+
+class Pixels(Sharing):
+    """Group convolutions with a weight for each pixel, where the group keeps the pixel grid."""
 
 
 class BandLimited(Sharing):
@@ -230,6 +240,7 @@ class Learned(Plain):
 
 KINDS: dict[str, type[Sharing]] = {
     "regular": Regular,
+    "pixels": Pixels,
     "band-limited": BandLimited,
     "separable": Separable,
     "steerable": Steerable,

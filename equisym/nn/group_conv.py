@@ -173,7 +173,7 @@ class GroupConv2d(RegularConv2d):
         if self.kernel.exact and turning_is_cheaper(x, self.weight, padding=self.padding, **plan):
             x, padding = self.pad(x)
             plan |= {"sources": self.kernel.products, "groups": self.groups, "padding": padding}
-            return convolve_turned(x, self.weight, self.bias, **plan)
+            return convolve_turned(x, self.kernel.pixel_weights(self.weight), self.bias, **plan)
         return super().forward(x)
 
 

@@ -27,7 +27,8 @@ def turning_is_cheaper(
     if x.shape[-2] != side or room < 0 or room % stride or not x.is_contiguous():
         return False
     turned = group.order * (x.numel() + x.shape[0] * weight.shape[0] * (room // stride + 1) ** 2)
-    return turned < group.order * weight.numel()
+    filters = group.order**2 * weight.shape[0] * weight.shape[1] * kernel_size**2
+    return turned < filters
 
 
 def convolve_turned(

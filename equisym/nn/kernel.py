@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.groups import Group, PointGroup
+from equisym.groups import Group, PointGroup, regular, trivial
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
-from equisym.nn.steerable_kernel import circular_functions, turn_waves
-from equisym.nn.weight_expansion import permuted_filters, turned_filters
+from equisym.nn.steerable_kernel import circular_functions, steerable_basis, turn_waves
+from equisym.nn.weight_expansion import combined_filters, permuted_filters, turned_filters
 
 
 def pixel_basis(kernel_size: int, group: PointGroup) -> NDArray[np.int64]:
@@ -63,17 +63,24 @@ def circular_basis(kernel_size: int, group: PointGroup) -> NDArray[np.float64]:
     return basis / np.linalg.norm(basis[:, :1], axis=-1, keepdims=True)
 
 
+BASES = ("pixels", "circular", "steerable")
+"""What the free weights of a kernel can be."""
+
+
 class GroupKernel(ConstantModule):
     """Expands free weights into the filters of a plain convolution.
 
-    With n dividing 4 there is one weight per pixel and the expansion permutes them: exact, and free of arithmetic. For
-    other n, and where it is asked for, the weights are the coefficients of ``circular_basis``.
+    With ``basis="pixels"`` there is one weight per pixel and the expansion permutes them: exact, without arithmetic.
+    With ``"circular"`` the weights are the coefficients of ``circular_basis``. With ``"steerable"`` they are those of
+    ``steerable_basis`` between regular fields, which is sorted by the group's irreps: the same kernels as the circular
+    ones in other coordinates, in which optimisers that scale each coordinate, such as Adam, learn faster.
 
     Args:
         kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
         lifting: whether the input is an image (no group axis) rather than regular fields.
-        basis: ``"pixels"``, only where n divides 4, or ``"circular"``; the first by default where it can be had.
+        basis: ``"pixels"``, only where n divides 4; ``"circular"``, only of odd kernels; or ``"steerable"``. By default
+            the first of these that can be had.
         device: where to make the constants.
         dtype: of the basis.
 
@@ -99,35 +106,45 @@ class GroupKernel(ConstantModule):
     ) -> None:
         super().__init__()
         check_kernel_size(kernel_size, group)
-        if basis not in (None, "pixels", "circular"):
-            raise ValueError(f"basis must be 'pixels' or 'circular' (got {basis!r})")
+        if basis not in (None, *BASES):
+            raise ValueError(f"basis must be 'pixels', 'circular' or 'steerable' (got {basis!r})")
         if basis == "pixels" and not group.exact_on_grid and kernel_size > 1:
             raise ValueError(f"basis='pixels' needs a group that keeps the pixel grid (got {group}): use 'circular'")
         if basis == "circular" and kernel_size % 2 == 0:
             raise ValueError(f"basis='circular' needs an odd kernel_size (got {kernel_size}): use {kernel_size + 1}")
         self.kernel_size, self.group, self.lifting = kernel_size, group, lifting
+        self.steerable = basis == "steerable"
         order = group.order
         # The input element h is read at g^-1 h when the kernel belongs to the output element g.
         element = group.product_table[group.inverse_table]
         self.exact = kernel_size == 1 or (group.exact_on_grid and basis != "circular")
+        constants = {"device": device, "dtype": dtype}
         if self.exact:
             pixels = pixel_basis(kernel_size, group) if group.exact_on_grid else np.zeros((order, 1), np.int64)
             index = pixels if lifting else element[:, :, None] * kernel_size**2 + pixels[:, None]
             index = index.reshape(order, -1)  # for each element a permutation of the weights of a pair of fields
             self.coefficients = kernel_size**2
             self.register_constant("back", np.argsort(index, 1), device=device)
-        else:
+        elif not self.steerable:
             functions, index = circular_basis(kernel_size, group), element
             self.coefficients = len(functions)
-            self.register_constant("basis", functions, device=device, dtype=dtype)
-        self.register_constant("index", index.reshape(-1), device=device)
+            self.register_constant("basis", functions, **constants)
+        if self.steerable:
+            functions = steerable_basis(trivial(group) if lifting else regular(group), regular(group), kernel_size)
+            self.coefficients = len(functions)
+            # on the grid, the filters of one element hold all weights: the others permute them
+            self.register_constant(
+                "basis", functions[:, 0].reshape(len(functions), -1) if self.exact else functions, **constants
+            )
+        if self.exact or not self.steerable:
+            self.register_constant("index", index.reshape(-1), device=device)
         if not lifting:
             self.register_constant("products", group.product_table, device=device)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """Free weights of one pair of fields: (coefficients,) when lifting, else (order, coefficients)."""
-        return (self.coefficients,) if self.lifting else (self.group.order, self.coefficients)
+        """Free weights of one pair of fields: (coefficients,), or (order, coefficients) of pixels and rings."""
+        return (self.coefficients,) if self.lifting or self.steerable else (self.group.order, self.coefficients)
 
     def forward(self, weight: Tensor, *, channels_last: bool = False) -> Tensor:
         """Expand free weights.
@@ -144,8 +161,22 @@ class GroupKernel(ConstantModule):
         """
         order, k = self.group.order, self.kernel_size
         if self.exact:
+            weight = self.pixel_weights(weight)
             return permuted_filters(weight, self.index.view(order, -1), self.back, k, channels_last)
+        if self.steerable:
+            return combined_filters(weight, self.basis, k)
         return turned_filters(weight, self.basis, None if self.lifting else self.index, k)
+
+    def pixel_weights(self, weight: Tensor) -> Tensor:
+        """One weight per pixel and, between fields, element, of a kernel that permutes them.
+
+        Shape:
+            weight ``(out, in, *weight_shape)`` -> ``(out, in, k*k)`` when lifting, else ``(out, in, order, k*k)``.
+        """
+        if not self.steerable:
+            return weight
+        pixels = weight @ self.basis.to(weight.dtype)
+        return pixels if self.lifting else pixels.unflatten(2, (self.group.order, -1))
 
     @torch.no_grad()
     def project(self, filters: Tensor) -> Tensor:
@@ -157,11 +188,15 @@ class GroupKernel(ConstantModule):
         order, inner = self.group.order, 1 if self.lifting else self.group.order
         out, in_ = filters.shape[0] // order, filters.shape[1] // inner
         parts = filters.view(out, order, in_, inner, -1).permute(0, 2, 1, 3, 4)
-        size = math.prod(self.weight_shape)
-        weight = filters.new_zeros(out, in_, size)
         if self.exact:
-            weight.index_add_(2, self.index, parts.flatten(2))
-            return (weight / torch.bincount(self.index, minlength=size)).view(out, in_, *self.weight_shape)
+            size = inner * self.kernel_size**2
+            weight = filters.new_zeros(out, in_, size).index_add_(2, self.index, parts.flatten(2))
+            weight = weight / torch.bincount(self.index, minlength=size)
+            if self.steerable:
+                return weight @ torch.linalg.pinv(self.basis.to(filters.dtype))
+            return weight.view(out, in_, *self.weight_shape)
+        if self.steerable:
+            return parts.flatten(2) @ torch.linalg.pinv(self.basis.to(filters.dtype).flatten(1))
         # Each element's turned basis reads the same coefficients: one least-squares problem for all elements.
         stacked = self.basis.to(filters.dtype)
         if self.lifting:
@@ -187,7 +222,9 @@ class GroupKernel(ConstantModule):
     def initialise(self, weight: Tensor, *, gain: float = math.sqrt(2)) -> None:
         """He initialisation of the expanded filters: their fan-in, not that of the free weights, sets the scale."""
         fan_in = weight.shape[1] * (1 if self.lifting else self.group.order)
-        if self.exact:
+        if self.steerable:  # each function's output has the mean square of its input
+            scale = gain / math.sqrt(weight.shape[1] * self.coefficients)
+        elif self.exact:
             scale = gain / math.sqrt(fan_in * self.kernel_size**2)
         else:  # unit-norm basis functions: each coefficient adds its square to a filter's power
             scale = gain / math.sqrt(fan_in * self.coefficients)

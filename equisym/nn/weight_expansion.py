@@ -46,6 +46,20 @@ def turned_filters(weight: Tensor, basis: Tensor, element: Tensor | None, side: 
     return turned.reshape(out * order, inner * order, side, side)
 
 
+@fx.wrap
+def combined_filters(weight: Tensor, basis: Tensor, side: int) -> Tensor:
+    """Filters ``(out * order, in * inner, k, k)`` that are combinations of whole kernels between two fields.
+
+    Args:
+        weight: coefficients, ``(out, in, basis)``.
+        basis: the kernels, ``(basis, order, inner, k * k)``.
+        side: k.
+    """
+    (out, fields), (order, inner), dtype = weight.shape[:2], basis.shape[1:3], working_dtype(weight)
+    found = torch.einsum("oib,bghp->ogihp", weight.to(dtype), basis.to(dtype))
+    return found.reshape(out * order, fields * inner, side, side)
+
+
 class _Permuted(torch.autograd.Function):
     """Filters ``[o, g, i, p] = weight[o, i, index[g, p]]``, and a gradient that gathers instead of scattering.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement
@@ -26,14 +28,12 @@ def phase_residuals(m: Measurement) -> dict[str, float]:
     Source: Hovmöller, Ultramicroscopy 41 (1992) 121-135.
     """
     k, F = _reflections(m)
-    found = {group.name: 0.0 for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True) if fit is not None}
+    fits = {group.name: fit for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True) if fit is not None}
     if not len(k):
-        return {name: 0.0 if name == "p1" else 90.0 for name in found}
-    waves = Waves(k)
-    for group, fit in zip(WALLPAPER_GROUPS, m.fits, strict=True):
-        if fit is not None and group.name != "p1":
-            found[group.name] = _difference(waves, F, fit)
-    return found
+        return {name: 0.0 if name == "p1" else 90.0 for name in fits}
+    others = [name for name in fits if name != "p1"]
+    residuals = _differences(k, F, [fits[name] for name in others]) if others else []
+    return dict.fromkeys(fits, 0.0) | dict(zip(others, residuals, strict=True))
 
 
 def _reflections(m: Measurement) -> tuple[Tensor, Tensor]:
@@ -47,25 +47,35 @@ def _reflections(m: Measurement) -> tuple[Tensor, Tensor]:
     return k[(k[:, 0] > 0) | (k[:, 1] > 0)].double(), F  # the other half of the plane holds the same
 
 
-def _difference(waves: Waves, F: Tensor, fit: Fit) -> float:
-    """The residual of one group, in degrees.
+def _differences(k: Tensor, F: Tensor, fits: list[Fit]) -> list[float]:
+    """The residual of each of several groups, in degrees.
 
     f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k: the symmetrised coefficient at k is the mean of those
     that come to k. Reflections whose images lie beyond the grid are left out.
     """
-    size, origin = len(F), fit.origin.double()
-    W, w = (torch.from_numpy(part) for part in (fit.setting.linear, fit.setting.translations))
+    counts = [len(fit.setting.operations) for fit in fits]
+    of = torch.arange(len(fits)).repeat_interleave(torch.tensor(counts))
+    W, w = (torch.from_numpy(np.concatenate(part)) for part in zip(*map(_operations, fits), strict=True))
+    origin = torch.stack([fit.origin.double() for fit in fits])[of]
     inverse = torch.linalg.inv(W).round()
-    source = torch.einsum("oij,ni->onj", inverse, waves.k)
-    t = torch.einsum("oij,oj->oi", inverse, origin - W @ origin + w)
-    symmetrised = (_at(F, source) * waves.phase(t)).mean(0)
-    own = _at(F, waves.k)
+    source = k @ inverse  # W^-T k, (operations, n, 2)
+    t = (inverse @ (origin - (W @ origin[..., None])[..., 0] + w)[..., None])[..., 0]
+    images = _at(F, source) * Waves(k).phase(t)
+    beyond = (2 * source.abs() >= len(F)).any(-1)
+    total = images.new_zeros(len(fits), len(k)).index_add(0, of, images)
+    outside = torch.zeros(total.shape).index_add(0, of, beyond.float())
+    own = _at(F, k)
     weight = own.abs()
-    counted = (2 * source.abs() < size).all(-1).all(0) & (symmetrised.abs() > 1e-9 * weight.max())
-    if not bool(counted.any()):
-        return 90.0
-    phase = (own * symmetrised.conj()).angle().abs()
-    return float(torch.rad2deg((weight * phase)[counted].sum() / weight[counted].sum()))
+    counted = (outside == 0) & (total.abs() > 1e-9 * weight.max())
+    weight = weight * counted
+    phase = (own * total.conj()).angle().abs()
+    mean = torch.rad2deg((weight * phase).sum(-1) / weight.sum(-1))
+    return torch.where(counted.any(-1), mean, 90.0).tolist()
+
+
+def _operations(fit: Fit) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Linear parts and translations."""
+    return fit.setting.linear, fit.setting.translations
 
 
 def _at(F: Tensor, k: Tensor) -> Tensor:

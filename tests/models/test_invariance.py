@@ -55,7 +55,7 @@ def test_orbit_sharing_has_the_weights_of_the_group_convolution():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"conv": "magic"}, "conv must be one of regular, band-limited, separable"),
+        ({"conv": "magic"}, "conv must be one of regular, pixels, band-limited, separable"),
         ({"conv": "rotating"}, "rotating kernels only rotate .got D4.: use C4"),
         ({"conv": "orbit", "group": "C6"}, "orbit sharing needs a group that keeps the pixel grid"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
@@ -65,7 +65,7 @@ def test_orbit_sharing_has_the_weights_of_the_group_convolution():
 def test_bad_options(options, words):
     with pytest.raises(ValueError, match=words):
         build("e2resnet", **({"width": 2} | options))
-    assert len(KINDS) == 8
+    assert len(KINDS) == 9
 
 
 def test_bad_plans():

@@ -242,6 +242,14 @@ CASES = (
         lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1, basis="circular"), reg(g, 2), reg(g, 3)),
         groups=ON_GRID,
     ),
+    Case(
+        "LiftConv2d-steerable",
+        lambda g: (LiftConv2d(2, 3, 5, group=g, padding=2, basis="steerable"), scalars(g, 2), reg(g, 3)),
+    ),
+    Case(
+        "GroupConv2d-steerable",
+        lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1, basis="steerable"), reg(g, 2), reg(g, 3)),
+    ),
     Case("GroupConv2d-1x1", lambda g: (GroupConv2d(2, 3, 1, group=g), reg(g, 2), reg(g, 3))),
     Case("GroupConv2d-stride2", lambda g: (GroupConv2d(2, 2, 3, group=g, stride=2, padding=1), reg(g, 2), reg(g, 2))),
     Case("GroupConv2d-dilated", lambda g: (GroupConv2d(2, 2, 3, group=g, dilation=2, padding=2), reg(g, 2), reg(g, 2))),

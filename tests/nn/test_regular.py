@@ -3,8 +3,17 @@
 import pytest
 import torch
 
-from equisym.groups import C, D, PointGroup
-from equisym.nn import GroupBatchNorm2d, GroupConv2d, GroupPool2d, GroupResidualBlock, LiftConv2d, act
+from equisym.groups import C, D, PointGroup, trivial
+from equisym.nn import (
+    FieldType,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    GroupPool2d,
+    GroupResidualBlock,
+    LiftConv2d,
+    SteerableConv2d,
+    act,
+)
 from equisym.nn.input_transform_conv import turning_is_cheaper
 from equisym.testing import assert_equivariant, equivariance_error
 
@@ -266,6 +275,44 @@ def test_arguments_of_plain_convolutions():
     for arguments in ({"kernel_size": "3"}, {"stride": 1.5}, {"dilation": None}, {"padding": True}):
         with pytest.raises(TypeError, match="must be a whole number .got"):
             LiftConv2d(1, 2, **{"kernel_size": 3, "group": D(4), **arguments})
+
+
+@pytest.mark.parametrize("group", [C(1), D(2), D(4), C(6), D(3)], ids=str)
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+def test_steerable_weights_are_those_of_the_steerable_layer(group, kernel_size):
+    """The same kernels, the same number of weights; and any filters of the layer give its weights back."""
+    torch.manual_seed(0)
+    for own, inner in (
+        (LiftConv2d(2, 3, kernel_size, group=group, basis="steerable"), FieldType.of((2, trivial(group)))),
+        (GroupConv2d(2, 3, kernel_size, group=group, basis="steerable"), FieldType.regular(group, 2)),
+    ):
+        own = own.double()
+        other = SteerableConv2d(inner, FieldType.regular(group, 3), kernel_size).double()
+        filters, _ = own.filters()
+        assert own.weight.numel() == other.weight.numel()
+        assert other.load_filters(filters) < 1e-12
+        torch.testing.assert_close(own.kernel.project(filters), own.weight.detach())
+
+
+@pytest.mark.parametrize("basis", ["pixels", "circular", "steerable"])
+def test_layers_begin_with_twice_the_mean_square(basis):
+    """He's initialisation: a ReLU takes half of it."""
+    torch.manual_seed(0)
+    for layer in (
+        LiftConv2d(24, 24, 5, group=D(4), basis=basis, bias=False),
+        GroupConv2d(12, 12, 3, group=D(4), basis=basis, bias=False),
+    ):
+        assert layer.filters()[0].square().sum((1, 2, 3)).mean().item() == pytest.approx(2, rel=0.1)
+
+
+def test_steerable_weights_on_turned_inputs():
+    """A layer whose filters are larger than its maps turns its input instead: the same numbers."""
+    torch.manual_seed(0)
+    conv = GroupConv2d(16, 16, 3, group=D(4), padding=1, basis="steerable").double()
+    x = torch.randn(1, 128, 3, 3, dtype=torch.float64)
+    plan = {"group": D(4), "kernel_size": 3, "stride": 1, "padding": 1, "dilation": 1}
+    assert turning_is_cheaper(x, conv.weight, **plan)
+    torch.testing.assert_close(conv(x), conv.to_plain()(x))
 
 
 @pytest.mark.filterwarnings("ignore:.*jit.script:FutureWarning", "ignore:.*jit.script:DeprecationWarning")

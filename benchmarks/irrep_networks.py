@@ -1,7 +1,7 @@
 """Training steps of the networks on irreps beside timm's of the same width: ViT, and stages of ConvNeXt.
 
-python benchmarks/transformers.py [--device cuda] [--batch 64] [--rounds 5] [--modes tf32 bf16] [--widths 768]
-    [--out benchmarks/results/transformers.md]
+python benchmarks/irrep_networks.py [--device cuda] [--batch 64] [--rounds 5] [--modes tf32 bf16] [--widths 768]
+    [--out benchmarks/results/irrep_networks.md]
 
 Both networks of a row run in turn within each round; the times are medians, the ratios medians of the paired ratios.
 Graph: the step as one CUDA graph. The equivariance error is that of the network's answer (of the stage's maps) under
@@ -112,7 +112,7 @@ def main() -> None:
     lines = [
         f"# Networks on irreps of D(4) beside timm's of the same width, {DEPTH} blocks, one training step",
         "",
-        f"`python benchmarks/transformers.py {given} --widths {' '.join(map(str, args.widths))}`,",
+        f"`python benchmarks/irrep_networks.py {given} --widths {' '.join(map(str, args.widths))}`,",
         f"{where}, torch {torch.__version__.split('+')[0]}, timm {timm.__version__}.",
         "",
     ]
