@@ -116,7 +116,7 @@ class GroupKernel(ConstantModule):
         self.steerable = basis == "steerable"
         order = group.order
         # The input element h is read at g^-1 h when the kernel belongs to the output element g.
-        element = group.product_table[group.inverse_table]
+        index = element = group.product_table[group.inverse_table]
         self.exact = kernel_size == 1 or (group.exact_on_grid and basis != "circular")
         constants = {"device": device, "dtype": dtype}
         if self.exact:
@@ -126,7 +126,7 @@ class GroupKernel(ConstantModule):
             self.coefficients = kernel_size**2
             self.register_constant("back", np.argsort(index, 1), device=device)
         elif not self.steerable:
-            functions, index = circular_basis(kernel_size, group), element
+            functions = circular_basis(kernel_size, group)
             self.coefficients = len(functions)
             self.register_constant("basis", functions, **constants)
         if self.steerable:
@@ -209,14 +209,24 @@ class GroupKernel(ConstantModule):
         return found.T.reshape(out, in_, *self.weight_shape)
 
     @torch.no_grad()
-    def coefficients_of(self, kernels: Tensor) -> Tensor:
-        """The coefficients of the combination of unturned basis functions that is nearest to given kernels.
+    def in_every_orientation(self, kernels: Tensor) -> Tensor:
+        """The free weights with which each element reads the image, or the same element, through a kernel it turns.
+
+        Band-limited bases hold the nearest kernel that they can.
 
         Shape:
-            ``(..., k, k)`` -> ``(..., coefficients)``.
+            ``(out, in, k, k)`` -> ``(out, in, *weight_shape)``.
         """
-        pixels = kernels.flatten(-2)
-        return pixels if self.exact else pixels @ torch.linalg.pinv(self.basis[:, 0].to(kernels.dtype))
+        if self.steerable:
+            other = GroupKernel(self.kernel_size, self.group, lifting=self.lifting).to(kernels)
+            return self.project(other(other.in_every_orientation(kernels)))
+        pixels = kernels.flatten(2)
+        free = pixels if self.exact else pixels @ torch.linalg.pinv(self.basis[:, 0].to(kernels.dtype))
+        if self.lifting:
+            return free
+        weight = free.new_zeros(*free.shape[:2], *self.weight_shape)
+        weight[:, :, 0] = free
+        return weight
 
     @torch.no_grad()
     def initialise(self, weight: Tensor, *, gain: float = math.sqrt(2)) -> None:

@@ -24,8 +24,8 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
     already and little of one that is not. Convolutions, norms and linear layers are paired in order.
 
     Args:
-        model: the network to fill. With ``build("e2resnet18", group="D4", width=64)`` a ResNet18 is run in eight
-            orientations; with ``width=8`` it is averaged.
+        model: the network to fill. With ``build("e2resnet18", group="D4", conv="pixels", width=64)`` a ResNet18 is run
+            in eight orientations; with ``width=8`` it is averaged. Other bases hold the nearest kernel that they can.
         plain: the plain network. A first convolution with other input channels is averaged over them.
 
     Returns:
@@ -86,12 +86,7 @@ def _conv(our: nn.Module, their: nn.Conv2d, names: str) -> None:
 def _in_every_orientation(our: RegularConv2d, weight: Tensor, bias: Tensor | None, names: str) -> None:
     if weight.shape[2:] != (our.kernel_size,) * 2:
         raise ValueError(f"{names} must have kernels of one size (got {our.kernel_size} and {tuple(weight.shape[2:])})")
-    free = our.kernel.coefficients_of(weight)
-    if our.lifting:
-        our.weight.copy_(free)
-    else:
-        our.weight.zero_()
-        our.weight[:, :, 0] = free
+    our.weight.copy_(our.kernel.in_every_orientation(weight))
     if our.bias is not None:
         our.bias.copy_(torch.zeros_like(our.bias) if bias is None else bias)
 

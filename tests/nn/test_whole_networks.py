@@ -18,6 +18,7 @@ from equisym.nn import (
     GroupBatchNorm2d,
     GroupConv2d,
     GroupConvTranspose2d,
+    GroupKernel,
     GroupPool2d,
     LiftConv2d,
     NormNonlinearity,
@@ -126,8 +127,9 @@ def test_averaging_a_plain_network_is_the_mean_over_the_group():
     torch.testing.assert_close(layer.filters()[0], mean)
 
 
+@pytest.mark.parametrize("basis", [None, "steerable"])
 @pytest.mark.parametrize("group", [C(4), D(4), C(8)], ids=str)
-def test_a_field_for_each_channel_runs_the_plain_network_in_every_orientation(group):
+def test_a_field_for_each_channel_runs_the_plain_network_in_every_orientation(group, basis):
     torch.manual_seed(0)
     plain = nn.Sequential(
         *[
@@ -139,16 +141,16 @@ def test_a_field_for_each_channel_runs_the_plain_network_in_every_orientation(gr
         ],
         *[nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)],
     ).double()
-    if not group.exact_on_grid:  # such a plain network as the group's kernels can hold
+    if basis or not group.exact_on_grid:  # such a plain network as the group's kernels can hold
+        kernel = GroupKernel(3, C(8), lifting=True).double()
         for conv in (plain[0], plain[3]):
-            kernel = LiftConv2d(1, 1, 3, group=group).double().kernel
-            free = kernel.coefficients_of(conv.weight.detach())
-            conv.weight.data = (free @ kernel.basis[:, 0]).view_as(conv.weight)
+            held = kernel(kernel.in_every_orientation(conv.weight.detach()))
+            conv.weight.data = held.unflatten(0, (-1, 8))[:, 0]
     plain(torch.rand(9, 3, 9, 9).double() - 0.3)  # running statistics
     nn.init.uniform_(plain[1].weight)
     model = nn.Sequential(
-        LiftConv2d(3, 2, 3, group=group, padding=1),
-        *[GroupBatchNorm2d(2, group=group), nn.ReLU(), GroupConv2d(2, 3, 3, group=group, padding=1)],
+        LiftConv2d(3, 2, 3, group=group, padding=1, basis=basis),
+        *[GroupBatchNorm2d(2, group=group), nn.ReLU(), GroupConv2d(2, 3, 3, group=group, padding=1, basis=basis)],
         *[GroupBatchNorm2d(3, group=group), GroupPool2d(group=group, reduce="mean")],
         *[nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)],
     ).double()

@@ -149,5 +149,5 @@ from equisym.testing import assert_equivariant
 assert_equivariant(equivariant, test[:8], group=group, output="invariant")
 
 # %%
-# For a ResNet18 of torchvision or timm the plan is there already: ``from_plain(build("e2resnet18", group="C4",
-# width=64), plain)``.
+# For a ResNet18 of torchvision or timm the plan is there already:
+# ``from_plain(build("e2resnet18", group="C4", conv="pixels", width=64), plain)``.
