@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from equisym.groups import PointGroup
-from equisym.nn.action import act
+from equisym.nn.action import act_as
+from equisym.nn.field_type import FieldType
 from equisym.nn.layer_report import (
     KINDS,
     EquivarianceReport,
@@ -28,7 +29,12 @@ __all__ = [
 
 @torch.no_grad()
 def equivariance_errors(
-    module: Callable[[Tensor], Tensor], x: Tensor, *, group: PointGroup, input: str = "image", output: str = "regular"
+    module: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    group: PointGroup,
+    input: str | FieldType = "image",
+    output: str | FieldType = "regular",
 ) -> Tensor:
     r"""Relative equivariance error of a function, one value for each group element.
 
@@ -36,33 +42,41 @@ def equivariance_errors(
 
     Args:
         module: the function Phi; a network should be in eval mode.
-        x: an input, ``(B, C, H, W)``; its dtype and device are the ones measured.
+        x: an input, ``(B, C, H, W)``, or ``(B, C)`` of a field type; its dtype and device are the ones measured.
         group: the point group.
-        input: what x is: ``"image"`` (scalar channels) or ``"regular"`` (regular fields, element fastest).
-        output: what the module returns: ``"image"``, ``"regular"``, or ``"invariant"`` (any shape, not moved by g).
+        input: what x is: ``"image"`` (scalar channels), ``"regular"`` (regular fields, element fastest), or its
+            :class:`FieldType`.
+        output: what the module returns: ``"image"``, ``"regular"``, its :class:`FieldType`, or ``"invariant"`` (any
+            shape, not moved by g).
 
     Returns:
         Errors on the CPU in float64, shape (order,). Elements that do not keep the pixel grid are applied by bicubic
         interpolation, and compared on the disc inscribed in the image.
 
     Raises:
-        ValueError: for an unknown input or output kind.
+        ValueError: for an unknown input or output kind, or fields of a group that does not contain ``group``.
     """
-    if input not in ("image", "regular") or output not in KINDS:
+    known_input = isinstance(input, FieldType) or input in ("image", "regular")
+    if not known_input or not (isinstance(output, FieldType) or output in KINDS):
         raise ValueError(
-            f"input must be image or regular, output image, regular or invariant (got {input!r}, {output!r})"
+            f"input must be image, regular or a FieldType, output one of these or invariant (got {input!r}, {output!r})"
         )
     reference = module(x)
     scale = reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny)
     errors = []
     for g in range(group.order):
-        moved = module(act(x, g, group, regular=input == "regular"))
+        moved = module(act_as(x, g, group, input))
         errors.append((difference(moved, reference, g, group, output) / scale).double().cpu())
     return torch.stack(errors)
 
 
 def equivariance_error(
-    module: Callable[[Tensor], Tensor], x: Tensor, *, group: PointGroup, input: str = "image", output: str = "regular"
+    module: Callable[[Tensor], Tensor],
+    x: Tensor,
+    *,
+    group: PointGroup,
+    input: str | FieldType = "image",
+    output: str | FieldType = "regular",
 ) -> float:
     """The largest of the :func:`equivariance_errors` over the group.
 
@@ -80,8 +94,8 @@ def assert_equivariant(
     x: Tensor,
     *,
     group: PointGroup,
-    input: str = "image",
-    output: str = "regular",
+    input: str | FieldType = "image",
+    output: str | FieldType = "regular",
     tolerance: float | None = None,
 ) -> None:
     """Raise unless the equivariance error is below a tolerance.

@@ -31,7 +31,7 @@ from equisym.models import build
 from equisym.train.artifacts import write_whole
 
 RESULTS = Path(__file__).parent / "results"
-IMAGES, EPOCHS, TEST = 3400, 20, 1700
+IMAGES, EPOCHS, TEST = 3400, 12, 1700
 NETWORKS: dict[str, dict[str, Any]] = {
     "e2resnet": {},
     "plain, same parameters": {"group": "C1", "width": 20},

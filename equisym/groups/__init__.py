@@ -1,10 +1,11 @@
 """The algebra: point groups of the plane, their representations, and the 17 wallpaper groups. No torch layers."""
 
 from equisym.groups.continuous import O2, SO2, ContinuousGroup, Group, is_subgroup
+from equisym.groups.coset_action import induced, on_parts, quotient, regular
 from equisym.groups.irreducible import Irrep, irreps
 from equisym.groups.operation import Operation
 from equisym.groups.point_group import C, D, PointGroup
-from equisym.groups.representation import Representation, direct_sum, irrep, quotient, regular, trivial, vector
+from equisym.groups.representation import Representation, direct_sum, irrep, trivial, vector
 from equisym.groups.wallpaper import (
     CRYSTAL_CLASSES,
     CRYSTAL_FAMILIES,
@@ -34,9 +35,11 @@ __all__ = [
     "WallpaperGroups",
     "direct_sum",
     "identify",
+    "induced",
     "irrep",
     "irreps",
     "is_subgroup",
+    "on_parts",
     "quotient",
     "regular",
     "trivial",

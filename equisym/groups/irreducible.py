@@ -16,9 +16,9 @@ from equisym.groups.point_group import PointGroup
 class Irrep:
     """One real irreducible representation, of size 1 or 2.
 
-    At frequency k a rotation by an angle t acts as the rotation by k t; the flip acts as diag(1, -1). Where k t is
-    always a multiple of pi (k = 0, and k = n/2) the representation has size 1: cos(k t), and the flip is +1, or -1
-    if ``odd``.
+    At frequency k a rotation by an angle t acts as the rotation by k t; the reflection s of the group acts as
+    diag(1, -1). Where k t is always a multiple of pi (k = 0, and k = n/2) the representation has size 1: cos(k t), and
+    s is +1, or -1 if ``odd``.
 
     Args:
         group: C_n, D_n, SO(2) or O(2).
@@ -69,8 +69,9 @@ class Irrep:
         return eye[None]
 
     def at(self, angle: float, flip: bool = False) -> NDArray[np.float64]:
-        """Matrix of the rotation by ``angle`` (after the flip, if ``flip``), shape (size, size)."""
-        turn = self.frequency * angle
+        """Matrix of the rotation by ``angle`` (after the left-right flip, if ``flip``), shape (size, size)."""
+        axis = self.group.axis if flip and isinstance(self.group, PointGroup) else 0.0
+        turn = self.frequency * (angle - math.radians(2 * axis))
         if self.size == 1:
             return np.array([[float(round(math.cos(turn))) * (-1.0 if flip and self.odd else 1.0)]])
         cos, sin = math.cos(turn), math.sin(turn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Representation:
         basis: Q, orthogonal, shape (size, size).
         name: text that ``repr`` shows.
 
-    >>> from equisym.groups import C
+    >>> from equisym.groups import C, regular
     >>> rep = regular(C(4))
     >>> rep, rep.size, [i.frequency for i in rep.irreps]
     (regular(C(4)), 4, [0, 1, 2])
@@ -71,11 +71,10 @@ class Representation:
     @cached_property
     def is_permutation(self) -> bool:
         """Whether every element permutes the coordinates, so that pointwise functions are equivariant."""
-        if isinstance(self.group, ContinuousGroup):
-            return all(i.frequency == 0 and not i.odd for i in self.irreps)
-        return all(
-            np.allclose(m, m.round(), atol=1e-9) and (m > -0.5).all() for m in map(self.matrix, generators(self.group))
-        )
+        if any(i.frequency for i in self.irreps) and isinstance(self.group, ContinuousGroup):
+            return False
+        found = [self.at(*element) for element in generating(self.group)]
+        return all(np.allclose(m, m.round(), atol=1e-9) and (m > -0.5).all() for m in found)
 
     @property
     def is_trivial(self) -> bool:
@@ -132,14 +131,20 @@ class Representation:
 
 
 def angle_and_flip(group: PointGroup, g: int) -> tuple[float, bool]:
-    """Element g as a rotation angle and whether the flip acts before it."""
-    group._check(g)
-    return 2 * math.pi * (g % group.n) / group.n, g >= group.n
+    """Element g as a rotation angle and whether the left-right flip acts before it."""
+    return math.pi / 2 * group.quarter_turns(g), g >= group.n
 
 
 def generators(group: PointGroup) -> tuple[int, ...]:
     """Elements that generate the group: the smallest rotation, and the flip if there is one."""
     return ((1,) if group.n > 1 else (0,)) + ((group.n,) if group.mirrors else ())
+
+
+def generating(group: Group) -> list[tuple[float, bool]]:
+    """Rotation angles and flips that generate the group, up to closure; those of a finite group are its generators'."""
+    if isinstance(group, ContinuousGroup):
+        return [(1.0, False), *([(0.0, True)] if group.mirrors else [])]
+    return [angle_and_flip(group, g) for g in generators(group)]
 
 
 def irrep(group: Group, frequency: int, *, odd: bool = False) -> Representation:
@@ -156,28 +161,6 @@ def irrep(group: Group, frequency: int, *, odd: bool = False) -> Representation:
 def trivial(group: Group) -> Representation:
     """The representation of scalars: nothing changes."""
     return Representation(group, (Irrep(group, 0),), np.eye(1), f"trivial({group!r})")
-
-
-@lru_cache(maxsize=256)
-def regular(group: PointGroup) -> Representation:
-    """The group acting on functions on itself: ``(g f)(h) = f(g^-1 h)``, of size ``group.order``."""
-    return _on_cosets(group, PointGroup(1), f"regular({group!r})")
-
-
-@lru_cache(maxsize=256)
-def quotient(group: PointGroup, subgroup: PointGroup) -> Representation:
-    """The group acting on functions on the cosets g H of a subgroup H, each coset at its first element.
-
-    Raises:
-        ValueError: if ``subgroup`` is not a subgroup.
-
-    >>> from equisym.groups import C, D
-    >>> quotient(D(4), C(4)).size, quotient(D(4), D(1)).size
-    (2, 4)
-    """
-    if not is_subgroup(subgroup, group):
-        raise ValueError(f"{subgroup} is not a subgroup of {group}: its cosets are not defined")
-    return _on_cosets(group, subgroup, f"quotient({group!r}, {subgroup!r})")
 
 
 def vector(group: Group) -> Representation:
@@ -257,20 +240,3 @@ def _isometries(projector: Matrix, size: int, part: Irrep) -> list[Matrix]:
         found.append(isometry)
         taken.extend((isometry @ e).ravel() / math.sqrt(part.size) for e in part.endomorphisms)
     return found
-
-
-def _on_cosets(group: PointGroup, subgroup: PointGroup, name: str) -> Representation:
-    step = group.n // subgroup.n
-    members = [step * i + group.n * s for s in range(2 if subgroup.mirrors else 1) for i in range(subgroup.n)]
-    coset = group.product_table[:, members].min(axis=1)  # each coset by its first element
-    representatives = np.unique(coset)
-    place = np.searchsorted(representatives, coset)
-    images = place[group.product_table[:, representatives]]  # [g, c]: where g takes coset c
-
-    def at(angle: float, flip: bool) -> Matrix:
-        g = round(angle * group.n / (2 * math.pi)) % group.n + (group.n if flip else 0)
-        matrix = np.zeros((len(representatives),) * 2)
-        matrix[images[g], np.arange(len(representatives))] = 1.0
-        return matrix
-
-    return decompose(group, at, name, group.n)

@@ -99,7 +99,7 @@ class PositionField(nn.Module):
         n, turned = self.group.n, []
         for g in range(self.group.order):
             image = self.weight.flip(-1) if g >= n else self.weight
-            turned.append(torch.rot90(image, 4 * (g % n) // n, (-2, -1)))
+            turned.append(torch.rot90(image, int(self.group.quarter_turns(g)), (-2, -1)))
         whole = functional.interpolate(
             torch.stack(turned, 1).flatten(0, 1).unsqueeze(0), (height, width), mode="bilinear", align_corners=True
         )

@@ -68,16 +68,12 @@ class Sharing:
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """The first layer: from the image to fields."""
         steps = _steps(kernel_size, stride)
-        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, basis=self._basis, **steps)
+        return LiftConv2d(in_channels, fields, kernel_size, group=self.group, basis=self.basis, **steps)
 
     def conv(self, in_fields: int, out_fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:
         """A further layer: from fields to fields."""
         steps = _steps(kernel_size, stride)
-        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, basis=self._basis, **steps)
-
-    @property
-    def _basis(self) -> str | None:
-        return self.basis if self.group.order > 1 else None  # without a group the layers are plain ones
+        return GroupConv2d(in_fields, out_fields, kernel_size, group=self.group, basis=self.basis, **steps)
 
     def norm(self, fields: int) -> nn.Module:
         """Batch normalisation that keeps the symmetry."""
@@ -93,17 +89,17 @@ class Sharing:
 
 
 class Regular(Sharing):
-    """Group convolutions whose weights are sorted by the group's irreps: those that learn most from few images."""
-
-    basis = "steerable"
+    """Group convolutions."""
 
 
 class Pixels(Sharing):
     """Group convolutions with a weight for each pixel, where the group keeps the pixel grid."""
 
+    basis = "pixels"
+
 
 class BandLimited(Sharing):
-    """Group convolutions with band-limited kernels, which groups off the pixel grid always have."""
+    """Group convolutions with the same kernels in other coordinates, waves on rings."""
 
     basis = "circular"
 
@@ -140,7 +136,7 @@ class Orbit(Sharing):
     """Weights shared along orbits of channels and pixels; the group must keep the pixel grid."""
 
     def __post_init__(self) -> None:
-        if 4 % self.group.n:
+        if 4 % self.group.n or self.group.axis:
             raise ValueError(f"orbit sharing needs a group that keeps the pixel grid, n in 1, 2, 4 (got {self.group})")
 
     def lift(self, in_channels: int, fields: int, kernel_size: int, *, stride: int = 1) -> nn.Module:

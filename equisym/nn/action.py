@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equisym.groups import PointGroup
+from equisym.groups import PointGroup, is_subgroup
+from equisym.groups.representation import angle_and_flip
+from equisym.nn.field_type import FieldType
 
 
 def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
@@ -36,16 +38,36 @@ def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
     return move_pixels(x, g, group)
 
 
+def act_as(x: Tensor, g: int, group: PointGroup, kind: str | FieldType) -> Tensor:
+    """Apply a group element to what a function takes or gives.
+
+    Args:
+        x: image, feature map, or vectors ``(B, C)`` of a field type.
+        g: element of ``group``.
+        group: the point group.
+        kind: ``"image"``, ``"regular"``, ``"invariant"`` (nothing moves), or the type of the fields.
+
+    Raises:
+        ValueError: if x is not of that kind, or the type is one of a group that does not contain ``group``.
+    """
+    if isinstance(kind, FieldType):
+        if not is_subgroup(group, kind.group):
+            raise ValueError(f"{group} does not act on fields of {kind.group}: give types of a group that contains it")
+        x = kind.act(x, *angle_and_flip(group, g))
+        return move_pixels(x, g, group) if x.ndim > 2 else x
+    return x if kind == "invariant" else act(x, g, group, regular=kind == "regular")
+
+
 def move_pixels(x: Tensor, g: int, group: PointGroup) -> Tensor:
     """Apply a group element to the pixels alone: the action on scalar channels."""
-    quarter_turns = 4 * (g % group.n) / group.n
+    quarter_turns = group.quarter_turns(g)
     if quarter_turns % 2 and x.shape[-1] != x.shape[-2]:
         raise ValueError(f"rotations need square maps (got {x.shape[-2]} x {x.shape[-1]}): crop to the shorter side")
     if g >= group.n:
         x = x.flip(-1)
     if quarter_turns == int(quarter_turns):
         return torch.rot90(x, int(quarter_turns), (-2, -1))
-    return _rotate(x, 2 * math.pi * (g % group.n) / group.n)
+    return _rotate(x, math.pi / 2 * quarter_turns)
 
 
 def _rotate(x: Tensor, angle: float) -> Tensor:

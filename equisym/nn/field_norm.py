@@ -23,12 +23,20 @@ class _FieldNorm(ConstantModule):
     field_of: Tensor
 
     def __init__(
-        self, field_type: FieldType, groups: list[range], eps: float, affine: bool, **place: Unpack[Place]
+        self,
+        field_type: FieldType,
+        groups: list[range],
+        eps: float,
+        affine: bool,
+        one_mean: bool = False,
+        **place: Unpack[Place],
     ) -> None:
         super().__init__()
-        self.field_type, self.eps, self.affine = field_type, real("eps", eps), affine
+        self.field_type, self.eps, self.affine, self.one_mean = field_type, real("eps", eps), affine, one_mean
         sizes = [rep.size for rep in field_type.fields]
         each = [rep.trivial_basis * np.sqrt(rep.size) for rep in field_type.fields]
+        if one_mean:
+            each = [np.ones((size, 1)) for size in sizes]
         free = sum(t.shape[1] for t in each)
         spread, average = np.zeros((field_type.size, free)), np.zeros((len(groups), field_type.size))
         group_of_column, weight_of_column, at = np.zeros(free, int), np.zeros(free), 0
@@ -74,7 +82,8 @@ class _FieldNorm(ConstantModule):
         return x.to(self.spread.dtype)
 
     def extra_repr(self) -> str:
-        return f"{self.field_type!r}, eps={self.eps}" + ("" if self.affine else ", affine=False")
+        options = ("" if self.affine else ", affine=False") + (", one_mean=True" if self.one_mean else "")
+        return f"{self.field_type!r}, eps={self.eps}{options}"
 
 
 class FieldBatchNorm2d(_FieldNorm):
@@ -91,13 +100,16 @@ class FieldBatchNorm2d(_FieldNorm):
         eps: added to the variance.
         momentum: weight of the newest batch in the running statistics.
         affine: whether gamma and beta are learned.
+        one_mean: whether a field that the group permutes has one mean, over all its components, even where the group
+            leaves more than their sum unchanged, as after a restriction.
         place: ``device`` and ``dtype`` of the parameters.
 
     Shape:
         ``(B, field_type.size, H, W)`` -> the same.
 
     Raises:
-        ValueError: at the call for a wrong number of channels.
+        ValueError: at construction if one mean is asked of fields that are not permuted; at the call for a wrong number
+            of channels.
 
     >>> from equisym.groups import C
     >>> FieldBatchNorm2d(FieldType.regular(C(4), 3))(torch.randn(2, 12, 5, 5)).shape
@@ -116,10 +128,14 @@ class FieldBatchNorm2d(_FieldNorm):
         eps: float = 1e-5,
         momentum: float = 0.1,
         affine: bool = True,
+        one_mean: bool = False,
         **place: Unpack[Place],
     ) -> None:
         check_types((field_type,))
-        super().__init__(field_type, [range(f, f + 1) for f in range(len(field_type))], eps, affine, **place)
+        if one_mean and not all(rep.is_permutation for rep, _ in field_type.distinct):
+            raise ValueError(f"one_mean needs fields that the group permutes (got {field_type}): leave it out")
+        each = [range(f, f + 1) for f in range(len(field_type))]
+        super().__init__(field_type, each, eps, affine, one_mean, **place)
         self.momentum = real("momentum", momentum, zero=True)
         self.register_buffer("running_mean", torch.zeros(self.spread.shape[1], **place))
         self.register_buffer("running_var", torch.ones(len(field_type), **place))

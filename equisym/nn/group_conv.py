@@ -95,7 +95,7 @@ class LiftConv2d(RegularConv2d):
 
     f has ``in_channels`` channels, g runs over ``group`` and psi is one of ``out_channels`` learned kernels of side
     ``kernel_size``; turning the input by h moves the response from (g, x) to (h g, h x). Exact for n dividing 4;
-    for other n the kernels are band-limited and the error is measured in the documentation.
+    for other n the error is measured in the documentation.
 
     Args:
         in_channels: channels of the image.
@@ -107,8 +107,9 @@ class LiftConv2d(RegularConv2d):
         dilation: distance between the kernel's pixels.
         groups: equal consecutive parts of input and output that are connected only to each other.
         padding_mode: what is added: ``"zeros"``, ``"circular"`` (periodic images), ``"reflect"`` or ``"replicate"``.
-        basis: what the free weights are: ``"pixels"``, one weight for each, where n divides 4; or ``"circular"``,
-            coefficients of band-limited waves on rings. By default the first where it can be had.
+        basis: what the free weights are: ``"steerable"``, coefficients of band-limited kernels sorted by the group's
+            irreps, from which Adam learns most; ``"circular"``, coefficients of the same kernels by waves on rings; or
+            ``"pixels"``, one for each pixel of any kernel, where n divides 4.
         bias: whether to add one learned number per field.
         device: where to make the weights.
         dtype: of the weights.
@@ -135,7 +136,7 @@ class GroupConv2d(RegularConv2d):
     .. math:: (f \star \psi)(g, x) = \sum_{i}\sum_{h}\sum_{y} f_i(h, y)\, \psi_i(g^{-1}h, g^{-1}(y - x))
 
     f has ``in_channels`` regular fields of ``group``, h and g run over its elements, and psi is one of ``out_channels``
-    learned kernels on the group. A pair of fields has ``order * kernel_size**2`` free weights when n divides 4.
+    learned kernels on the group.
 
     Args:
         in_channels: regular fields of the input, which has ``in_channels * group.order`` channels.
@@ -147,8 +148,9 @@ class GroupConv2d(RegularConv2d):
         dilation: distance between the kernel's pixels.
         groups: equal consecutive parts of input and output that are connected only to each other.
         padding_mode: what is added: ``"zeros"``, ``"circular"`` (periodic images), ``"reflect"`` or ``"replicate"``.
-        basis: what the free weights are: ``"pixels"``, one weight for each, where n divides 4; or ``"circular"``,
-            coefficients of band-limited waves on rings. By default the first where it can be had.
+        basis: what the free weights are: ``"steerable"``, coefficients of band-limited kernels sorted by the group's
+            irreps, from which Adam learns most; ``"circular"``, coefficients of the same kernels by waves on rings; or
+            ``"pixels"``, one for each pixel of any kernel, where n divides 4.
         bias: whether to add one learned number per field.
         device: where to make the weights.
         dtype: of the weights.
@@ -162,7 +164,7 @@ class GroupConv2d(RegularConv2d):
     >>> from equisym.groups import C
     >>> layer = GroupConv2d(2, 3, 3, group=C(4), padding=1)
     >>> layer(torch.zeros(1, 8, 9, 9)).shape, layer.weight.numel()
-    (torch.Size([1, 12, 9, 9]), 216)
+    (torch.Size([1, 12, 9, 9]), 144)
 
     Source: Cohen & Welling, Group Equivariant Convolutional Networks (2016), equation 11.
     """

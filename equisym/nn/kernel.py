@@ -32,8 +32,7 @@ def pixel_basis(kernel_size: int, group: PointGroup) -> NDArray[np.int64]:
     """
     pixels = np.arange(kernel_size**2).reshape(kernel_size, kernel_size)
     turned = [
-        np.rot90(pixels[:, ::-1] if g >= group.n else pixels, (g % group.n) * (4 // group.n))
-        for g in range(group.order)
+        np.rot90(pixels[:, ::-1] if g >= group.n else pixels, int(group.quarter_turns(g))) for g in range(group.order)
     ]
     return np.stack(turned).reshape(group.order, -1)
 
@@ -79,8 +78,8 @@ class GroupKernel(ConstantModule):
         kernel_size: side of the kernel; even only where n divides 4.
         group: the point group.
         lifting: whether the input is an image (no group axis) rather than regular fields.
-        basis: ``"pixels"``, only where n divides 4; ``"circular"``, only of odd kernels; or ``"steerable"``. By default
-            the first of these that can be had.
+        basis: ``"steerable"``, the default; ``"circular"``, only of odd kernels; or ``"pixels"``, only where n divides
+            4, and the default of C(1).
         device: where to make the constants.
         dtype: of the basis.
 
@@ -113,6 +112,7 @@ class GroupKernel(ConstantModule):
         if basis == "circular" and kernel_size % 2 == 0:
             raise ValueError(f"basis='circular' needs an odd kernel_size (got {kernel_size}): use {kernel_size + 1}")
         self.kernel_size, self.group, self.lifting = kernel_size, group, lifting
+        basis = basis or ("steerable" if group.order > 1 else "pixels")
         self.steerable = basis == "steerable"
         order = group.order
         # The input element h is read at g^-1 h when the kernel belongs to the output element g.
@@ -218,7 +218,8 @@ class GroupKernel(ConstantModule):
             ``(out, in, k, k)`` -> ``(out, in, *weight_shape)``.
         """
         if self.steerable:
-            other = GroupKernel(self.kernel_size, self.group, lifting=self.lifting).to(kernels)
+            basis = "pixels" if self.exact else "circular"
+            other = GroupKernel(self.kernel_size, self.group, lifting=self.lifting, basis=basis).to(kernels)
             return self.project(other(other.in_every_orientation(kernels)))
         pixels = kernels.flatten(2)
         free = pixels if self.exact else pixels @ torch.linalg.pinv(self.basis[:, 0].to(kernels.dtype))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
-from equisym.nn.action import act
+from equisym.nn.action import act, act_as
+from equisym.nn.field_type import FieldType
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,16 +76,14 @@ def element_name(g: int, group: PointGroup) -> str:
     return " ".join([*([rotation] if rotation else []), *(["s"] if flip else [])]) or "1"
 
 
-def difference(moved: Tensor, reference: Tensor, g: int, group: PointGroup, kind: str) -> Tensor:
+def difference(moved: Tensor, reference: Tensor, g: int, group: PointGroup, kind: str | FieldType) -> Tensor:
     """Greatest difference between the answer to a moved input and the moved answer.
 
     Raises:
         ValueError: if the group cannot act so: too few channels, or a map that is not square.
     """
-    if kind == "invariant":
-        return (moved - reference).abs().max()
-    apart = (moved - act(reference, g, group, regular=kind == "regular")).abs()
-    if (4 * (g % group.n)) % group.n:
+    apart = (moved - act_as(reference, g, group, kind)).abs()
+    if kind != "invariant" and apart.ndim > 2 and group.quarter_turns(g) % 1:
         apart = apart * _disc(apart)
     return apart.max()
 

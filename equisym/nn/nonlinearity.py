@@ -1,4 +1,4 @@
-"""Non-linearities that commute with a group: pointwise, norm, gated and Fourier."""
+"""Non-linearities that act value by value: pointwise, and on the signal behind Fourier coefficients."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from equisym.groups import Group, PointGroup, irrep, irreps, trivial
+from equisym.groups import Group, PointGroup, irrep, irreps
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
@@ -50,104 +49,6 @@ class PointwiseNonlinearity(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)
         return self.function(x)
-
-
-class _ByField(ConstantModule):
-    """Base of layers that need the norm of each field, or one number for each field."""
-
-    field_of: Tensor
-    members: Tensor
-
-    def __init__(self, field_type: FieldType) -> None:
-        super().__init__()
-        check_types((field_type,))
-        self.field_type = field_type
-        self._alike = len(field_type.distinct) == 1
-        sizes = [rep.size for rep in field_type.fields]
-        field_of = np.repeat(np.arange(len(sizes)), sizes)
-        self.register_constant("field_of", field_of)
-        self.register_constant("members", (np.arange(len(sizes))[:, None] == field_of[None]).astype(float))
-
-    def norms(self, x: Tensor) -> Tensor:
-        """Norm of each field, ``(B, fields, H, W)``."""
-        if self._alike:
-            squares = x.unflatten(1, (len(self.field_type.fields), -1)).square().sum(2)
-        else:
-            squares = torch.einsum("fc,bchw->bfhw", self.members.to(x.dtype), x.square())
-        dtype = x.dtype if isinstance(x, Tensor) else self.members.dtype  # a symbolic trace has none yet
-        return (squares + torch.finfo(dtype).tiny).sqrt()
-
-    def spread(self, per_field: Tensor) -> Tensor:
-        """Repeat one number per field over the field's channels."""
-        return per_field.index_select(1, self.field_of)
-
-    def extra_repr(self) -> str:
-        return repr(self.field_type)
-
-
-class NormNonlinearity(_ByField):
-    r"""Changes the length of each field and keeps its direction.
-
-    .. math:: y = \frac{\max(|x| + b, 0)}{|x|}\, x
-
-    x is one field and b a learned number per field. The norm is unchanged by the group, whose representations are
-    orthogonal.
-
-    Args:
-        field_type: fields of input and output, of any representations.
-
-    Shape:
-        ``(B, field_type.size, H, W)`` -> the same.
-
-    >>> from equisym.groups import O2, irrep
-    >>> NormNonlinearity(FieldType.of((2, irrep(O2, 1))))(torch.randn(1, 4, 3, 3)).shape
-    torch.Size([1, 4, 3, 3])
-
-    Source: Worrall et al., Harmonic Networks (2017), section 4.2.
-    """
-
-    def __init__(self, field_type: FieldType) -> None:
-        super().__init__(field_type)
-        self.bias = nn.Parameter(torch.full((len(field_type),), -0.05))
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.field_type.check(x)
-        norm = self.norms(x)
-        return x * self.spread(functional.relu(norm + self.bias[:, None, None].to(x.dtype)) / norm)
-
-
-class GatedNonlinearity(_ByField):
-    r"""Scales each field by a learned gate, a scalar field of its own.
-
-    .. math:: y = \sigma(s)\, x
-
-    x is one field, s its gate and sigma the logistic function. The input carries the fields, then one trivial field per
-    field: ask the layer for ``in_type`` and give it to the convolution before.
-
-    Args:
-        field_type: fields of the output.
-
-    Shape:
-        ``(B, in_type.size, H, W)`` -> ``(B, field_type.size, H, W)``.
-
-    >>> from equisym.groups import SO2, irrep
-    >>> gate = GatedNonlinearity(FieldType.of((3, irrep(SO2, 2))))
-    >>> gate.in_type
-    FieldType(SO2, 3 x irrep(SO2, 2) + 3 x trivial(SO2))
-    >>> gate(torch.zeros(1, 9, 2, 2)).shape
-    torch.Size([1, 6, 2, 2])
-
-    Source: Weiler et al., 3D Steerable CNNs (2018), section 4.3.
-    """
-
-    def __init__(self, field_type: FieldType) -> None:
-        super().__init__(field_type)
-        self.in_type = field_type + FieldType.of((len(field_type), trivial(field_type.group)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
-        fields, gates = x.split([self.field_type.size, len(self.field_type)], 1)
-        return fields * self.spread(torch.sigmoid(gates))
 
 
 class FourierNonlinearity(ConstantModule):

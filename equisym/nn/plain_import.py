@@ -21,11 +21,13 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
     network makes of the image turned by g^-1, and a mean over the group before the last layer is the mean of its
     answers. So nothing of what it learned is lost, and training can mix the orientations from there. With as many
     expanded channels as plain ones, the second: the average over the group, which keeps a network that is equivariant
-    already and little of one that is not. Convolutions, norms and linear layers are paired in order.
+    already and little of one that is not. Layers with a weight for each pixel (``basis="pixels"``, or
+    ``conv="pixels"`` of an architecture) do so exactly; the others keep the part of a filter that is band-limited.
+    Convolutions, norms and linear layers are paired in order.
 
     Args:
         model: the network to fill. With ``build("e2resnet18", group="D4", conv="pixels", width=64)`` a ResNet18 is run
-            in eight orientations; with ``width=8`` it is averaged. Other bases hold the nearest kernel that they can.
+            in eight orientations; with ``width=8`` it is averaged.
         plain: the plain network. A first convolution with other input channels is averaged over them.
 
     Returns:
@@ -36,7 +38,7 @@ def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
 
     >>> from equisym.groups import D
     >>> from equisym.nn import LiftConv2d
-    >>> lift = from_plain(LiftConv2d(1, 2, 3, group=D(4)), nn.Conv2d(3, 16, 3))
+    >>> lift = from_plain(LiftConv2d(1, 2, 3, group=D(4), basis="pixels"), nn.Conv2d(3, 16, 3))
     >>> lift.weight.shape
     torch.Size([2, 1, 9])
     """

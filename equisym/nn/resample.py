@@ -1,8 +1,9 @@
-"""Changes of resolution that commute with the pixel grid's symmetries: blur and norm pooling, up-sampling, a mask."""
+"""Changes of resolution that commute with the pixel grid's symmetries: blur pooling, up-sampling, a mask."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,8 +12,6 @@ from torch.nn import functional
 
 from equisym.nn.arguments import Whole, real, whole
 from equisym.nn.constant import ConstantModule
-from equisym.nn.field_type import FieldType
-from equisym.nn.nonlinearity import _ByField
 
 
 class BlurPool2d(ConstantModule):
@@ -25,12 +24,14 @@ class BlurPool2d(ConstantModule):
     Args:
         stride: s; at sizes of 1 modulo ``stride`` the corners are kept and quarter turns stay exact.
         sigma: width of the window in pixels; None means ``0.6 * stride / 2``.
+        radius: pixels from the centre of the window to its border; None means 3 sigma.
+        padding: zeros on each side; None means ``radius``, which keeps the size.
 
     Shape:
-        ``(B, C, H, W)`` -> ``(B, C, (H - 1) // stride + 1, (W - 1) // stride + 1)``.
+        ``(B, C, H, W)`` -> ``(B, C, H', W')`` with H' = (H + 2 (padding - radius) - 1) // stride + 1.
 
     Raises:
-        ValueError: at construction if the stride or the width is not positive.
+        ValueError: at construction if the stride, the width or the radius is not positive, or the padding negative.
 
     >>> import torch
     >>> BlurPool2d(2)(torch.ones(1, 3, 9, 9)).shape
@@ -41,77 +42,26 @@ class BlurPool2d(ConstantModule):
 
     window: Tensor
 
-    def __init__(self, stride: Whole = 2, *, sigma: float | None = None) -> None:
+    def __init__(
+        self, stride: Whole = 2, *, sigma: float | None = None, radius: int | None = None, padding: int | None = None
+    ) -> None:
         super().__init__()
         self.stride = whole("stride", stride)
         self.sigma = 0.3 * self.stride if sigma is None else real("sigma", sigma)
-        half = max(1, math.ceil(3 * self.sigma))
-        d = np.arange(-half, half + 1)
+        self.radius = max(1, math.ceil(3 * self.sigma)) if radius is None else whole("radius", radius)
+        self.padding = self.radius if padding is None else whole("padding", padding, 0)
+        d = np.arange(-self.radius, self.radius + 1)
         row = np.exp(-(d**2) / (2 * self.sigma**2))
         window = np.outer(row, row)
         self.register_constant("window", (window / window.sum())[None, None])
 
     def forward(self, x: Tensor) -> Tensor:
         window = self.window.to(x.dtype).expand(x.shape[-3], 1, -1, -1)
-        return functional.conv2d(x, window, stride=self.stride, padding=window.shape[-1] // 2, groups=x.shape[-3])
+        return functional.conv2d(x, window, stride=self.stride, padding=self.padding, groups=x.shape[-3])
 
     def extra_repr(self) -> str:
-        return f"{self.stride}, sigma={self.sigma:g}"
-
-
-class NormMaxPool2d(_ByField):
-    """Max pooling of vectors: each field is taken where its norm is largest in the window.
-
-    Args:
-        field_type: fields of input and output, of any representations.
-        kernel_size: side of the window.
-        stride: step; None means ``kernel_size``.
-
-    Shape:
-        ``(B, field_type.size, H, W)`` -> ``(B, field_type.size, H', W')``.
-
-    Raises:
-        ValueError: at construction if the window or the step is not positive; at the call for a wrong number of
-            channels.
-
-    >>> import torch
-    >>> from equisym.groups import O2, irrep
-    >>> NormMaxPool2d(FieldType.of((2, irrep(O2, 1))), 2)(torch.randn(1, 4, 6, 6)).shape
-    torch.Size([1, 4, 3, 3])
-    """
-
-    def __init__(self, field_type: FieldType, kernel_size: Whole, stride: Whole | None = None) -> None:
-        super().__init__(field_type)
-        self.kernel_size = whole("kernel_size", kernel_size)
-        self.stride = self.kernel_size if stride is None else whole("stride", stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.field_type.check(x)
-        _, where = functional.max_pool2d(self.norms(x), self.kernel_size, self.stride, return_indices=True)
-        return x.flatten(2).gather(2, self.spread(where).flatten(2)).unflatten(2, where.shape[-2:])
-
-    def extra_repr(self) -> str:
-        return f"{self.field_type!r}, {self.kernel_size}, stride={self.stride}"
-
-
-class FieldMagnitude2d(_ByField):
-    """The norm of each field: scalars that the group leaves unchanged, one per field.
-
-    Args:
-        field_type: fields of the input, of any representations.
-
-    Shape:
-        ``(B, field_type.size, H, W)`` -> ``(B, number of fields, H, W)``.
-
-    >>> import torch
-    >>> from equisym.groups import SO2, irrep
-    >>> FieldMagnitude2d(FieldType.of((3, irrep(SO2, 1))))(torch.randn(1, 6, 2, 2)).shape
-    torch.Size([1, 3, 2, 2])
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.field_type.check(x)
-        return self.norms(x)
+        text = f"{self.stride}, sigma={self.sigma:g}, radius={self.radius}"
+        return text if self.padding == self.radius else f"{text}, padding={self.padding}"
 
 
 class MaxBlurPool2d(nn.Sequential):
@@ -182,31 +132,46 @@ class Upsample2d(nn.Module):
 
 
 class DiscMask2d(nn.Module):
-    """Sets what lies outside the disc in the square to zero, softly: corners leave the image when it is turned.
+    r"""Sets what lies outside the disc in the square to zero, softly: corners leave the image when it is turned.
 
     Args:
-        margin: pixels between the disc and the border.
+        margin: pixels between the disc, of radius R, and the border.
         sigma: width of the soft edge in pixels.
+        profile: how the edge falls with the distance r from the centre: ``"distance"``,
+            :math:`e^{-(r - R)^2 / \sigma^2}`, or ``"area"``, :math:`e^{-(r^2 - R^2) / \sigma^2}`, which is sharper.
 
     Shape:
         ``(B, C, H, W)`` -> the same.
+
+    Raises:
+        ValueError: at construction for a negative margin, a width that is not positive or another profile.
 
     >>> import torch
     >>> DiscMask2d()(torch.ones(1, 1, 9, 9))[0, 0, 0, 0] < 0.1
     tensor(True)
     """
 
-    def __init__(self, margin: float = 0.0, *, sigma: float = 1.0) -> None:
+    def __init__(
+        self, margin: float = 0.0, *, sigma: float = 1.0, profile: Literal["distance", "area"] = "distance"
+    ) -> None:
         super().__init__()
+        if profile not in ("distance", "area"):
+            raise ValueError(f"profile must be 'distance' or 'area' (got {profile!r})")
         self.margin, self.sigma = real("margin", margin, zero=True), real("sigma", sigma)
+        self.profile = profile
 
     def forward(self, x: Tensor) -> Tensor:
         row = torch.ones_like(x[..., :1], dtype=torch.float32).cumsum(-2)
         column = torch.ones_like(x[..., :1, :], dtype=torch.float32).cumsum(-1)
         row, column = row - row.mean(-2, keepdim=True), column - column.mean(-1, keepdim=True)
         edge = torch.minimum(row.amax(-2, keepdim=True), column.amax(-1, keepdim=True)) - self.margin
-        beyond = ((row.square() + column.square()).sqrt() - edge).clamp_min(0) / self.sigma
-        return x * torch.exp(-beyond.square()).to(x.dtype)
+        squared = row.square() + column.square()
+        if self.profile == "area":
+            beyond = (squared - edge.square()).clamp_min(0)
+        else:
+            beyond = (squared.sqrt() - edge).clamp_min(0).square()
+        return x * torch.exp(-beyond / self.sigma**2).to(x.dtype)
 
     def extra_repr(self) -> str:
-        return f"{self.margin:g}, sigma={self.sigma:g}"
+        text = f"{self.margin:g}, sigma={self.sigma:g}"
+        return text if self.profile == "distance" else f"{text}, profile={self.profile!r}"

@@ -18,8 +18,7 @@ def coset_order(group: PointGroup, subgroup: PointGroup, *, left: bool) -> NDArr
     Returns:
         Elements, (number of cosets, order of the subgroup); within a row the subgroup's elements run in their order.
     """
-    step = group.n // subgroup.n
-    members = [step * (h % subgroup.n) + group.n * (h // subgroup.n) for h in range(subgroup.order)]
+    members = subgroup.elements_in(group)
     cosets = group.product_table[:, members] if left else group.product_table[members].T  # [t, h] = t h or h t
     _, first = np.unique(cosets.min(1), return_index=True)
     return cosets[np.sort(first)]

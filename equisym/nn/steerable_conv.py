@@ -13,7 +13,7 @@ from equisym.nn.arguments import Whole, whole
 from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, GridOptions
 from equisym.nn.field_type import FieldType, check_types
 from equisym.nn.kernel import check_kernel_size
-from equisym.nn.steerable_kernel import steerable_basis
+from equisym.nn.steerable_kernel import KernelBasis, steerable_basis
 
 
 class _Block(NamedTuple):
@@ -49,6 +49,7 @@ class _SteerableConv(ExpandedConv2d):
         *,
         groups: int = 1,
         bias: bool = True,
+        basis: KernelBasis | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: Unpack[GridOptions],
@@ -56,7 +57,7 @@ class _SteerableConv(ExpandedConv2d):
         check_types((in_type, out_type))
         super().__init__(kernel_size, groups=groups, **options)
         check_kernel_size(self.kernel_size, in_type.group)
-        self.in_type, self.out_type = in_type, out_type
+        self.in_type, self.out_type, self.basis = in_type, out_type, basis
         place = {"device": device, "dtype": dtype}
         inner = in_type.split(self.groups)
         out_type.split(self.groups)
@@ -68,10 +69,10 @@ class _SteerableConv(ExpandedConv2d):
             rows += [start + p for start in row_starts for p in range(outer.size)]
             self._rows.append([])
             for b, (rep, starts) in enumerate(inner.distinct):
-                basis = steerable_basis(rep, outer, self.kernel_size)
+                kernels = (basis or steerable_basis)(rep, outer, self.kernel_size)
                 name, shape = f"basis_{a}_{b}", (len(row_starts), len(starts), outer.size, rep.size)
-                self.register_constant(name, basis.reshape(len(basis), math.prod(basis.shape[1:])), **place)
-                self._rows[-1].append(_Block(name, shape, len(basis), count))
+                self.register_constant(name, kernels.reshape(len(kernels), math.prod(kernels.shape[1:])), **place)
+                self._rows[-1].append(_Block(name, shape, len(kernels), count))
                 count = self._rows[-1][-1].stop
         columns = [start + q for rep, starts in inner.distinct for start in starts for q in range(rep.size)]
         self._reorder("row_order", rows, device)
@@ -139,44 +140,8 @@ class _SteerableConv(ExpandedConv2d):
 
     def call(self) -> str:
         """The layer's own constructor arguments, as text."""
-        return f"{self.in_type!r}, {self.out_type!r}, {self.kernel_size}"
-
-
-class SteerableConv2d(_SteerableConv):
-    r"""Convolution with all kernels that commute with a group, between fields of any representations.
-
-    .. math:: K(g x) = \rho_{out}(g)\, K(x)\, \rho_{in}(g)^{-1} \quad\text{for all } g \in G
-
-    rho_in and rho_out are the representations of ``in_type`` and ``out_type``, G their group and K the kernel of side
-    ``kernel_size``. Transforming the input, (g f)(x) = rho_in(g) f(g^-1 x), then transforms the output by rho_out. The
-    constraint is solved at construction, by frequency, in exact projectors; the free weights are the coefficients.
-    Exact on the pixel grid for the elements that map it to itself; for others the error is that of sampling the image.
-
-    Args:
-        in_type: fields of the input.
-        out_type: fields of the output, of the same group.
-        kernel_size: side of the kernel; even only for C_n and D_n with n dividing 4.
-        groups: equal consecutive parts of both types that are connected only to each other.
-        bias: whether to add a learned vector that the group leaves unchanged.
-        device: where to make the weights.
-        dtype: of the weights.
-        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
-
-    Shape:
-        ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')``.
-
-    Raises:
-        ValueError: at construction for kernels that cannot be rotated, types of two groups, or types that ``groups``
-            does not divide; at the call for a wrong number of channels.
-
-    >>> from equisym.groups import O2, irrep, trivial
-    >>> vectors = FieldType.of((2, trivial(O2)), (3, irrep(O2, 1)))
-    >>> layer = SteerableConv2d(FieldType.of((1, trivial(O2))), vectors, 5, padding=2)
-    >>> layer(torch.zeros(1, 1, 9, 9)).shape, layer.weight.numel()
-    (torch.Size([1, 8, 9, 9]), 12)
-
-    Source: Weiler & Cesa, General E(2)-Equivariant Steerable CNNs (2019), equation 3.
-    """
+        basis = "" if self.basis is None else f", basis={self.basis!r}"
+        return f"{self.in_type!r}, {self.out_type!r}, {self.kernel_size}{basis}"
 
     @torch.no_grad()
     def load_filters(self, filters: Tensor, bias: Tensor | None = None) -> float:
@@ -217,6 +182,44 @@ class SteerableConv2d(_SteerableConv):
         return left
 
 
+class SteerableConv2d(_SteerableConv):
+    r"""Convolution with all kernels that commute with a group, between fields of any representations.
+
+    .. math:: K(g x) = \rho_{out}(g)\, K(x)\, \rho_{in}(g)^{-1} \quad\text{for all } g \in G
+
+    rho_in and rho_out are the representations of ``in_type`` and ``out_type``, G their group and K the kernel of side
+    ``kernel_size``. Transforming the input, (g f)(x) = rho_in(g) f(g^-1 x), then transforms the output by rho_out. The
+    constraint is solved at construction, by frequency, in exact projectors; the free weights are the coefficients.
+    Exact on the pixel grid for the elements that map it to itself; for others the error is that of sampling the image.
+
+    Args:
+        in_type: fields of the input.
+        out_type: fields of the output, of the same group.
+        kernel_size: side of the kernel; even only for C_n and D_n with n dividing 4.
+        groups: equal consecutive parts of both types that are connected only to each other.
+        bias: whether to add a learned vector that the group leaves unchanged.
+        basis: the kernels to combine, such as :class:`RingBasis`; None means one ring per pixel of radius.
+        device: where to make the weights.
+        dtype: of the weights.
+        options: ``stride``, ``padding``, ``dilation`` and ``padding_mode``, as :class:`GroupConv2d` takes them.
+
+    Shape:
+        ``(B, in_type.size, H, W)`` -> ``(B, out_type.size, H', W')``.
+
+    Raises:
+        ValueError: at construction for kernels that cannot be rotated, types of two groups, or types that ``groups``
+            does not divide; at the call for a wrong number of channels.
+
+    >>> from equisym.groups import O2, irrep, trivial
+    >>> vectors = FieldType.of((2, trivial(O2)), (3, irrep(O2, 1)))
+    >>> layer = SteerableConv2d(FieldType.of((1, trivial(O2))), vectors, 5, padding=2)
+    >>> layer(torch.zeros(1, 1, 9, 9)).shape, layer.weight.numel()
+    (torch.Size([1, 8, 9, 9]), 12)
+
+    Source: Weiler & Cesa, General E(2)-Equivariant Steerable CNNs (2019), equation 3.
+    """
+
+
 class SteerableConvTranspose2d(_SteerableConv):
     r"""Transposed steerable convolution: the output grid is ``stride`` times finer, and the fields transform as before.
 
@@ -227,6 +230,7 @@ class SteerableConvTranspose2d(_SteerableConv):
         out_type: fields of the output, of the same group.
         kernel_size: side of the kernel; even only for C_n and D_n with n dividing 4.
         output_padding: as :class:`GroupConvTranspose2d` takes it.
+        basis: as :class:`SteerableConv2d` takes it.
         options: ``stride`` (s, the refinement), ``padding`` (what is cut from each side of the full output),
             ``dilation``, ``groups``, ``bias``, ``device`` and ``dtype``.
 
@@ -253,7 +257,8 @@ class SteerableConvTranspose2d(_SteerableConv):
         kernel_size: Whole,
         *,
         output_padding: Whole = 0,
+        basis: KernelBasis | None = None,
         **options: Unpack[ConvOptions],
     ) -> None:
-        super().__init__(in_type, out_type, kernel_size, **options)
+        super().__init__(in_type, out_type, kernel_size, basis=basis, **options)
         self.output_padding = whole("output_padding", output_padding, 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,10 +14,45 @@ from equisym.groups import ContinuousGroup, Irrep, Representation
 from equisym.groups.representation import angle_and_flip
 
 Array = NDArray[np.float64]
+Ring = tuple[float, float, int]
+"""Radius and width in pixels, and highest angular frequency, of a ring that carries a kernel's basis functions."""
+KernelBasis = Callable[[Representation, Representation, int], Array]
+"""Gives the kernels from one representation to another of a side in pixels, as :func:`steerable_basis` does."""
 
 
-def rings(kernel_size: int) -> list[tuple[float, float, int]]:
-    """Radius, width and highest angular frequency of the rings that carry a kernel's basis functions.
+@dataclass(frozen=True)
+class RingBasis:
+    """The steerable kernels on rings of your choice, for ``SteerableConv2d(..., basis=RingBasis(...))``.
+
+    Args:
+        rings: radius and width in pixels, and highest angular frequency, of each ring.
+
+    Raises:
+        ValueError: if there is no ring, a width is not positive, or a radius or frequency is negative.
+
+    >>> from equisym.groups import SO2, irrep, trivial
+    >>> wide = RingBasis(((0.0, 0.5, 0), (1.5, 0.8, 2)))
+    >>> wide(trivial(SO2), irrep(SO2, 2), 5).shape
+    (2, 2, 1, 25)
+    """
+
+    rings: tuple[Ring, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rings", tuple((float(r), float(w), int(m)) for r, w, m in self.rings))
+        if not self.rings or any(r < 0 or w <= 0 or m < 0 for r, w, m in self.rings):
+            raise ValueError(
+                "rings must be triples of a radius of at least 0, a positive width and a highest frequency "
+                f"(got {self.rings})"
+            )
+
+    def __call__(self, inner: Representation, outer: Representation, kernel_size: int) -> Array:
+        """The kernels from a field of ``inner`` to one of ``outer``, sampled at the pixels."""
+        return steerable_basis(inner, outer, kernel_size, self.rings)
+
+
+def rings(kernel_size: int) -> tuple[Ring, ...]:
+    """The rings of a kernel where none are chosen.
 
     One ring per pixel of radius. The frequency rises with the circumference in pixels, 2r, one less on rings of even
     radius, and at most 2 on the last ring, which the corners of the square cut into.
@@ -26,12 +63,16 @@ def rings(kernel_size: int) -> list[tuple[float, float, int]]:
         width = 0.005 if radius == 0 else 0.4 if radius == last else 0.6
         highest = 0 if radius == 0 else min(2 * radius, 2 if radius == last else 2 * radius - (radius + 1) % 2)
         found.append((float(radius), width, highest))
-    return found
+    return tuple(found)
 
 
 @lru_cache(maxsize=64)
-def circular_functions(kernel_size: int) -> list[tuple[int, Array]]:
+def circular_functions(kernel_size: int, on: tuple[Ring, ...] | None = None) -> list[tuple[int, Array]]:
     """The scalar basis functions of every ring and frequency, sampled at the pixels.
+
+    Args:
+        kernel_size: side of the kernel.
+        on: the rings; None means :func:`rings`.
 
     Returns:
         Pairs of a frequency m and an array (1 or 2, k*k): a Gaussian about the ring, times 1 or (cos m phi, sin m phi),
@@ -41,7 +82,7 @@ def circular_functions(kernel_size: int) -> list[tuple[int, Array]]:
     y, x = np.meshgrid(*(np.arange(kernel_size) - half,) * 2, indexing="ij")
     radius, phi = np.hypot(x, y).ravel(), np.arctan2(-y, x).ravel()
     found = []
-    for ring, width, highest in rings(kernel_size):
+    for ring, width, highest in on or rings(kernel_size):
         profile = np.exp(-((radius - ring) ** 2) / (2 * width**2))
         for m in range(highest + 1):
             off_centre = profile * (radius > 0)  # at the centre only m = 0 has a value
@@ -98,13 +139,16 @@ def _canonical_columns(projector: Array) -> Array:
 
 
 @lru_cache(maxsize=256)
-def steerable_basis(inner: Representation, outer: Representation, kernel_size: int) -> Array:
+def steerable_basis(
+    inner: Representation, outer: Representation, kernel_size: int, on: tuple[Ring, ...] | None = None
+) -> Array:
     r"""All band-limited kernels K with :math:`K(g x) = \rho_{out}(g) K(x) \rho_{in}(g)^{-1}`, sampled at the pixels.
 
     Args:
         inner: representation of the input field.
         outer: representation of the output field, of the same group.
         kernel_size: side k of the kernel.
+        on: the rings that carry the kernels; None means :func:`rings`.
 
     Returns:
         float64, shape (number, outer size, inner size, k*k), each scaled so that an input of independent unit
@@ -119,12 +163,13 @@ def steerable_basis(inner: Representation, outer: Representation, kernel_size: i
         outer_part = outer.basis[:, outer_start : outer_start + o.size]
         for i in inner.irreps:
             inner_part = inner.basis[:, inner_start : inner_start + i.size]
-            for m, waves in circular_functions(kernel_size):
+            for m, waves in circular_functions(kernel_size, on):
                 coefficients = irrep_kernels(i, o, m)
                 if len(coefficients):
                     kernels = np.einsum("noiw,wk->noik", coefficients, waves)
                     scale = np.sqrt((kernels**2).sum((1, 2, 3), keepdims=True) / outer.size)
-                    kernels = kernels[scale.ravel() > 1e-2] / scale[scale.ravel() > 1e-2]
+                    seen = scale.ravel() > 1e-6  # a wave can vanish at all pixels
+                    kernels = kernels[seen] / scale[seen]
                     found.append(np.einsum("po,noik,qi->npqk", outer_part, kernels, inner_part, optimize=True))
             inner_start += i.size
         outer_start += o.size

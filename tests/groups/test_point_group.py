@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from equisym.groups import C, D, PointGroup
 
-GROUPS = st.builds(PointGroup, st.integers(1, 24), st.booleans())
+AXES = st.sampled_from([0.0, 0.0, 7.5, 22.5, 30.0, 45.0, 90.0, 135.0])
+GROUPS = st.one_of(st.builds(C, st.integers(1, 24)), st.builds(D, st.integers(1, 24), axis=AXES))
 
 
 @st.composite
@@ -67,7 +68,7 @@ def test_tables_hold_the_products_and_inverses(group):
 def test_text_round_trips_and_groups_are_values(group):
     assert PointGroup.parse(str(group)) == group
     assert eval(repr(group), {"C": C, "D": D}) == group
-    assert hash(PointGroup(group.n, mirrors=group.mirrors)) == hash(group)
+    assert hash(PointGroup(group.n, group.mirrors, group.axis)) == hash(group)
     assert group.order == len({tuple(group.matrix(g).round(6).ravel() + 0.0) for g in range(group.order)})
 
 

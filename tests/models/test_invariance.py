@@ -49,7 +49,7 @@ def test_orbit_sharing_has_the_weights_of_the_group_convolution():
     from equisym.groups import D
 
     layer = Sharing.of("orbit", D(4)).conv(2, 3, 3)
-    assert layer.weight.numel() == GroupConv2d(2, 3, 3, group=D(4)).weight.numel()
+    assert layer.weight.numel() == GroupConv2d(2, 3, 3, group=D(4), basis="pixels").weight.numel()
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from equisym.groups import O2, SO2, C, D, Group, PointGroup, irrep, irreps, quotient, regular, trivial
+from equisym.groups import O2, SO2, C, D, Group, PointGroup, induced, irrep, irreps, quotient, regular, trivial, vector
 from equisym.nn import (
     BlurPool2d,
+    ConcatenatedNonlinearity,
     CorrelationPool2d,
     DiscMask2d,
     FieldBatchNorm2d,
+    FieldBranches2d,
     FieldDropout2d,
     FieldGroupNorm2d,
     FieldInstanceNorm2d,
     FieldLayerNorm2d,
+    FieldLinear,
     FieldMagnitude2d,
+    FieldMax2d,
     FieldType,
     FourierNonlinearity,
     GatedNonlinearity,
@@ -29,6 +33,11 @@ from equisym.nn import (
     GroupDepthwiseConv2d,
     GroupPool2d,
     GroupResidualBlock,
+    IsotypicInvariants,
+    IsotypicLinear,
+    IsotypicNonlinearity,
+    IsotypicNorm,
+    IsotypicTransform,
     LiftConv2d,
     MaxBlurPool2d,
     NormMaxPool2d,
@@ -40,17 +49,22 @@ from equisym.nn import (
     ReparamLinear,
     Restrict2d,
     RestrictRegular2d,
+    RingBasis,
     RotatingConv2d,
+    SelectFields2d,
     SeparableGroupConv2d,
+    SplitFields2d,
     SteerableConv2d,
     SteerableConvTranspose2d,
     SymmetryCorrelation2d,
     SymmetryFilter2d,
+    TensorProductNonlinearity,
     Upsample2d,
     WallpaperConv2d,
 )
 
-FINITE = (C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8))
+TILTED = (D(1, axis=45), D(2, axis=135))  # mirrors along the diagonals
+FINITE = (*TILTED, C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8))
 ALL = (*FINITE, SO2, O2)
 CYCLIC = tuple(g for g in FINITE if not g.mirrors)
 ON_GRID = tuple(g for g in FINITE if g.exact_on_grid)
@@ -78,8 +92,10 @@ def groups_of(case: Case) -> tuple[Group, ...]:
 
 def elements_on_grid(group: Group) -> list[tuple[int, bool]]:
     """The elements that keep the pixel grid, as quarter turns and whether the flip acts first."""
-    turns = [q for q in range(4) if not isinstance(group, PointGroup) or (q * group.n) % 4 == 0]
-    return [(q, flip) for flip in ((False, True) if group.mirrors else (False,)) for q in turns]
+    if isinstance(group, PointGroup):
+        turns = [(group.quarter_turns(g), g >= group.n) for g in range(group.order)]
+        return [(int(q), flip) for q, flip in turns if q == int(q)]
+    return [(q, flip) for flip in ((False, True) if group.mirrors else (False,)) for q in range(4)]
 
 
 def act_on(x: Tensor, field_type: FieldType, quarter_turns: int, flip: bool) -> Tensor:
@@ -96,7 +112,12 @@ def mixed(group: Group) -> FieldType:
     """Every irrep up to frequency 2, and where there are, regular and quotient fields, with one out of order."""
     fields = [irrep(group, i.frequency, odd=i.odd) for i in irreps(group, 2)]
     if isinstance(group, PointGroup):
-        fields += [regular(group), quotient(group, D(1) if group.mirrors else C(1)), fields[0], regular(group)]
+        fields += [
+            regular(group),
+            quotient(group, D(1, axis=group.axis) if group.mirrors else C(1)),
+            fields[0],
+            regular(group),
+        ]
     return FieldType(group, (*fields, fields[-1]))
 
 
@@ -114,7 +135,7 @@ def orbit_conv(group: PointGroup) -> Made:
     """The group convolution of C_n or D_n, n dividing 4, stated by its generators alone."""
     step, n = 4 // group.n, group.n
     generators = []
-    for g, pixel in [(1 % n, step % 4)] + ([(n, 4)] if group.mirrors else []):
+    for g, pixel in [(1 % n, step % 4)] + ([(n, 4 + int(group.quarter_turns(n)))] if group.mirrors else []):
         move = group.product_table[g]  # element h goes to g h
         both = [(move + group.order * c).tolist() for c in range(2)]
         generators.append((both[0] + both[1], both[0] + both[1], pixel))
@@ -149,6 +170,64 @@ def gated(group: Group) -> Made:
     return layer, layer.in_type, mixed(group)
 
 
+def bent(group: Group) -> FieldType:
+    """Induced fields: of the turns, where there are mirrors, else of nothing."""
+    inner = (C(group.n if group.mirrors else 1)) if isinstance(group, PointGroup) else SO2
+    frequency = 1 if not isinstance(inner, PointGroup) or inner.n > 1 else 0
+    return FieldType.of((2, induced(group, irrep(inner, frequency))))
+
+
+def part_of(group: Group) -> int:
+    """Components of the parts of those."""
+    return 2 if not isinstance(group, PointGroup) or (group.mirrors and group.n > 2) else 1
+
+
+def bent_gated(group: Group) -> Made:
+    layer = GatedNonlinearity(bent(group), bias=True, part=part_of(group))
+    return layer, layer.in_type, bent(group)
+
+
+def magnitudes(group: Group) -> Made:
+    layer = FieldMagnitude2d(bent(group), part=part_of(group))
+    return layer, bent(group), layer.norm_type
+
+
+def both_signs(group: PointGroup) -> Made:
+    odd = [irrep(group, i.frequency, odd=i.odd) for i in irreps(group) if i.size == 1]
+    fields = FieldType(group, (*odd, regular(group)))
+    layer = ConcatenatedNonlinearity(fields)
+    return layer, fields, layer.out_type
+
+
+def products(group: Group) -> Made:
+    fields = FieldType.of((3, vector(group)))
+    out = FieldType.of((3, vector(group).tensor(vector(group))))
+    return TensorProductNonlinearity(fields, out), fields, out
+
+
+def selected(group: Group) -> Made:
+    fields = mixed(group)
+    layer = SelectFields2d(fields, [len(fields) - 1, *range(len(fields) - 1)])
+    return layer, fields, layer.out_type
+
+
+def taken_apart(group: PointGroup) -> Made:
+    inner = C(group.n)
+    fields = (FieldType.of((1, trivial(group))) + reg(group, 2)).restrict(inner)
+    layer = SplitFields2d(fields)
+    return layer, fields, layer.out_type
+
+
+def branched(group: Group) -> Made:
+    fields = FieldType.of((2, trivial(group)), (2, vector(group)))
+    gate = NormNonlinearity(FieldType.of((2, vector(group))), "sigmoid", bias=False)
+    return (
+        FieldBranches2d(fields, [((2, 3), gate), ((0, 1), nn.Tanh())]),
+        fields,
+        FieldType.of((2, vector(group)), (2, trivial(group))),
+    )
+
+
 def fourier(group: Group) -> Made:
     samples = None if isinstance(group, PointGroup) else 12
     layer = FourierNonlinearity(2, group=group, max_frequency=2, samples=samples)
@@ -160,14 +239,16 @@ def steerable(layer: type[nn.Module], kernel_size: int = 3, **options) -> Callab
 
 
 def pooled_to(group: PointGroup) -> Made:
-    """From D_n to C_n: mirrors pooled, turns kept."""
-    inner = C(group.n)
+    """From D_n to C_n, mirrors pooled and turns kept; from C_n to the turns by twice the angle, where there are any."""
+    inner = C(group.n if group.mirrors or group.n % 2 else group.n // 2)
     layer = GroupPool2d(group=group, to=inner)
     return layer, reg(group, 2).restrict(inner), layer.out_type(2)
 
 
 def pooled_over(group: PointGroup) -> Made:
-    layer = GroupPool2d(group=group, over=D(1) if group.mirrors else C(group.n // 2 or 1), reduce="mean")
+    layer = GroupPool2d(
+        group=group, over=D(1, axis=group.axis) if group.mirrors else C(group.n // 2 or 1), reduce="mean"
+    )
     return layer, reg(group, 2), layer.out_type(2)
 
 
@@ -181,7 +262,6 @@ CASES = (
         Case(
             f"LiftConv2d-padding-{mode}",
             lambda g, mode=mode: (LiftConv2d(2, 3, 3, group=g, padding=2, padding_mode=mode), scalars(g, 2), reg(g, 3)),
-            groups=ON_GRID,
         )
         for mode in ("circular", "reflect", "replicate")
     ),
@@ -200,7 +280,6 @@ CASES = (
     Case(
         "GroupConv2d-periodic",
         lambda g: (GroupConv2d(2, 3, 3, group=g, padding="same", padding_mode="circular"), reg(g, 2), reg(g, 3)),
-        groups=ON_GRID,
     ),
     Case(
         "GroupConvTranspose2d-even",
@@ -211,8 +290,8 @@ CASES = (
     Case(
         "SteerableConv2d-even", steerable(SteerableConv2d, stride=2, padding=1, kernel_size=4), groups=ON_GRID, size=8
     ),
-    Case("GroupPool2d-to", pooled_to, groups=(D(1), D(2), D(4)), checks_channels=False),
-    Case("GroupPool2d-over", pooled_over, groups=ON_GRID, checks_channels=False),
+    Case("GroupPool2d-to", pooled_to, checks_channels=False),
+    Case("GroupPool2d-over", pooled_over, checks_channels=False),
     Case(
         "MaxBlurPool2d",
         same(lambda _: MaxBlurPool2d(3, 2), permuted),
@@ -235,20 +314,20 @@ CASES = (
     Case(
         "LiftConv2d-circular",
         lambda g: (LiftConv2d(2, 3, 5, group=g, padding=2, basis="circular"), scalars(g, 2), reg(g, 3)),
-        groups=ON_GRID,
     ),
     Case(
         "GroupConv2d-circular",
         lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1, basis="circular"), reg(g, 2), reg(g, 3)),
+    ),
+    Case(
+        "LiftConv2d-pixels",
+        lambda g: (LiftConv2d(2, 3, 5, group=g, padding=2, basis="pixels"), scalars(g, 2), reg(g, 3)),
         groups=ON_GRID,
     ),
     Case(
-        "LiftConv2d-steerable",
-        lambda g: (LiftConv2d(2, 3, 5, group=g, padding=2, basis="steerable"), scalars(g, 2), reg(g, 3)),
-    ),
-    Case(
-        "GroupConv2d-steerable",
-        lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1, basis="steerable"), reg(g, 2), reg(g, 3)),
+        "GroupConv2d-pixels",
+        lambda g: (GroupConv2d(2, 3, 3, group=g, padding=1, basis="pixels"), reg(g, 2), reg(g, 3)),
+        groups=ON_GRID,
     ),
     Case("GroupConv2d-1x1", lambda g: (GroupConv2d(2, 3, 1, group=g), reg(g, 2), reg(g, 3))),
     Case("GroupConv2d-stride2", lambda g: (GroupConv2d(2, 2, 3, group=g, stride=2, padding=1), reg(g, 2), reg(g, 2))),
@@ -281,7 +360,7 @@ CASES = (
         lambda g: (GroupPool2d(group=g, reduce="mean"), reg(g, 3), scalars(g, 3)),
         checks_channels=False,
     ),
-    Case("CorrelationPool2d", correlation, groups=FINITE[1:], checks_channels=False),
+    Case("CorrelationPool2d", correlation, groups=tuple(g for g in FINITE if g.order > 1), checks_channels=False),
     Case("SteerableConv2d", steerable(SteerableConv2d, padding=1), groups=ALL),
     Case("SteerableConv2d-stride2", steerable(SteerableConv2d, stride=2, padding=1), groups=ALL),
     Case("SteerableConv2d-dilated", steerable(SteerableConv2d, dilation=2, padding=2), groups=(C(4), O2)),
@@ -301,8 +380,23 @@ CASES = (
         size=5,
         finer=True,
     ),
+    Case(
+        "SteerableConv2d-rings",
+        steerable(SteerableConv2d, 5, padding=2, basis=RingBasis(((0.0, 0.4, 0), (1.3, 0.5, 2), (2.2, 0.7, 3)))),
+        groups=ALL,
+    ),
+    Case(
+        "SteerableConv2d-periodic",
+        steerable(SteerableConv2d, padding="same", padding_mode="circular"),
+        groups=ALL,
+    ),
     Case("FieldBatchNorm2d", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL),
     Case("FieldBatchNorm2d-train", same(lambda g: FieldBatchNorm2d(mixed(g)), mixed), groups=ALL, train=True),
+    Case(
+        "FieldBatchNorm2d-one-mean-train",
+        same(lambda g: FieldBatchNorm2d(permuted(g), one_mean=True), permuted),
+        train=True,
+    ),
     Case(
         "FieldInstanceNorm2d",
         same(lambda g: FieldInstanceNorm2d(mixed(g)), mixed),
@@ -318,9 +412,43 @@ CASES = (
     Case("PointwiseNonlinearity", same(lambda g: PointwiseNonlinearity(permuted(g)), permuted), names_group=False),
     Case("NormNonlinearity", same(lambda g: NormNonlinearity(mixed(g)), mixed), groups=ALL),
     Case("GatedNonlinearity", gated, groups=ALL),
+    *(
+        Case(f"NormNonlinearity-{f}", same(lambda g, f=f: NormNonlinearity(mixed(g), f, bias=f != "squash"), mixed))
+        for f in ("softplus", "sigmoid", "squash")
+    ),
+    Case(
+        "NormNonlinearity-induced",
+        same(lambda g: NormNonlinearity(bent(g), part=part_of(g)), bent),
+        groups=(*FINITE, O2),
+    ),
+    Case("GatedNonlinearity-induced", bent_gated, groups=(*FINITE, O2)),
+    Case("FieldMagnitude2d-induced", magnitudes, groups=(*FINITE, O2)),
+    Case("ConcatenatedNonlinearity", both_signs),
+    Case("TensorProductNonlinearity", products, groups=ALL),
+    Case("FieldMax2d", lambda g: (FieldMax2d(permuted(g)), permuted(g), scalars(g, 4))),
+    Case("SelectFields2d", selected, groups=ALL),
+    Case("SplitFields2d", taken_apart, groups=(*TILTED, C(4), D(2), D(3), D(4))),
+    Case("FieldBranches2d", branched, groups=ALL),
     Case("FourierNonlinearity", fourier, groups=ALL),
     Case("NormMaxPool2d", same(lambda g: NormMaxPool2d(mixed(g), 3, 2), mixed), groups=ALL),
+    Case(
+        "NormMaxPool2d-padded", same(lambda g: NormMaxPool2d(mixed(g), 3, 2, padding=1), mixed), groups=(C(4), D(4), O2)
+    ),
     Case("FieldMagnitude2d", lambda g: (FieldMagnitude2d(mixed(g)), mixed(g), scalars(g, len(mixed(g)))), groups=ALL),
+    Case(
+        "BlurPool2d-unpadded",
+        same(lambda _: BlurPool2d(1, sigma=0.66, radius=2, padding=0), mixed),
+        groups=(C(4), D(4), O2),
+        checks_channels=False,
+        names_group=False,
+    ),
+    Case(
+        "DiscMask2d-area",
+        same(lambda _: DiscMask2d(1, sigma=2, profile="area"), mixed),
+        groups=ON_GRID,
+        checks_channels=False,
+        names_group=False,
+    ),
     Case("BlurPool2d", same(lambda _: BlurPool2d(2), mixed), groups=ALL, checks_channels=False, names_group=False),
     Case(
         "Upsample2d",
@@ -349,6 +477,10 @@ def untyped(layer: Callable[[], nn.Module], channels: int = 2) -> Callable[[Grou
     return lambda g: (layer(), scalars(g, channels), scalars(g, channels))
 
 
+def mixed_of_eight() -> FieldType:
+    return FieldType.of((1, regular(C(4))), (2, irrep(C(4), 1)))
+
+
 def cycle(n: int) -> tuple[list[int], list[int]]:
     return ([*range(1, n), 0],) * 2
 
@@ -361,6 +493,18 @@ OTHERS = (
         "OrbitLinear-channels",
         untyped(lambda: OrbitLinear(7, 7, generators=[cycle(7)], channels=(7, 3))),
         checks_channels=False,
+    ),
+    *(
+        Case(name, untyped(make), size=8, checks_channels=False)
+        for name, make in (
+            ("IsotypicTransform", lambda: IsotypicTransform(group=D(2))),
+            ("IsotypicLinear", lambda: IsotypicLinear(2, 3, group=D(2))),
+            ("IsotypicLinear-turning", lambda: IsotypicLinear(2, 3, group=C(4), bias=False)),
+            ("IsotypicNonlinearity", lambda: IsotypicNonlinearity(group=D(4))),
+            ("IsotypicNorm", lambda: IsotypicNorm(2, group=D(2))),
+            ("IsotypicInvariants", lambda: IsotypicInvariants(1, group=D(4))),
+            ("FieldLinear", lambda: FieldLinear(mixed_of_eight(), mixed_of_eight())),
+        )
     ),
     Case("WallpaperConv2d", untyped(lambda: WallpaperConv2d(2, 3, 3, group="p4g", cell=4)), size=8),
     Case("WallpaperConv2d-hexagonal", untyped(lambda: WallpaperConv2d(2, 3, 5, group="p6", cell=1)), size=8),

@@ -30,10 +30,10 @@ PICTURES = 12
 
 def elements_off_grid(group: Group) -> list[tuple[float, bool]]:
     """Angle and flip of the elements that do not keep the grid; of SO(2) and O(2) those at multiples of 15 degrees."""
-    n = group.n if isinstance(group, PointGroup) else 24
-    kept = {(round(4 * q / 4, 9), flip) for q, flip in elements_on_grid(group)}
-    flips = (False, True) if group.mirrors else (False,)
-    return [(2 * math.pi * i / n, flip) for i in range(n) for flip in flips if (round(4 * i / n, 9), flip) not in kept]
+    sampled = group if isinstance(group, PointGroup) else group.finite(24)
+    kept = {(float(q), flip) for q, flip in elements_on_grid(group)}
+    turns = [(sampled.quarter_turns(g), g >= sampled.n) for g in range(sampled.order)]
+    return [(math.pi / 2 * q, flip) for q, flip in turns if (q, flip) not in kept]
 
 
 def smooth_field(field_type: FieldType, size: int, angle: float, flip: bool, *, about: float) -> Tensor:
@@ -78,7 +78,7 @@ def error(case: Case, group: Group, dtype: torch.dtype = torch.float64) -> float
         return answer[:, :, middle, middle]
 
     straight, worst = centre(0.0, False), 0.0
-    for element in elements_off_grid(group):
+    for element in elements_off_grid(in_type.group):
         expected = out_type.act(straight, *element)
         worst = max(worst, ((centre(*element) - expected).norm() / expected.norm()).item())
     return worst

@@ -16,6 +16,7 @@ from equisym.groups import C
 from equisym.nn import SymmetryCorrelation2d, to_plain
 
 PAIRS = [pytest.param(case, group, id=f"{case.name}-{group}") for case in CASES for group in groups_of(case)]
+EVERYWHERE = PAIRS + [pytest.param(case, C(1), id=case.name) for case in OTHERS]
 TURNED = [p for p in PAIRS if p.values[1] in OFF_GRID]
 ONE_EACH = [pytest.param(case, groups_of(case)[-1], id=case.name) for case in CASES]
 TRACED = list(ONE_EACH)  # the other ones choose their way by the shape of the input
@@ -41,7 +42,7 @@ def test_equivariance_equation(case, group, dtype):
         expected = layer(x)
         scale = expected.abs().max()
         assert scale > 1e-3, "a layer that answers nothing is equivariant to everything"
-        for element in elements_on_grid(group):
+        for element in elements_on_grid(in_type.group):
             error = (layer(act_on(x, in_type, *element)) - act_on(expected, out_type, *element)).abs().max() / scale
             assert error < (1e-10 if dtype == torch.float64 else 3e-5), element
 
@@ -88,12 +89,13 @@ def test_copies_pickles_and_reloads_in_any_mode(case, group):
         assert torch.equal(fresh(x), expected)
 
 
-@pytest.mark.parametrize(("case", "group"), ONE_EACH)
-@pytest.mark.parametrize("assign", [False, True], ids=["to_empty", "assign"])
-def test_built_on_the_meta_device_and_loaded(case, group, assign):
-    layer, _, _, x = made(case, group, torch.float32)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("case", "group"), EVERYWHERE)
+def test_built_on_the_meta_device_and_loaded(case, group, dtype):
+    assign = dtype == torch.float64  # load_state_dict makes the tensors, or fills those of to_empty
+    layer, _, _, x = made(case, group, dtype)
     with torch.device("meta"):
-        shadow = case.make(group)[0]
+        shadow = case.make(group)[0].to(dtype)
     assert all(t.device.type == "meta" for t in [*shadow.parameters(), *shadow.buffers()])
     shadow = shadow if assign else shadow.to_empty(device="cpu")
     shadow.load_state_dict(layer.state_dict(), assign=assign)
@@ -108,9 +110,10 @@ def test_built_on_the_meta_device_and_loaded(case, group, assign):
         torch.testing.assert_close(shadow(x), layer(x))
 
 
-@pytest.mark.parametrize(("case", "group"), ONE_EACH)
-def test_vmap_over_batches(case, group):
-    layer, _, _, x = made(case, group)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(("case", "group"), EVERYWHERE)
+def test_vmap_over_batches(case, group, dtype):
+    layer, _, _, x = made(case, group, dtype)
     layer.eval()
     stacked = torch.stack([x, 2 * x, x.flip(0)])
     with torch.no_grad():

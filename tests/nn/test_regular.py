@@ -126,9 +126,12 @@ def test_to_plain_is_the_same_function(group):
 
 
 def test_free_weights():
-    assert LiftConv2d(1, 1, 3, group=D(4)).weight.numel() == 9
-    assert GroupConv2d(1, 1, 3, group=C(4)).weight.numel() == 4 * 9
-    assert GroupConv2d(1, 1, 3, group=D(4)).weight.numel() == 8 * 9
+    assert LiftConv2d(1, 1, 3, group=D(4), basis="pixels").weight.numel() == 9
+    assert GroupConv2d(1, 1, 3, group=C(4), basis="pixels").weight.numel() == 4 * 9
+    for basis in (None, "circular"):  # six waves fit into nine pixels
+        assert LiftConv2d(1, 1, 3, group=D(4), basis=basis).weight.numel() == 6
+        assert GroupConv2d(1, 1, 3, group=D(4), basis=basis).weight.numel() == 8 * 6
+    assert GroupConv2d(1, 1, 3, group=C(1)).weight.numel() == 9  # a plain convolution
 
 
 def test_responses_keep_their_scale_at_initialisation():
@@ -319,7 +322,7 @@ def test_steerable_weights_on_turned_inputs():
 @pytest.mark.filterwarnings("ignore:.*jit.script:FutureWarning", "ignore:.*jit.script:DeprecationWarning")
 def test_gradients_of_the_expansion_are_those_of_scattering():
     torch.manual_seed(0)
-    layer = GroupConv2d(2, 2, 3, group=D(4), padding=1).double()
+    layer = GroupConv2d(2, 2, 3, group=D(4), padding=1, basis="pixels").double()
     order, index = 8, layer.kernel.index.view(8, -1)
 
     def scattered(weight):

@@ -117,7 +117,7 @@ def test_averaging_an_equivariant_network_changes_nothing(group):
 def test_averaging_a_plain_network_is_the_mean_over_the_group():
     torch.manual_seed(0)
     plain = nn.Conv2d(8, 8, 3, bias=False)
-    layer = from_plain(GroupConv2d(2, 2, 3, group=C(4), bias=False), plain)
+    layer = from_plain(GroupConv2d(2, 2, 3, group=C(4), bias=False, basis="pixels"), plain)
     fields = FieldType.regular(C(4), 2)
     mean = torch.zeros_like(plain.weight)
     for q in range(4):  # g W(g^-1 x) g^-1, averaged by definition
@@ -127,7 +127,7 @@ def test_averaging_a_plain_network_is_the_mean_over_the_group():
     torch.testing.assert_close(layer.filters()[0], mean)
 
 
-@pytest.mark.parametrize("basis", [None, "steerable"])
+@pytest.mark.parametrize("basis", ["natural", "steerable"])
 @pytest.mark.parametrize("group", [C(4), D(4), C(8)], ids=str)
 def test_a_field_for_each_channel_runs_the_plain_network_in_every_orientation(group, basis):
     torch.manual_seed(0)
@@ -141,8 +141,10 @@ def test_a_field_for_each_channel_runs_the_plain_network_in_every_orientation(gr
         ],
         *[nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)],
     ).double()
-    if basis or not group.exact_on_grid:  # such a plain network as the group's kernels can hold
-        kernel = GroupKernel(3, C(8), lifting=True).double()
+    if basis == "natural":
+        basis = "pixels" if group.exact_on_grid else "circular"
+    if basis != "pixels":  # such a plain network as the group's kernels can hold
+        kernel = GroupKernel(3, C(8), lifting=True, basis="circular").double()
         for conv in (plain[0], plain[3]):
             held = kernel(kernel.in_every_orientation(conv.weight.detach()))
             conv.weight.data = held.unflatten(0, (-1, 8))[:, 0]

@@ -1,1 +1,1 @@
-collect_ignore = ["oracle.py"]  # a program for the parity environment; the main one has neither escnn nor e2cnn
+collect_ignore = ["oracle.py", "their_networks.py", "their_layers.py"]  # programs for the parity environment

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -20,11 +22,28 @@ import e2cnn.nn as e2nn  # noqa: E402
 import escnn.nn as enn  # noqa: E402
 from e2cnn import gspaces as e2spaces  # noqa: E402
 from escnn import gspaces  # noqa: E402
+from their_layers import convolutions, induced, layers, turned_mirrors  # noqa: E402
+from their_networks import Digits, PlainDigits, WideResNet, images  # noqa: E402
 
 from equisym.groups import O2, SO2, C, D, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
 from equisym.nn import FieldType, SteerableConv2d, from_escnn  # noqa: E402
 from equisym.nn.steerable_kernel import steerable_basis  # noqa: E402
 
+
+def mend_e2cnn() -> None:
+    """Let e2cnn 0.2.3 induce representations with a newer numpy, and build a basis of one kernel with torch 2."""
+    np.float = float  # pyright: ignore[reportAttributeAccessIssue]
+    from e2cnn.nn.modules.r2_conv import basisexpansion_singleblock as block
+
+    for name, boolean in (("np", bool), ("torch", torch.bool)):
+        shim = types.SimpleNamespace(**vars(getattr(block, name)))
+        shim.uint8 = boolean
+        setattr(block, name, shim)
+
+
+mend_e2cnn()
+
+LIBRARIES = ((enn, gspaces, "escnn"), (e2nn, e2spaces, "e2cnn"))
 GROUPS = (C(1), C(2), C(3), C(4), C(6), C(8), D(1), D(2), D(3), D(4), D(6), D(8), SO2, O2)
 
 
@@ -118,7 +137,7 @@ def sequential(lib, space, regular_of, trivial_of):
 def imports() -> dict[str, float]:
     """Greatest relative difference between their outputs and those of the module that we make of theirs."""
     found = {}
-    for lib, spaces, name in ((enn, gspaces, "escnn"), (e2nn, e2spaces, "e2cnn")):
+    for lib, spaces, name in LIBRARIES:
         made = {
             "C4": spaces.rot2dOnR2(4) if lib is enn else spaces.Rot2dOnR2(4),
             "C8": spaces.rot2dOnR2(8) if lib is enn else spaces.Rot2dOnR2(8),
@@ -147,6 +166,68 @@ def imports() -> dict[str, float]:
     return found
 
 
+def kinds() -> dict[str, dict[str, float]]:
+    """The same for one module of every kind, and the equivariance error of ours once its weights have been changed."""
+    found: dict[str, dict[str, float]] = {"errors": {}, "tuned": {}}
+    for lib, spaces, name in LIBRARIES:
+        makers = (convolutions, turned_mirrors, layers, *([induced] if lib is enn else []))
+        for kind, (theirs, in_type) in [item for make in makers for item in make(lib, spaces).items()]:
+            ours = from_escnn(randomise(theirs))
+            side = () if kind == "Linear" else (13, 13)
+            x = torch.randn(2, in_type.size, *side, generator=torch.Generator().manual_seed(1))
+            found["errors"][f"{name} {kind}"] = apart(
+                theirs.eval()(lib.GeometricTensor(x, in_type)).tensor, ours.eval()(x)
+            )
+            if isinstance(ours, SteerableConv2d):
+                found["tuned"][f"{name} {kind}"] = symmetry_of_tuned(ours)
+    return found
+
+
+def apart(expected: torch.Tensor, found: torch.Tensor) -> float:
+    """Greatest difference over the greatest value, or infinity for another shape."""
+    return ((found - expected).abs().max() / expected.abs().max()).item() if found.shape == expected.shape else math.inf
+
+
+def symmetry_of_tuned(layer: SteerableConv2d) -> float:
+    """Error of the turns and reflections that keep the pixels, in float64, with other weights than those imported."""
+    layer = layer.double()
+    with torch.no_grad():
+        layer.weight.normal_()
+    x = torch.randn(1, layer.in_type.size, 15, 15, dtype=torch.float64)
+    group, worst = layer.in_type.group, 0.0
+    for g in range(group.order if isinstance(group, PointGroup) else 0):
+        turns, flip = group.quarter_turns(g), g >= group.n
+        if turns % 1:
+            continue
+
+        def moved(y, kind, turns=turns, flip=flip):
+            y = kind.act(y, turns * math.pi / 2, flip)
+            return torch.rot90(y.flip(-1) if flip else y, int(turns), (-2, -1))
+
+        worst = max(worst, apart(moved(layer(x), layer.out_type), layer(moved(x, layer.in_type))))
+    return worst
+
+
+def networks() -> dict[str, float]:
+    """Whole models of a user's own classes: their forward as it is, and for one a forward on plain tensors."""
+    found = {}
+    for lib, spaces, name in LIBRARIES:
+        for label, model, side in (
+            ("tutorial network", Digits(lib, spaces), 29),
+            ("wide residual network of mirrors", WideResNet(lib, spaces, flip=True), 33),
+            ("wide residual network of rotations", WideResNet(lib, spaces, flip=False, blocks=2), 33),
+        ):
+            x = images(1 if isinstance(model, Digits) else 3, side)
+            ours, expected = from_escnn(randomise(model).eval()), model(x)
+            found[f"{name} {label}"] = apart(expected, ours(x))
+            if isinstance(model, Digits):
+                plain = PlainDigits(ours).eval()
+                found[f"{name} {label}, plain forward"] = apart(expected, plain(x))
+                left = [m for m in plain.modules() if type(m).__module__.split(".")[0] in ("escnn", "e2cnn")]
+                found[f"{name} modules left"] = float(len(left))
+    return found
+
+
 def back() -> dict[str, float]:
     """Our weights in their layer: solve for their coefficients, compare outputs."""
     found = {}
@@ -170,4 +251,6 @@ def back() -> dict[str, float]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with Path(sys.argv[1]).open("w") as file:
-        json.dump({"spans": spans(), "imports": imports(), "back": back()}, file, indent=1)
+        found = {"spans": spans(), "imports": imports(), "back": back()}
+        with torch.no_grad():
+            json.dump({**found, "kinds": kinds(), "networks": networks()}, file, indent=1)

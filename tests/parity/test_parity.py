@@ -44,6 +44,25 @@ def test_imported_models_answer_as_theirs(found, library):
     assert all(value < 5e-6 for value in errors.values()), errors
 
 
+@pytest.mark.parametrize("library", ["escnn", "e2cnn"])
+def test_every_kind_of_layer_is_imported(found, library):
+    errors = {name: value for name, value in found["kinds"]["errors"].items() if name.startswith(library)}
+    assert len(errors) == {"escnn": 82, "e2cnn": 69}[library]
+    assert {name: value for name, value in errors.items() if not value < 1e-5} == {}
+
+
+def test_imported_convolutions_stay_equivariant_when_tuned(found):
+    assert len(found["kinds"]["tuned"]) > 40
+    assert {name: value for name, value in found["kinds"]["tuned"].items() if not value < 1e-10} == {}
+
+
+@pytest.mark.parametrize("library", ["escnn", "e2cnn"])
+def test_whole_models_are_imported(found, library):
+    errors = {name: value for name, value in found["networks"].items() if name.startswith(library)}
+    assert len(errors) == 5
+    assert {name: value for name, value in errors.items() if not value < 1e-5} == {}
+
+
 def test_our_weights_fit_their_layer(found):
     assert {name: value for name, value in found["back"].items() if "free weights" in name and value != 0} == {}
     assert all(value < 5e-6 for value in found["back"].values()), found["back"]

@@ -33,7 +33,7 @@ def test_symmetry_from_a_group_table_is_the_equivariant_layer():
 
 def test_reparam_conv_from_a_group_table_is_the_lifting_convolution():
     """For C2 the second filter is the first reversed: even plus odd part, and even minus odd part."""
-    lift = LiftConv2d(1, 2, 3, group=C(2), bias=False)
+    lift = LiftConv2d(1, 2, 3, group=C(2), basis="pixels", bias=False)
     layer = ReparamConv2d(1, 4, 3, bias=False)
     even_odd = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
     with torch.no_grad():

@@ -11,7 +11,10 @@ on.
 # One plan, two kinds of layers
 # -----------------------------
 #
-# A small residual network, written once. Where plain layers have a channel, those of :math:`C_4` have a field.
+# A small residual network, written once. Where plain layers have a channel, those of :math:`C_4` have a field. Their
+# weights are those of the pixels here, so that they can hold every filter of the plain network.
+
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,10 +56,8 @@ def plain_network() -> nn.Sequential:
 
 
 def equivariant_network() -> nn.Sequential:
-    def of(layer):
-        return lambda *args, **options: layer(*args, group=group, **options)
-
-    return resnet(of(LiftConv2d), of(GroupConv2d), of(GroupBatchNorm2d), GroupPool2d(group=group, reduce="mean"))
+    lift, conv = (partial(layer, group=group, basis="pixels") for layer in (LiftConv2d, GroupConv2d))
+    return resnet(lift, conv, partial(GroupBatchNorm2d, group=group), GroupPool2d(group=group, reduce="mean"))
 
 
 # %%

@@ -13,18 +13,33 @@ The same mathematics with other names. This page has a table of names, and one n
    * - ``gspaces.rot2dOnR2(8)``, ``flipRot2dOnR2(4)``
      - ``C(8)``, ``D(4)``
      - a group is a value; ``SO2`` and ``O2`` too
+   * - ``flip2dOnR2(axis)``, ``flipRot2dOnR2(4, axis)``
+     - ``D(1, axis=45)``, ``D(4, axis=45)``
+     - degrees from the vertical, theirs are radians from the horizontal
    * - ``FieldType(gspace, 3 * [gspace.regular_repr])``
      - ``FieldType.regular(C(8), 3)``
      -
    * - ``gspace.irrep(1)``, ``regular_repr``, ``trivial_repr``
      - ``irrep(group, 1)``, ``regular(group)``, ``trivial(group)``
      - for :math:`D_n`, ``irrep(group, k, odd=True)`` where they write ``irrep(1, k)``
+   * - ``gspace.quotient_repr(id)``, ``gspace.induced_repr(id, rho)``
+     - ``quotient(group, subgroup)``, ``induced(group, rho)``
+     -
    * - ``GeometricTensor(x, type)``
      - ``x``
      - layers take and give plain tensors; the layer knows its type
    * - ``R2Conv(in_type, out_type, kernel_size=5)``
      - ``SteerableConv2d(in_type, out_type, 5)``
      - the same space of kernels by default
+   * - ``R2Conv(..., rings=, sigma=, frequencies_cutoff=)``
+     - ``SteerableConv2d(..., basis=RingBasis(rings))``
+     - each ring is a triple: radius, width, highest frequency
+   * - ``R2ConvTransposed``
+     - ``SteerableConvTranspose2d``
+     -
+   * - ``Linear``
+     - ``FieldLinear``, ``FieldMLP``
+     - vectors of fields, without pixels
    * - ``R2Conv`` from trivial to regular fields
      - ``LiftConv2d(in, out, 5, group=group)``
      - channels counted in fields; kernels of pixels
@@ -33,24 +48,45 @@ The same mathematics with other names. This page has a table of names, and one n
      - the same
    * - ``InnerBatchNorm(type)``
      - ``FieldBatchNorm2d(type)``
-     -
+     - ``one_mean=True`` for fields that a restriction left whole
    * - ``ReLU(type)``
      - ``torch.nn.ReLU()``
      - on regular fields any pointwise function will do
    * - ``NormNonLinearity``, ``GatedNonLinearity1``
      - ``NormNonlinearity``, ``GatedNonlinearity``
+     - gates come after the fields
+   * - ``InducedNormNonLinearity``, ``InducedGatedNonLinearity1``
+     - the same two with ``part=rho.size``
+     -
+   * - ``ConcatenatedNonLinearity``, ``TensorProductModule``
+     - ``ConcatenatedNonlinearity``, ``TensorProductNonlinearity``
      -
    * - ``PointwiseAvgPoolAntialiased``
      - ``BlurPool2d(stride)``
      - keeps the size odd
-   * - ``GroupPooling(type)``
-     - ``GroupPool2d(group=group)``
-     - maximum or mean
-   * - ``NormPool(type)``
-     - ``FieldMagnitude2d(type)``
+   * - ``PointwiseMaxPoolAntialiased``
+     - ``MaxBlurPool2d``
      -
-   * - ``RestrictionModule``
-     - ``Restrict2d``
+   * - ``R2Upsampling``
+     - ``Upsample2d``
+     - keeps the corner pixels in the corners
+   * - ``MaskModule(type, size)``
+     - ``DiscMask2d()``
+     - of any size; ``profile="area"`` has their edge
+   * - ``GroupPooling(type)``
+     - ``GroupPool2d(group=group)``, ``FieldMax2d(type)``
+     - maximum or mean; of fields of several sizes
+   * - ``NormPool(type)``, ``NormMaxPool(type, 2)``
+     - ``FieldMagnitude2d(type)``, ``NormMaxPool2d(type, 2)``
+     -
+   * - ``PointwiseDropout``, ``FieldDropout``
+     - ``torch.nn.Dropout``, ``FieldDropout2d``
+     - ours drops a field at all pixels
+   * - ``RestrictionModule``, ``DisentangleModule``
+     - ``Restrict2d``, ``SplitFields2d``
+     - theirs often leaves fields whole that ours takes apart
+   * - ``ReshuffleModule``, ``MultipleModule``
+     - ``SelectFields2d``, ``FieldBranches2d``
      -
    * - ``module.export()``
      - ``module.to_plain()``
@@ -59,7 +95,7 @@ The same mathematics with other names. This page has a table of names, and one n
      - ``assert_equivariant(module, x, group=group)``
      - works on any function of tensors
 
-Weights need no retraining: ``from_escnn(module)`` makes our layers of theirs, with the same answers.
+Weights need no retraining: ``from_escnn(model)`` makes our layers of theirs, with the same answers.
 """
 
 # %%
@@ -114,6 +150,34 @@ model = torch.nn.Sequential(
 # %%
 # With escnn installed, ``from_escnn(model)`` gives this network with the weights of theirs; the parity suite in
 # ``tests/parity`` compares the two.
+#
+# A whole model
+# -------------
+#
+# Most models are a class around such modules, with a ``forward`` that wraps its input. It is imported as it is:
+#
+# .. code-block:: python
+#
+#     from equisym.nn import from_escnn
+#
+#     ours = from_escnn(model)         # your class, each module of theirs replaced, forward unchanged
+#     assert torch.allclose(ours(x), model(x), atol=1e-5)
+#
+# A converted module takes a ``GeometricTensor`` and gives one back, so that ``forward`` still runs. It takes plain
+# tensors too: a ``forward`` without ``GeometricTensor`` and without ``.tensor`` needs their library no more.
+#
+# .. code-block:: python
+#
+#     class Plain(torch.nn.Module):
+#         def __init__(self, ours):
+#             super().__init__()
+#             self.trunk = torch.nn.Sequential(ours.block1, ours.block2, ours.pool, ours.gpool)
+#             self.head = ours.head
+#
+#         def forward(self, x):
+#             return self.head(self.trunk(x).flatten(1))
+#
+#     plain = Plain(ours)              # trains, exports and folds like any network of this library
 #
 # Does it turn?
 # -------------
