@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from equisym.nn.escnn_layers import LAYERS, fields_of
 from equisym.nn.escnn_types import field_type
 from equisym.nn.field_order import FieldBranches2d
+from equisym.nn.folding import to_plain
 
 LIBRARIES = ("escnn", "e2cnn")
 CONTAINERS: dict[str, Callable[[list[nn.Module]], nn.Module]] = {
@@ -30,8 +31,10 @@ def from_escnn(module: Any) -> nn.Module:
     needs their library no more.
 
     Understood are the planar layers of both libraries: convolutions with any rings, widths and cutoffs, transposed
-    ones, normalisations, pointwise, norm, gated, concatenated, tensor-product and induced non-linearities, all
-    poolings, dropout, masks, up-sampling, restriction, and the modules that order fields.
+    ones, normalisations, pointwise, norm, gated, concatenated, tensor-product, Fourier and induced non-linearities,
+    all poolings, dropout, masks, up-sampling, restriction, and the modules that order fields. In training two differ:
+    ``NormBatchNorm`` divides by the running variance and ours by that of the batch, and ``FieldDropout`` drops a field
+    pixel by pixel and ours at all pixels.
 
     Args:
         module: the module, its weights as they are.
@@ -42,9 +45,9 @@ def from_escnn(module: Any) -> nn.Module:
     Raises:
         NotImplementedError: for what has no counterpart here, naming it.
     """
-    if not _theirs(module):
+    name = kind(module)
+    if name is None:
         return _copied(module)
-    name = type(module).__name__.removesuffix("2D")
     if name in CONTAINERS:
         ours = CONTAINERS[name]([from_escnn(child) for child in module.children()])
     elif name == "MultipleModule":
@@ -69,14 +72,29 @@ class Converted(nn.Sequential):
         self.out_type = out_type
 
     def forward(self, input: Any, *more: Any) -> Any:
-        if isinstance(input, Tensor) or not hasattr(input, "tensor"):
-            return super().forward(torch.cat((input, *more), 1) if more else input)
-        plain = self(input.tensor, *(x.tensor for x in more))
-        return type(input)(plain, self.out_type)
+        if _wrapped(input):
+            return type(input)(self(input.tensor, *(x.tensor for x in more)), self.out_type)
+        return super().forward(torch.cat([input, *more], 1) if more else input)
+
+    def to_plain(self) -> nn.Sequential:
+        """The same function from torch.nn parts, on plain tensors alone."""
+        return nn.Sequential(*(to_plain(part) for part in self)).train(self.training)
 
 
-def _theirs(module: Any) -> bool:
-    return type(module).__module__.split(".")[0] in LIBRARIES
+def _wrapped(x: Any) -> bool:
+    return not isinstance(x, (Tensor, fx.Proxy)) and hasattr(x, "tensor")
+
+
+def kind(module: Any) -> str | None:
+    """The class of theirs that a module is of, without the suffix 2D; None for one with a forward of the user's own."""
+    for ancestor in type(module).__mro__:
+        if _theirs(ancestor):
+            return ancestor.__name__.removesuffix("2D") if type(module).forward is ancestor.forward else None
+    return None
+
+
+def _theirs(anything: type) -> bool:
+    return anything.__module__.split(".")[0] in LIBRARIES
 
 
 def _copied(model: nn.Module) -> nn.Module:
@@ -84,17 +102,19 @@ def _copied(model: nn.Module) -> nn.Module:
     known: dict[int, Any] = {id(module): _inside(module) for module in _outermost(model)}
     for module in model.modules():
         for value in vars(module).values():
-            if _theirs(value) and not isinstance(value, nn.Module):  # types and spaces are values: kept, not copied
+            if _theirs(type(value)) and not isinstance(
+                value, nn.Module
+            ):  # types and spaces are values: kept, not copied
                 known[id(value)] = value
     return copy.deepcopy(model, known)
 
 
 def _inside(module: nn.Module) -> nn.Module:
     """A module of theirs inside a model of the user's own; a sequence may hold blocks of the user's again."""
-    if not _theirs(module):
+    name = kind(module)
+    if name is None:
         return _copied(module)
-    name = type(module).__name__
-    whole = all(_theirs(part) or type(part).__module__.startswith("torch.") for part in module.modules())
+    whole = all(kind(part) or type(part).__module__.startswith("torch.") for part in module.modules())
     if name != "ModuleList" and (whole or name not in CONTAINERS):
         return Converted(from_escnn(module), module.out_type).train(module.training)
     return CONTAINERS[name]([_inside(part) for part in module.children()]).train(module.training)
@@ -103,7 +123,7 @@ def _inside(module: nn.Module) -> nn.Module:
 def _outermost(model: nn.Module) -> list[nn.Module]:
     found: list[nn.Module] = []
     for child in model.children():
-        found += [child] if _theirs(child) else _outermost(child)
+        found += [child] if kind(child) else _outermost(child)
     return found
 
 

@@ -185,6 +185,10 @@ def _concatenated(module: Any) -> nn.Module:
     return ConcatenatedNonlinearity(field_type(module.in_type), getattr(torch, function))
 
 
+def _fourier(module: Any) -> nn.Module:
+    return Sampled(module.A, module.Ainv, _pointwise(module))
+
+
 @torch.no_grad()
 def _tensor_product(module: Any) -> nn.Module:
     layer = TensorProductNonlinearity(field_type(module.in_type), field_type(module.out_type))
@@ -225,6 +229,30 @@ class Reordered(ConstantModule):
         return x.index_select(1, self.order)
 
 
+class Sampled(ConstantModule):
+    """A pointwise function of the signal behind each field, at the elements and with the scales that they chose.
+
+    Args:
+        evaluate: from coefficients to samples, (samples, size).
+        back: from samples to coefficients, (size, samples).
+        function: applied to the samples.
+    """
+
+    evaluate: Tensor
+    back: Tensor
+
+    def __init__(self, evaluate: Tensor, back: Tensor, function: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        self.register_constant("evaluate", evaluate.double().numpy())
+        self.register_constant("back", back.double().numpy())
+
+    def forward(self, x: Tensor) -> Tensor:
+        fields = x.unflatten(1, (-1, self.evaluate.shape[1]))
+        signal = self.function(torch.einsum("gf,bcf...->bcg...", self.evaluate.to(x.dtype), fields))
+        return torch.einsum("fg,bcg...->bcf...", self.back.to(x.dtype), signal).flatten(1, 2)
+
+
 LAYERS: dict[str, Callable[[Any], nn.Module]] = {
     **NORMS,
     "R2Conv": lambda m: convolution(m, transposed=False),
@@ -241,6 +269,7 @@ LAYERS: dict[str, Callable[[Any], nn.Module]] = {
     "InducedGatedNonLinearity1": lambda m: _gated(m, next(sub for _, sub in m._order)),
     "ConcatenatedNonLinearity": _concatenated,
     "TensorProductModule": _tensor_product,
+    **{name: _fourier for name in ("FourierPointwise", "FourierELU", "QuotientFourierPointwise", "QuotientFourierELU")},
     "PointwiseMaxPool": _max_pool,
     "PointwiseAvgPool": _avg_pool,
     "PointwiseMaxPoolAntialiased": _max_blur,

@@ -119,6 +119,7 @@ class GroupKernel(ConstantModule):
         index = element = group.product_table[group.inverse_table]
         self.exact = kernel_size == 1 or (group.exact_on_grid and basis != "circular")
         constants = {"device": device, "dtype": dtype}
+        index = element
         if self.exact:
             pixels = pixel_basis(kernel_size, group) if group.exact_on_grid else np.zeros((order, 1), np.int64)
             index = pixels if lifting else element[:, :, None] * kernel_size**2 + pixels[:, None]

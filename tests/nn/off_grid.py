@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from layer_cases import ALL, CASES, Case, elements_on_grid
+from layer_cases import CASES
+from layer_types import ALL, Case, elements_on_grid
 from torch import Tensor, nn
 
 from equisym.document import markdown_table

@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 import torch
-from layer_cases import CASES, OTHERS, Case, act_on, elements_on_grid, groups_of
+from layer_cases import CASES, OTHERS
+from layer_types import Case, act_on, elements_on_grid, groups_of
 from off_grid import OFF_GRID, committed, error
 from torch import nn
 

@@ -58,6 +58,17 @@ def test_parts_of_an_induced_field_have_lengths_and_gates_of_their_own():
     torch.testing.assert_close(y, torch.tensor([1.5, 2.0, 0.3, 0.4]))
 
 
+def test_each_field_has_its_own_bias():
+    fields = FieldType.of((1, irrep(O2, 1)), (1, induced(O2, irrep(SO2, 1))))
+    mixed = NormNonlinearity(FieldType.of((1, trivial(O2)), (1, irrep(O2, 1))))
+    layers = [(NormNonlinearity(fields, part=2), [3.0, 4, 3, 4, 3, 4], [1.8, 2.4, 0.6, 0.8, 0.6, 0.8])]
+    layers += [(mixed, [5.0, 3, 4], [3, 0.6, 0.8])]
+    for layer, x, expected in layers:
+        with torch.no_grad():
+            layer.bias.copy_(torch.tensor([-2.0, -4.0]))
+        torch.testing.assert_close(layer(torch.tensor(x).view(1, -1, 1, 1)).flatten(), torch.tensor(expected))
+
+
 def test_greatest_component_of_fields_of_several_sizes():
     fields = FieldType.of((1, trivial(D(4))), (1, regular(D(4))), (1, quotient(D(4), C(4))))
     x = maps(fields)

@@ -26,7 +26,7 @@ from their_layers import convolutions, induced, layers, turned_mirrors  # noqa: 
 from their_networks import Digits, PlainDigits, WideResNet, images  # noqa: E402
 
 from equisym.groups import O2, SO2, C, D, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
-from equisym.nn import FieldType, SteerableConv2d, from_escnn  # noqa: E402
+from equisym.nn import FieldType, SteerableConv2d, from_escnn, to_plain  # noqa: E402
 from equisym.nn.steerable_kernel import steerable_basis  # noqa: E402
 
 
@@ -223,9 +223,16 @@ def networks() -> dict[str, float]:
             if isinstance(model, Digits):
                 plain = PlainDigits(ours).eval()
                 found[f"{name} {label}, plain forward"] = apart(expected, plain(x))
-                left = [m for m in plain.modules() if type(m).__module__.split(".")[0] in ("escnn", "e2cnn")]
-                found[f"{name} modules left"] = float(len(left))
+                folded = to_plain(plain)
+                found[f"{name} {label}, folded"] = apart(expected, folded(x))
+                found[f"{name} modules left"] = float(len(sources(plain) - {"torch", "equisym", "their_networks"}))
+                found[f"{name} modules left, folded"] = float(len(sources(folded) - {"torch", "their_networks"}))
     return found
+
+
+def sources(model: nn.Module) -> set[str]:
+    """The packages that a model's modules come from."""
+    return {type(module).__module__.split(".")[0] for module in model.modules()}
 
 
 def back() -> dict[str, float]:

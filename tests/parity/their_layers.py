@@ -113,6 +113,15 @@ def layers(lib: Any, spaces: Any) -> Made:
         for function in ("c_relu", "c_sigmoid", "c_tanh"):
             found[f"ConcatenatedNonLinearity {function}"] = lib.ConcatenatedNonLinearity(signs, function), signs
         found["NormNonLinearity softplus"] = lib.NormNonLinearity(mixed, "n_softplus", bias=False), mixed
+        irreps = [circle.fibergroup.irrep(k).id for k in range(3)]
+        signals = lib.FourierPointwise(circle, 2, irreps, function="p_relu", type="regular", N=12)
+        found["FourierPointwise"] = signals, signals.in_type
+        smooth = lib.FourierELU(circle, 2, irreps, type="regular", N=8)
+        found["FourierELU"] = smooth, smooth.in_type
+        halves = lib.QuotientFourierPointwise(circle, 2, 2, irreps, function="p_tanh", type="regular", N=12)
+        found["QuotientFourierPointwise"] = halves, halves.in_type
+        squares = lib.QuotientFourierELU(circle, 1, 2, irreps, type="regular", N=12)
+        found["QuotientFourierELU"] = squares, squares.in_type
         found["LeakyReLU"] = lib.LeakyReLU(permuted, 0.3), permuted
         found["IIDBatchNorm2d"] = lib.IIDBatchNorm2d(mixed), mixed
         found["GNormBatchNorm"] = lib.GNormBatchNorm(mixed), mixed

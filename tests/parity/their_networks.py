@@ -25,6 +25,7 @@ class Digits(nn.Module):
         super().__init__()
         self.tensor = lib.GeometricTensor
         space = rotations(lib, spaces, 8)
+        stage = type("Stage", (lib.SequentialModule,), {})  # a user's class with nothing of its own
         self.image = lib.FieldType(space, [space.trivial_repr])
         before, self.stages = self.image, nn.ModuleList()
         plan = ((6, 7, 1, 0), (8, 5, 2, 2), (8, 5, 2, 0), (12, 5, 2, 2), (12, 5, 2, 0), (8, 5, 1, 1))
@@ -33,7 +34,7 @@ class Digits(nn.Module):
             layers = [lib.MaskModule(before, 29, margin=1)] if number == 0 else []
             layers += [lib.R2Conv(before, after, kernel_size=size, padding=padding, bias=False)]
             layers += [lib.InnerBatchNorm(after), lib.ReLU(after, inplace=True)]
-            self.stages.append(lib.SequentialModule(*layers))
+            self.stages.append(stage(*layers))
             if stride == 2:
                 pool = lib.PointwiseAvgPoolAntialiased(after, sigma=0.66, stride=2)
                 self.stages.append(lib.SequentialModule(pool))
