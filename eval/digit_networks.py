@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 FIELDS = (24, 48, 48, 96, 96, 64)
 KERNELS = ((7, 1), (5, 2), (5, 2), (5, 2), (5, 2), (5, 1))  # side and padding
+BASES = {"group": None, "rings": "circular"}  # of the weights of our group convolutions
 SIZE, ROTATIONS, SIGMA = 29, 8, 0.66
 
 
@@ -44,7 +45,7 @@ class Theirs(nn.Module):
 
 
 class Ours(nn.Module):
-    """The plan on ours: steerable convolutions, group convolutions, or plain ones with a channel for a field."""
+    """The plan on ours: group convolutions in two coordinates, steerable ones, or plain ones."""
 
     def __init__(self, kind: str, fields: list[int]) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class Ours(nn.Module):
                 conv = SteerableConv2d(type_in, FieldType.regular(group, count), k, padding=padding, bias=False)
             else:
                 make = GroupConv2d if number else LiftConv2d
-                conv = make(inner, count, k, group=group, padding=padding, bias=False)
+                conv = make(inner, count, k, group=group, padding=padding, basis=BASES[kind], bias=False)
             layers += [conv, GroupBatchNorm2d(count, group=group), nn.ReLU(inplace=True)]
             if number in (1, 3):
                 layers.append(BlurPool2d(2, sigma=SIGMA))
@@ -98,7 +99,7 @@ def digit_network(name: str, scale: float) -> nn.Module:
     """A network of the comparison.
 
     Args:
-        name: "e2cnn", "escnn", "steerable", "group" or "plain"; the plain one has as many parameters as the steerable.
+        name: "e2cnn", "escnn"; "group", "rings" or "steerable" on our layers; or "plain", with as many parameters.
         scale: of the published numbers of fields; 1 is the plan as published.
     """
 

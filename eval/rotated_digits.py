@@ -24,7 +24,7 @@ from digit_networks import SIZE, digit_network, parameters
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
-NETWORKS = ("steerable", "group", "escnn", "e2cnn", "plain")
+NETWORKS = ("group", "escnn", "e2cnn", "plain", "steerable", "rings")
 FIGURES = ("valid", "test", "kept_45", "kept_90")
 COLUMNS = ("network", "seed", "params", *FIGURES)
 SPLITS = {"train": (0, 1000, 2), "valid": (1000, 1200, 2), "test": (1200, 1797, 2)}  # from, to, turns of each digit
@@ -129,11 +129,13 @@ def report(rows: list[dict], scale: float) -> str:
         "`python eval/rotated_digits.py --parity PYTHON`",
         "",
         f"The C8 network of e2cnn's and escnn's own example with {scale:g} of its fields (1 is the plan as published). "
-        "steerable and group: on our SteerableConv2d and GroupConv2d; plain: the same plan with ordinary convolutions "
-        f"and as many parameters. scikit-learn's digits, turned by any angle, {SIZE} x {SIZE}: {drawn['train']:,} "
-        f"images of {digits['train']:,} digits to train, {drawn['valid']:,} of {digits['valid']} to validate, "
-        f"{drawn['test']:,} of {digits['test']} others to test. {EPOCHS} epochs in batches of {BATCH}, Adam at "
-        f"{RATE:g}, times {DECAY} each epoch after the first {DECAY_AFTER}, for all; tuned for none. Mean and 95 % "
+        "group: on our GroupConv2d; steerable: on our SteerableConv2d; rings: on our GroupConv2d with basis='circular'; "
+        "plain: the same plan with ordinary convolutions and as many parameters. All but the plain one can be the same "
+        "functions; what the weights are coordinates of is different. "
+        f"scikit-learn's digits, turned by any angle, {SIZE} x {SIZE}: {drawn['train']:,} images of {digits['train']:,} "
+        f"digits to train, {drawn['valid']:,} of {digits['valid']} to validate, {drawn['test']:,} of {digits['test']} "
+        f"others to test. {EPOCHS} epochs in batches of {BATCH}, Adam at {RATE:g}, times {DECAY} each epoch after the "
+        f"first {DECAY_AFTER}, for all; tuned for none. Mean and 95 % "
         "interval over seeds (Student). Answer kept: of the test images, those named as before when turned further.",
         "",
         table(rows),
@@ -177,8 +179,8 @@ def main() -> None:
                 write_whole(result, done.stdout.splitlines()[-1] + "\n")
             if result.is_file():
                 rows.append({k: v for k, v in json.loads(result.read_text()).items() if k in COLUMNS})
-        write_table(rows, HERE / "results" / "rotated_digits.csv", COLUMNS)
-        write_whole(HERE / "results" / "rotated_digits.md", report(rows, arguments.scale))
+            write_table(rows, HERE / "results" / "rotated_digits.csv", COLUMNS)
+            write_whole(HERE / "results" / "rotated_digits.md", report(rows, arguments.scale))
     print((HERE / "results" / "rotated_digits.md").read_text())
 
 
