@@ -107,7 +107,9 @@ class ExpandedConv2d(ConstantModule):
         if padding == "valid":
             return 0
         around, odd = divmod(self.dilation * (self.kernel_size - 1), 2)
-        if self.stride != 1 or odd or self.transposed:
+        if self.transposed:
+            raise ValueError("padding='same' has no meaning in a transposed convolution: give the pixels to cut off")
+        if self.stride != 1 or odd:
             raise ValueError(
                 f"padding='same' needs stride 1 and an odd kernel (got stride={self.stride}, kernel_size="
                 f"{self.kernel_size}): give the padding in pixels"

@@ -116,7 +116,7 @@ class GroupKernel(ConstantModule):
         self.steerable = basis == "steerable"
         order = group.order
         # The input element h is read at g^-1 h when the kernel belongs to the output element g.
-        element = group.product_table[group.inverse_table]
+        index = element = group.product_table[group.inverse_table]
         self.exact = kernel_size == 1 or (group.exact_on_grid and basis != "circular")
         constants = {"device": device, "dtype": dtype}
         index = element
@@ -208,6 +208,27 @@ class GroupKernel(ConstantModule):
             target = parts.gather(3, back[None, None, :, :, None].expand_as(parts)).transpose(2, 3).flatten(3)
         found = torch.linalg.pinv(design) @ target.flatten(0, -2).T
         return found.T.reshape(out, in_, *self.weight_shape)
+
+    @torch.no_grad()
+    def in_every_orientation(self, kernels: Tensor) -> Tensor:
+        """The free weights with which each element reads the image, or the same element, through a kernel it turns.
+
+        Band-limited bases hold the nearest kernel that they can.
+
+        Shape:
+            ``(out, in, k, k)`` -> ``(out, in, *weight_shape)``.
+        """
+        if self.steerable:
+            basis = "pixels" if self.exact else "circular"
+            other = GroupKernel(self.kernel_size, self.group, lifting=self.lifting, basis=basis).to(kernels)
+            return self.project(other(other.in_every_orientation(kernels)))
+        pixels = kernels.flatten(2)
+        free = pixels if self.exact else pixels @ torch.linalg.pinv(self.basis[:, 0].to(kernels.dtype))
+        if self.lifting:
+            return free
+        weight = free.new_zeros(*free.shape[:2], *self.weight_shape)
+        weight[:, :, 0] = free
+        return weight
 
     @torch.no_grad()
     def initialise(self, weight: Tensor, *, gain: float = math.sqrt(2)) -> None:

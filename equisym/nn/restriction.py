@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import check_group, count
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
@@ -54,11 +54,9 @@ class RestrictRegular2d(ConstantModule):
         super().__init__()
         check_group(group)
         check_group(to)
-        if fields < 1:
-            raise ValueError(f"fields must be at least 1 (got {fields})")
         if not is_subgroup(to, group):
             raise ValueError(f"{to} is not a subgroup of {group}: cannot restrict its fields to it")
-        self.fields, self.group, self.to_group = fields, group, to
+        self.fields, self.group, self.to_group = count("fields", fields), group, to
         self.out_fields = fields * group.order // to.order
         order = (np.arange(fields)[:, None] * group.order + coset_order(group, to, left=False).ravel()).ravel()
         self.register_constant("order", order)
