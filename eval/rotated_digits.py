@@ -131,11 +131,11 @@ def report(rows: list[dict], scale: float) -> str:
         f"The C8 network of e2cnn's and escnn's own example with {scale:g} of its fields (1 is the plan as published). "
         "group: on our GroupConv2d; steerable: on our SteerableConv2d; rings: on our GroupConv2d with basis='circular'; "
         "plain: the same plan with ordinary convolutions and as many parameters. All but the plain one can be the same "
-        "functions; what the weights are coordinates of is different. "
-        f"scikit-learn's digits, turned by any angle, {SIZE} x {SIZE}: {drawn['train']:,} images of {digits['train']:,} "
-        f"digits to train, {drawn['valid']:,} of {digits['valid']} to validate, {drawn['test']:,} of {digits['test']} "
-        f"others to test. {EPOCHS} epochs in batches of {BATCH}, Adam at {RATE:g}, times {DECAY} each epoch after the "
-        f"first {DECAY_AFTER}, for all; tuned for none. Mean and 95 % "
+        "functions; what the weights are coordinates of is different. scikit-learn's digits, turned by any angle, "
+        f"{SIZE} x {SIZE}: {drawn['train']:,} images of {digits['train']:,} digits to train, {drawn['valid']:,} of "
+        f"{digits['valid']} to validate, {drawn['test']:,} of {digits['test']} others to test. {EPOCHS} epochs in "
+        f"batches of {BATCH}, Adam at {RATE:g}, times {DECAY} each epoch after the first {DECAY_AFTER}, for all; tuned "
+        "for none. Mean and 95 % "
         "interval over seeds (Student). Answer kept: of the test images, those named as before when turned further.",
         "",
         table(rows),
