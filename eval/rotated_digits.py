@@ -129,7 +129,7 @@ def report(rows: list[dict], scale: float) -> str:
         "`python eval/rotated_digits.py --parity PYTHON`",
         "",
         f"The C8 network of e2cnn's and escnn's own example with {scale:g} of its fields (1 is the plan as published). "
-        "group: on our GroupConv2d; steerable: on our SteerableConv2d; rings: on our GroupConv2d with basis='circular'; "
+        "group: on our GroupConv2d; rings: the same with basis='circular'; steerable: on our SteerableConv2d; "
         "plain: the same plan with ordinary convolutions and as many parameters. All but the plain one can be the same "
         "functions; what the weights are coordinates of is different. scikit-learn's digits, turned by any angle, "
         f"{SIZE} x {SIZE}: {drawn['train']:,} images of {digits['train']:,} digits to train, {drawn['valid']:,} of "

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, TypedDict
 
 import torch
+from torch import Tensor
 
 from equisym.groups import PointGroup
 
@@ -84,6 +85,17 @@ def tuples(name: str, value: object, parts: int) -> list[tuple[Any, ...]]:
             raise ValueError(f"{name} must be a list of {kind} (got {item!r} as number {number})")
         found.append(tuple(item))
     return found
+
+
+def channels_of(x: Tensor) -> int:
+    """Channels of maps, with a batch or without.
+
+    Raises:
+        ValueError: for a tensor without channels, such as a lone image ``(H, W)``.
+    """
+    if x.ndim < 3:
+        raise ValueError(f"input must be maps (B, C, H, W) or (C, H, W) (got the shape {tuple(x.shape)})")
+    return x.shape[-3]
 
 
 def check_group(group: PointGroup) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.arguments import Whole, whole
+from equisym.nn.arguments import Whole, channels_of, whole
 from equisym.nn.constant import ConstantModule
 
 PaddingMode = Literal["zeros", "circular", "reflect", "replicate"]
@@ -144,7 +144,7 @@ class ExpandedConv2d(ConstantModule):
             ValueError: naming both numbers.
         """
         needed = self.channels[0]
-        if isinstance(x, Tensor) and x.shape[-3] != needed:  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) != needed:  # a symbolic trace has no shape yet
             what = self.what_comes()
             raise ValueError(f"input must have {needed} channels{', ' if what else ''}{what} (got {x.shape[-3]})")
 

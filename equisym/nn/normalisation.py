@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import check_group, count, real
+from equisym.nn.arguments import channels_of, check_group, count, real
 from equisym.nn.expanded_conv import is_channels_last
 
 
@@ -60,7 +60,7 @@ class GroupBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         channels, order, norm = self.fields * self.group.order, self.group.order, self.norm
-        if isinstance(x, Tensor) and x.shape[-3] != channels:  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) != channels:  # a symbolic trace has no shape yet
             raise ValueError(
                 f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[-3]})"
             )

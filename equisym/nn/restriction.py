@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
-from equisym.nn.arguments import check_group, count
+from equisym.nn.arguments import channels_of, check_group, count
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
@@ -62,7 +62,7 @@ class RestrictRegular2d(ConstantModule):
         self.register_constant("order", order)
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Tensor) and x.shape[-3] != len(self.order):  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) != len(self.order):  # a symbolic trace has no shape yet
             raise ValueError(f"input must have {len(self.order)} channels (got {x.shape[-3]})")
         return x.index_select(-3, self.order)
 

@@ -107,6 +107,21 @@ def test_what_came_and_what_was_needed(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.LiftConv2d(1, 2, 3, group=D(4)),
+        layers.GroupBatchNorm2d(2, group=D(4)),
+        layers.GroupPool2d(group=D(4)),
+        layers.RestrictRegular2d(1, group=D(4), to=C(4)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_lone_image_is_told_to_need_channels(layer):
+    with pytest.raises(ValueError, match=r"maps .B, C, H, W. or .C, H, W. .got the shape .9, 9"):
+        layer(torch.zeros(9, 9))
+
+
 D4_FIELDS = FieldType.regular(D(4), 2)
 NUMBERS = {  # how to make each layer that takes numbers, and which of its arguments are numbers
     layers.LiftConv2d: (

@@ -62,7 +62,7 @@ unseen, truth = patches(range(128, 256), 800, 1)
 # ------------------------
 #
 # Without padding and without a global mean, so that the same network gives one answer for a patch and a map of answers
-# for a slide. The plain one is as wide as its parameters allow.
+# for a slide. The plain one has more than twice as many weights.
 
 from equisym.groups import D
 from equisym.nn import GroupBatchNorm2d, GroupConv2d, GroupPool2d, LiftConv2d
