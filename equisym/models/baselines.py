@@ -36,23 +36,27 @@ TIMM_OPTIONS = (
     "proj_drop_rate",
     "window_size",
 )
-"""What may be passed on to timm. Others, such as ``checkpoint_path``, read files or ask the network."""
+"""What may be passed on to timm. Others, such as ``checkpoint_path``, read files."""
 
 
 class Baseline(nn.Sequential):
     """A timm model behind the input standardisation of the equivariant networks.
 
     Args:
-        name: of the timm model, without ``timm/``.
+        name: of the timm model, without ``timm/``; the tag of its weights may follow a dot.
         num_classes: size of the answer.
         in_channels: channels of the image.
+        pretrained: take timm's weights, from its cache or the network.
         options: passed on to timm, of :data:`TIMM_OPTIONS` alone; ``dropout`` is what timm calls ``drop_rate``.
 
     Raises:
-        ValueError: if timm has no such model or the option is not among those.
+        ValueError: if timm has no such model or weights, or the option is not among those.
+        OSError: if weights are asked for and can be had from neither.
     """
 
-    def __init__(self, name: str, *, num_classes: int, in_channels: int, **options: Any) -> None:
+    def __init__(
+        self, name: str, *, num_classes: int, in_channels: int, pretrained: bool = False, **options: Any
+    ) -> None:
         import timm
 
         _require_timm_model(name)
@@ -61,7 +65,19 @@ class Baseline(nn.Sequential):
                 raise ValueError(f"timm/{name} takes no option {option!r} here: it may be {', '.join(TIMM_OPTIONS)}")
         if "dropout" in options:
             options["drop_rate"] = options.pop("dropout")
-        network = timm.create_model(name, pretrained=False, num_classes=num_classes, in_chans=in_channels, **options)
+        sizes = {"num_classes": num_classes, "in_chans": in_channels}
+        try:
+            network = timm.create_model(name, pretrained=pretrained, **sizes, **options)
+        except Exception as error:
+            if not pretrained:
+                raise
+            reason = str(error).splitlines()[0]
+            if "pretrained tag" in reason:
+                raise ValueError(f"timm/{name} has no such weights ({reason}): see timm.list_pretrained()") from None
+            raise OSError(
+                f"the weights of timm/{name} could not be fetched ({reason:.200}): they are in timm's cache once the "
+                "network has been there; leave out pretrained for fresh ones"
+            ) from error
         super().__init__(OrderedDict(standardise=nn.InstanceNorm2d(in_channels), network=network))
 
     def to_plain(self) -> nn.Module:
@@ -114,7 +130,7 @@ def _require_timm_model(name: str) -> None:
     """A name such as hf-hub:... or local-dir:... would fetch code or weights from elsewhere."""
     import timm
 
-    if name not in timm.list_models():
+    if name.partition(".")[0] not in timm.list_models():
         close = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
         raise ValueError(f"timm has no model {name!r:.80}: close to it are {close}")
 

@@ -25,6 +25,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
+from equisym.models.weights_registry import WEIGHTS
 from equisym.plain_text import one_line
 
 HUB = "hf-hub:"
@@ -74,7 +75,10 @@ def save_model(model: nn.Module, path: Path, description: Mapping[str, Any]) -> 
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     _require_finite(state, path)
-    about = json.dumps(dict(description))
+    options = dict(description["arch_options"])
+    if description["arch"] not in WEIGHTS:
+        options.pop("pretrained", None)  # the file holds the weights: nothing is to be fetched when it is read
+    about = json.dumps(dict(description) | {"arch_options": options})
     partial = path.with_name(path.name + ".part")
     save_file(state, partial, metadata={"equisym": about, "sha256": _digest(state, about)})
     partial.replace(path)
@@ -158,6 +162,8 @@ def check_description(description: Any) -> None:
         value = description.get(name)
         if value is not None and not 1 <= value <= 2**16:
             raise ValueError(f"{name} must be from 1 to 65536 (got {value})")
+    if "pretrained" in description["arch_options"] and description["arch"] not in WEIGHTS:
+        raise ValueError("option 'pretrained' would fetch weights: a file holds its own")
     for name, value in description["arch_options"].items():
         simple = value if isinstance(value, list) else [value]
         if not all(isinstance(one, str | int | float | bool) or one is None for one in simple) or len(simple) > 64:

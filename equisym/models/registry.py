@@ -140,33 +140,37 @@ def build(
     """Build an architecture, with fresh weights or those that come with the package.
 
     Args:
-        name: one of :func:`list_archs`, or ``timm/NAME`` for any model of timm.
+        name: one of :func:`list_archs`, or ``timm/NAME`` for any model of timm, whose tags may follow a dot.
         num_classes: size of the answer.
         in_channels: channels of the image.
         head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
             hierarchy (:class:`equisym.models.TreeSoftmax`).
         pretrained: take the weights that come with the package, with the options they were trained with; in eval mode.
+            For ``timm/NAME`` or ``timm/NAME.TAG`` the weights of that library, the only ones that may be fetched.
         options: options of the architecture, such as ``group="D4"`` and ``width=22``.
 
     Raises:
         ValueError: for an unknown name or option, or where no weights fit what is asked for.
+        OSError: if weights of another library can be had neither from its cache nor from the network.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
     30465
     """
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")
-    if pretrained:
+    name = _ALIASES.get(name, name)
+    prefix, _, rest = name.partition("/")
+    library = _LIBRARIES.get(prefix) if rest else None
+    if pretrained and library is None:
         usual = (num_classes, in_channels, head) == (17, 1, "flat")
         return _pretrained(name, options if usual else None)
+    options |= {"pretrained": True} if pretrained else {}
     if head == "tree":
         if num_classes != 17:
             raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
         return TreeClassifier(build(name, num_classes=TreeSoftmax.nodes, in_channels=in_channels, **options))
-    name = _ALIASES.get(name, name)
-    prefix, _, rest = name.partition("/")
-    if rest and prefix in _LIBRARIES:
-        return _LIBRARIES[prefix](rest, num_classes=num_classes, in_channels=in_channels, **options)
+    if library is not None:
+        return library(rest, num_classes=num_classes, in_channels=in_channels, **options)
     builder = _builder(name)
     known = options_of(builder)
     for option in options:
@@ -179,7 +183,8 @@ def build(
 def _pretrained(name: str, options: dict[str, Any] | None) -> nn.Module:
     """The network that the weights of this name are of; no options are known where another answer is asked for."""
     if name not in WEIGHTS:
-        raise ValueError(f"pretrained weights are of {', '.join(sorted(WEIGHTS))} (got {name!r}): leave out pretrained")
+        known = ", ".join(sorted(WEIGHTS))
+        raise ValueError(f"pretrained weights are of {known} and timm/NAME (got {name!r}): leave out pretrained")
     weights = WEIGHTS[name]
     if options is None or any(weights.options.get(key) != value for key, value in options.items()):
         made = ", ".join(f"{key}={value!r}" for key, value in weights.options.items()) or "the default options"

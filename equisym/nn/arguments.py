@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+import math
+from collections.abc import Collection, Iterable
+from numbers import Integral, Real
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor
 
 from equisym.groups import PointGroup
 
@@ -10,8 +16,20 @@ Whole = int | tuple[int, int]
 """A whole number, or a pair of equal ones as torch's own layers keep them."""
 
 
+class Place(TypedDict, total=False):
+    """Where and how precise weights are made, as :class:`torch.nn.Conv2d` takes it.
+
+    Attributes:
+        device: where to make the weights.
+        dtype: of the weights.
+    """
+
+    device: torch.device | str | None
+    dtype: torch.dtype | None
+
+
 def whole(name: str, value: object, least: int = 1) -> int:
-    """One whole number out of a number or a pair of equal ones.
+    """One whole number out of a number or a pair of equal ones, such as the sides of a kernel.
 
     Raises:
         TypeError: if it is not a whole number.
@@ -23,11 +41,61 @@ def whole(name: str, value: object, least: int = 1) -> int:
                 f"{name} must be one number or two equal ones (got {value}): rotations swap rows and columns"
             )
         value = value[0]
+    return count(name, value, least, "an int, or a pair of equal ints")
+
+
+def count(name: str, value: object, least: int = 1, needed: str = "an int") -> int:
+    """One whole number, such as a number of channels.
+
+    Raises:
+        TypeError: if it is not a whole number.
+        ValueError: if it is too small.
+    """
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number (got {value!r}): give an int, or a pair of equal ints")
+        raise TypeError(f"{name} must be a whole number (got {value!r}): give {needed}")
     if value < least:
         raise ValueError(f"{name} must be at least {least} (got {value})")
     return int(value)
+
+
+def real(name: str, value: object, *, zero: bool = False) -> float:
+    """One positive number, or zero where that makes sense.
+
+    Raises:
+        TypeError: if it is not a number.
+        ValueError: if it is negative, zero or infinite.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number (got {value!r})")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{name} must be {'at least 0' if zero else 'positive'} (got {value})")
+    return float(value)
+
+
+def tuples(name: str, value: object, parts: int) -> list[tuple[Any, ...]]:
+    """A list of tuples of two or three parts each.
+
+    Raises:
+        ValueError: for anything else, naming the first item that is none.
+    """
+    found = []
+    for number, item in enumerate(value if isinstance(value, Iterable) else [value]):
+        if isinstance(item, str) or not isinstance(item, Collection) or len(item) != parts:
+            kind = {2: "pairs", 3: "triples"}[parts]
+            raise ValueError(f"{name} must be a list of {kind} (got {item!r} as number {number})")
+        found.append(tuple(item))
+    return found
+
+
+def channels_of(x: Tensor) -> int:
+    """Channels of maps, with a batch or without.
+
+    Raises:
+        ValueError: for a tensor without channels, such as a lone image ``(H, W)``.
+    """
+    if x.ndim < 3:
+        raise ValueError(f"input must be maps (B, C, H, W) or (C, H, W) (got the shape {tuple(x.shape)})")
+    return x.shape[-3]
 
 
 def check_group(group: PointGroup) -> None:

@@ -12,11 +12,11 @@ from equisym.nn.escnn_types import field_type
 from equisym.nn.field_norm import FieldBatchNorm2d
 
 
-def _made(module: Any, **options: bool) -> FieldBatchNorm2d:
+def _made(module: Any, *, one_mean: bool = False) -> FieldBatchNorm2d:
     if module.momentum is None or not getattr(module, "track_running_stats", True):
         raise NotImplementedError(f"cannot import {type(module).__name__} without running statistics or momentum")
-    options["affine"] = module.affine
-    return FieldBatchNorm2d(field_type(module.in_type), eps=module.eps, momentum=module.momentum, **options)
+    options = {"eps": module.eps, "momentum": module.momentum, "affine": module.affine, "one_mean": one_mean}
+    return FieldBatchNorm2d(field_type(module.in_type), **options)
 
 
 @torch.no_grad()

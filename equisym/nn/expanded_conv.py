@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.arguments import Whole, whole
+from equisym.nn.arguments import Whole, channels_of, whole
 from equisym.nn.constant import ConstantModule
 
 PaddingMode = Literal["zeros", "circular", "reflect", "replicate"]
@@ -107,7 +107,9 @@ class ExpandedConv2d(ConstantModule):
         if padding == "valid":
             return 0
         around, odd = divmod(self.dilation * (self.kernel_size - 1), 2)
-        if self.stride != 1 or odd or self.transposed:
+        if self.transposed:
+            raise ValueError("padding='same' has no meaning in a transposed convolution: give the pixels to cut off")
+        if self.stride != 1 or odd:
             raise ValueError(
                 f"padding='same' needs stride 1 and an odd kernel (got stride={self.stride}, kernel_size="
                 f"{self.kernel_size}): give the padding in pixels"
@@ -142,7 +144,7 @@ class ExpandedConv2d(ConstantModule):
             ValueError: naming both numbers.
         """
         needed = self.channels[0]
-        if isinstance(x, Tensor) and x.shape[-3] != needed:  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) != needed:  # a symbolic trace has no shape yet
             what = self.what_comes()
             raise ValueError(f"input must have {needed} channels{', ' if what else ''}{what} (got {x.shape[-3]})")
 

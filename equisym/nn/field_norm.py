@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from equisym.nn.arguments import Place, count, real
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
@@ -20,12 +23,16 @@ class _FieldNorm(ConstantModule):
     field_of: Tensor
 
     def __init__(
-        self, field_type: FieldType, groups: list[range], eps: float, affine: bool, one_mean: bool = False
+        self,
+        field_type: FieldType,
+        groups: list[range],
+        eps: float,
+        affine: bool,
+        one_mean: bool = False,
+        **place: Unpack[Place],
     ) -> None:
         super().__init__()
-        if not eps > 0:
-            raise ValueError(f"eps must be positive (got {eps})")
-        self.field_type, self.eps, self.affine, self.one_mean = field_type, eps, affine, one_mean
+        self.field_type, self.eps, self.affine, self.one_mean = field_type, real("eps", eps), affine, one_mean
         sizes = [rep.size for rep in field_type.fields]
         each = [rep.trivial_basis * np.sqrt(rep.size) for rep in field_type.fields]
         if one_mean:
@@ -48,10 +55,10 @@ class _FieldNorm(ConstantModule):
             same = (group_of_column[:, None] == group_of_column[None]) * weight_of_column[None]
             gather = (same / np.maximum(same.sum(1, keepdims=True), 1e-30)) @ gather
         for name, values in (("spread", spread), ("gather", gather), ("average", average), ("share", share)):
-            self.register_constant(name, values)
-        self.register_constant("field_of", field_of)
-        self.weight = nn.Parameter(torch.ones(len(sizes))) if affine else None
-        self.bias = nn.Parameter(torch.zeros(free)) if affine else None
+            self.register_constant(name, values, **place)
+        self.register_constant("field_of", field_of, **place)
+        self.weight = nn.Parameter(torch.ones(len(sizes), **place)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(free, **place)) if affine else None
 
     def _statistics(self, x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Mean along the invariant directions (..., free) and variance about it (..., groups)."""
@@ -95,6 +102,7 @@ class FieldBatchNorm2d(_FieldNorm):
         affine: whether gamma and beta are learned.
         one_mean: whether a field that the group permutes has one mean, over all its components, even where the group
             leaves more than their sum unchanged, as after a restriction.
+        place: ``device`` and ``dtype`` of the parameters.
 
     Shape:
         ``(B, field_type.size, H, W)`` -> the same.
@@ -121,14 +129,16 @@ class FieldBatchNorm2d(_FieldNorm):
         momentum: float = 0.1,
         affine: bool = True,
         one_mean: bool = False,
+        **place: Unpack[Place],
     ) -> None:
         check_types((field_type,))
         if one_mean and not all(rep.is_permutation for rep, _ in field_type.distinct):
             raise ValueError(f"one_mean needs fields that the group permutes (got {field_type}): leave it out")
-        super().__init__(field_type, [range(f, f + 1) for f in range(len(field_type))], eps, affine, one_mean)
-        self.momentum = momentum
-        self.register_buffer("running_mean", torch.zeros(self.spread.shape[1]))
-        self.register_buffer("running_var", torch.ones(len(field_type)))
+        each = [range(f, f + 1) for f in range(len(field_type))]
+        super().__init__(field_type, each, eps, affine, one_mean, **place)
+        self.momentum = real("momentum", momentum, zero=True)
+        self.register_buffer("running_mean", torch.zeros(self.spread.shape[1], **place))
+        self.register_buffer("running_var", torch.ones(len(field_type), **place))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -171,6 +181,7 @@ class FieldGroupNorm2d(_FieldNorm):
         field_type: fields of input and output.
         eps: added to the variance.
         affine: whether gamma and beta are learned.
+        place: ``device`` and ``dtype`` of the parameters.
 
     Shape:
         ``(B, field_type.size, H, W)`` -> the same.
@@ -184,12 +195,22 @@ class FieldGroupNorm2d(_FieldNorm):
     torch.Size([1, 16, 5, 5])
     """
 
-    def __init__(self, num_groups: int, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self,
+        num_groups: int,
+        field_type: FieldType,
+        *,
+        eps: float = 1e-5,
+        affine: bool = True,
+        **place: Unpack[Place],
+    ) -> None:
         check_types((field_type,))
-        if num_groups < 1 or len(field_type) % num_groups:
+        if len(field_type) % count("num_groups", num_groups):
             raise ValueError(f"num_groups must divide the {len(field_type)} fields (got {num_groups})")
         width = len(field_type) // num_groups
-        super().__init__(field_type, [range(i * width, (i + 1) * width) for i in range(num_groups)], eps, affine)
+        super().__init__(
+            field_type, [range(i * width, (i + 1) * width) for i in range(num_groups)], eps, affine, **place
+        )
         self.num_groups = num_groups
 
     def forward(self, x: Tensor) -> Tensor:
@@ -204,9 +225,11 @@ class FieldInstanceNorm2d(FieldGroupNorm2d):
     torch.Size([1, 4, 5, 5])
     """
 
-    def __init__(self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True, **place: Unpack[Place]
+    ) -> None:
         check_types((field_type,))
-        super().__init__(len(field_type), field_type, eps=eps, affine=affine)
+        super().__init__(len(field_type), field_type, eps=eps, affine=affine, **place)
 
 
 class FieldLayerNorm2d(FieldGroupNorm2d):
@@ -217,5 +240,7 @@ class FieldLayerNorm2d(FieldGroupNorm2d):
     torch.Size([1, 8, 5, 5])
     """
 
-    def __init__(self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__(1, field_type, eps=eps, affine=affine)
+    def __init__(
+        self, field_type: FieldType, *, eps: float = 1e-5, affine: bool = True, **place: Unpack[Place]
+    ) -> None:
+        super().__init__(1, field_type, eps=eps, affine=affine, **place)

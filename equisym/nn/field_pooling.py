@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equisym.groups import trivial
-from equisym.nn.arguments import whole
+from equisym.nn.arguments import Whole, whole
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_nonlinearity import ByField
 from equisym.nn.field_type import FieldType, check_types
@@ -100,12 +100,13 @@ class NormMaxPool2d(ByField):
     torch.Size([1, 4, 3, 3])
     """
 
-    def __init__(self, field_type: FieldType, kernel_size: int, stride: int | None = None, *, padding: int = 0) -> None:
+    def __init__(
+        self, field_type: FieldType, kernel_size: Whole, stride: Whole | None = None, *, padding: Whole = 0
+    ) -> None:
         super().__init__(field_type)
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.kernel_size = whole("kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else whole("stride", stride)
         self.padding = whole("padding", padding, 0)
-        if min(self.kernel_size, self.stride) < 1:
-            raise ValueError(f"kernel_size and stride must be positive (got {kernel_size} and {stride})")
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)

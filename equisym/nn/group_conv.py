@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import Whole, check_group, whole
+from equisym.nn.arguments import Whole, check_group, count, whole
 from equisym.nn.expanded_conv import ConvOptions, ExpandedConv2d, PaddingMode, is_channels_last
 from equisym.nn.input_transform_conv import convolve_turned, turning_is_cheaper
 from equisym.nn.kernel import GroupKernel
@@ -47,13 +47,13 @@ class RegularConv2d(ExpandedConv2d):
             padding_mode=padding_mode,
         )
         check_group(group)
-        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
-        if in_channels % groups or out_channels % groups:
+        self.in_channels, self.out_channels = count("in_channels", in_channels), count("out_channels", out_channels)
+        if in_channels % self.groups or out_channels % self.groups:
             raise ValueError(f"groups must divide the fields, {in_channels} in and {out_channels} out (got {groups})")
         self.group, self.basis = group, basis
         options = {"lifting": self.lifting, "basis": basis, "device": device, "dtype": dtype}
         self.kernel = GroupKernel(self.kernel_size, group, **options)
-        shape = (out_channels, in_channels // groups, *self.kernel.weight_shape)
+        shape = (out_channels, in_channels // self.groups, *self.kernel.weight_shape)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
         self.reset_parameters()

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import check_group, whole
+from equisym.nn.arguments import channels_of, check_group, count, real
 from equisym.nn.expanded_conv import is_channels_last
 
 
@@ -54,13 +54,13 @@ class GroupBatchNorm2d(nn.Module):
     ) -> None:
         super().__init__()
         check_group(group)
-        self.fields, self.group = whole("fields", fields), group
+        self.fields, self.group = count("fields", fields), group
         # a child, so that its synchronised form can replace it
-        self.norm = nn.BatchNorm3d(fields, eps, momentum, device=device, dtype=dtype)
+        self.norm = nn.BatchNorm3d(fields, real("eps", eps), momentum, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         channels, order, norm = self.fields * self.group.order, self.group.order, self.norm
-        if isinstance(x, Tensor) and x.shape[-3] != channels:  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) != channels:  # a symbolic trace has no shape yet
             raise ValueError(
                 f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[-3]})"
             )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from equisym.groups import D
 from equisym.groups.orbit import check_permutation, orbits
-from equisym.nn.arguments import Whole, whole
+from equisym.nn.arguments import Whole, count, tuples
 from equisym.nn.expanded_conv import ExpandedConv2d, GridOptions
 
 Generator = tuple[Sequence[int] | NDArray[Any], Sequence[int] | NDArray[Any], int]
@@ -69,9 +69,9 @@ class OrbitConv2d(ExpandedConv2d):
     ) -> None:
         super().__init__(kernel_size, **options)
         kernel_size = self.kernel_size
-        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.in_channels, self.out_channels = count("in_channels", in_channels), count("out_channels", out_channels)
         moves, outer = [], []
-        for number, (g_in, g_out, element) in enumerate(generators):
+        for number, (g_in, g_out, element) in enumerate(tuples("generators", generators, 3)):
             p_in = check_permutation(g_in, in_channels, f"input permutation {number}")
             p_out = check_permutation(g_out, out_channels, f"output permutation {number}")
             pixels = _pixel_move(kernel_size, element)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups.orbit import check_permutation, orbits
+from equisym.nn.arguments import Place, count, tuples
 from equisym.nn.constant import ConstantModule
 
 Pair = tuple[Sequence[int] | NDArray[Any], Sequence[int] | NDArray[Any]]
@@ -32,6 +33,7 @@ class OrbitLinear(ConstantModule):
         generators: pairs of a permutation of the inputs and one of the outputs; ``p[i]`` is where i goes.
         channels: tuple of input and output channels; each pair of channels has its own free weights.
         bias: whether to add a learned number per orbit of the outputs and channel.
+        place: ``device`` and ``dtype`` of the weights.
 
     Shape:
         ``(..., in_features)`` -> ``(..., out_features)``; with channels ``(..., c_in, in_features)`` ->
@@ -59,12 +61,14 @@ class OrbitLinear(ConstantModule):
         generators: Sequence[Pair],
         channels: tuple[int, int] | None = None,
         bias: bool = True,
+        **place: Unpack[Place],
     ) -> None:
         super().__init__()
+        in_features, out_features = count("in_features", in_features), count("out_features", out_features)
+        ((c_in, c_out),) = tuples("channels", [channels or (1, 1)], 2)
+        c_in, c_out = count("channels", c_in), count("channels", c_out)
         pairs = []
-        for number, pair in enumerate(generators):
-            if len(pair) != 2:
-                raise ValueError(f"generator {number} must be a pair of permutations (got {len(pair)} parts)")
+        for number, pair in enumerate(tuples("generators", generators, 2)):
             inner = check_permutation(pair[0], in_features, f"input permutation {number}")
             pairs.append((inner, check_permutation(pair[1], out_features, f"output permutation {number}")))
         self.in_features, self.out_features, self.channels = in_features, out_features, channels
@@ -72,11 +76,10 @@ class OrbitLinear(ConstantModule):
         on_pairs = [(g_out[:, None] * in_features + g_in[None]).ravel() for g_in, g_out in pairs]
         index = orbits(on_pairs, in_features * out_features)
         bias_index = orbits([g_out for _, g_out in pairs], out_features)
-        self.register_constant("index", index)
-        self.register_constant("bias_index", bias_index)
-        c_in, c_out = channels or (1, 1)
-        self.weight = nn.Parameter(torch.empty(c_out, c_in, int(index.max()) + 1))
-        self.bias = nn.Parameter(torch.empty(c_out, int(bias_index.max()) + 1)) if bias else None
+        self.register_constant("index", index, **place)
+        self.register_constant("bias_index", bias_index, **place)
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, int(index.max()) + 1, **place))
+        self.bias = nn.Parameter(torch.empty(c_out, int(bias_index.max()) + 1, **place)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -1,4 +1,4 @@
-"""Start an equivariant network from a plain pretrained one, by averaging its filters over the group."""
+"""Start an equivariant network from a plain pretrained one: run in every orientation, or averaged over the group."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from equisym.nn.steerable_conv import SteerableConv2d
 
 @torch.no_grad()
 def from_plain(model: nn.Module, plain: nn.Module) -> nn.Module:
-    r"""Set the weights of an equivariant network to the average over the group of a plain network's.
+    r"""Set the weights of an equivariant network from a plain network's.
 
-    .. math:: \psi = \operatorname{argmin}_\psi \| \mathrm{expand}(\psi) - W \|
+    .. math:: \psi(g, x) = \delta_{g,e}\, W(x) \qquad\text{or}\qquad
+        \psi = \operatorname{argmin}_\psi \| \mathrm{expand}(\psi) - W \|
 
-    W is a plain filter of the expanded widths. Layers with a weight for each pixel (``basis="pixels"``, or
-    ``conv="pixels"`` of an architecture) take the mean of the entries that share a weight; the others keep the part of
-    it that is band-limited. Convolutions, norms and linear layers are paired in order; a network that is already
-    equivariant is unchanged. A linear layer on pooled fields gets the sum over each field's channels.
+    W is a plain filter. With a field for each plain channel, the first: element g of every field holds what the plain
+    network makes of the image turned by g^-1, and a mean over the group before the last layer is the mean of its
+    answers. So nothing of what it learned is lost, and training can mix the orientations from there. With as many
+    expanded channels as plain ones, the second: the average over the group, which keeps a network that is equivariant
+    already and little of one that is not. Layers with a weight for each pixel (``basis="pixels"``, or
+    ``conv="pixels"`` of an architecture) do so exactly; the others keep the part of a filter that is band-limited.
+    Convolutions, norms and linear layers are paired in order.
 
     Args:
-        model: the network to fill, such as ``build("e2resnet18", group="D4", width=8)``; its first ``width`` times
-            ``order`` channels must be the plain network's, 64 for a ResNet18.
+        model: the network to fill. With ``build("e2resnet18", group="D4", conv="pixels", width=64)`` a ResNet18 is run
+            in eight orientations; with ``width=8`` it is averaged.
         plain: the plain network. A first convolution with other input channels is averaged over them.
 
     Returns:
@@ -63,9 +67,15 @@ def _conv(our: nn.Module, their: nn.Conv2d, names: str) -> None:
     weight = their.weight.to(filters)
     if weight.shape[1] != filters.shape[1] and filters.shape[1] == 1:
         weight = weight.sum(1, keepdim=True)  # a grey image has equal channels
-    if weight.shape != filters.shape:
-        raise ValueError(f"{names} must have equal filters (got {tuple(filters.shape)} and {tuple(weight.shape)})")
     bias = None if their.bias is None else their.bias.to(filters)
+    if isinstance(our, RegularConv2d) and weight.shape[:2] == our.weight.shape[:2] and weight.shape != filters.shape:
+        _in_every_orientation(our, weight, bias, names)
+        return
+    if weight.shape != filters.shape:
+        raise ValueError(
+            f"{names} must have equal filters (got {tuple(filters.shape)} and {tuple(weight.shape)}), or the plain one "
+            f"a channel for each field"
+        )
     if isinstance(our, SteerableConv2d):
         our.load_filters(weight, bias)
         return
@@ -75,9 +85,17 @@ def _conv(our: nn.Module, their: nn.Conv2d, names: str) -> None:
         our.bias.copy_(free)
 
 
+def _in_every_orientation(our: RegularConv2d, weight: Tensor, bias: Tensor | None, names: str) -> None:
+    if weight.shape[2:] != (our.kernel_size,) * 2:
+        raise ValueError(f"{names} must have kernels of one size (got {our.kernel_size} and {tuple(weight.shape[2:])})")
+    our.weight.copy_(our.kernel.in_every_orientation(weight))
+    if our.bias is not None:
+        our.bias.copy_(torch.zeros_like(our.bias) if bias is None else bias)
+
+
 def _norm(our: GroupBatchNorm2d, their: nn.BatchNorm2d, names: str) -> None:
     channels = our.fields * our.group.order
-    if their.num_features != channels:
+    if their.num_features not in (channels, our.fields):
         raise ValueError(f"{names} must have equal channels (got {channels} and {their.num_features})")
 
     def mean(values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup, is_subgroup, quotient, regular, trivial
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import channels_of, check_group
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType
 from equisym.nn.restriction import coset_order
@@ -79,7 +79,7 @@ class GroupPool2d(ConstantModule):
         return FieldType.of((fields, trivial(self.group) if self.over is None else quotient(self.group, self.over)))
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Tensor) and x.shape[-3] % self.group.order:  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) % self.group.order:  # a symbolic trace has no shape yet
             raise ValueError(
                 f"input must have a multiple of {self.group.order} channels, fields of {self.group} (got {x.shape[-3]})"
             )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.arguments import Whole, whole
+from equisym.nn.arguments import Place, Whole, count
 from equisym.nn.expanded_conv import ExpandedConv2d, GridOptions
 from equisym.nn.orbit_linear import OrbitLinear
 
@@ -27,6 +27,7 @@ class ReparamLinear(nn.Module):
         out_features: number of outputs.
         free_weights: length of v.
         bias: whether to add a learned vector.
+        place: ``device`` and ``dtype`` of the weights.
 
     Shape:
         ``(..., in_features)`` -> ``(..., out_features)``.
@@ -43,14 +44,15 @@ class ReparamLinear(nn.Module):
     symmetry_parameters: ClassVar[tuple[str, ...]] = ("symmetry",)
     """Parameters shared by all tasks, which the outer loop learns."""
 
-    def __init__(self, in_features: int, out_features: int, *, free_weights: int, bias: bool = True) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, *, free_weights: int, bias: bool = True, **place: Unpack[Place]
+    ) -> None:
         super().__init__()
-        if min(in_features, out_features, free_weights) < 1:
-            raise ValueError(f"sizes must be positive (got {in_features}, {out_features}, {free_weights})")
-        self.in_features, self.out_features, self.free_weights = in_features, out_features, free_weights
-        self.symmetry = nn.Parameter(torch.empty(out_features * in_features, free_weights))
-        self.weight = nn.Parameter(torch.empty(free_weights))
-        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        self.in_features, self.out_features = count("in_features", in_features), count("out_features", out_features)
+        self.free_weights = count("free_weights", free_weights)
+        self.symmetry = nn.Parameter(torch.empty(out_features * in_features, free_weights, **place))
+        self.weight = nn.Parameter(torch.empty(free_weights, **place))
+        self.bias = nn.Parameter(torch.zeros(out_features, **place)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -144,7 +146,7 @@ class ReparamConv2d(ExpandedConv2d):
         **options: Unpack[GridOptions],
     ) -> None:
         super().__init__(kernel_size, **options)
-        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.in_channels, self.out_channels = count("in_channels", in_channels), count("out_channels", out_channels)
 
         def empty(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.arguments import whole
+from equisym.nn.arguments import Whole, real, whole
 from equisym.nn.constant import ConstantModule
 
 
@@ -43,12 +43,11 @@ class BlurPool2d(ConstantModule):
     window: Tensor
 
     def __init__(
-        self, stride: int = 2, *, sigma: float | None = None, radius: int | None = None, padding: int | None = None
+        self, stride: Whole = 2, *, sigma: float | None = None, radius: int | None = None, padding: int | None = None
     ) -> None:
         super().__init__()
-        if stride < 1 or (sigma is not None and sigma <= 0):
-            raise ValueError(f"stride and sigma must be positive (got {stride} and {sigma})")
-        self.stride, self.sigma = stride, 0.3 * stride if sigma is None else sigma
+        self.stride = whole("stride", stride)
+        self.sigma = 0.3 * self.stride if sigma is None else real("sigma", sigma)
         self.radius = max(1, math.ceil(3 * self.sigma)) if radius is None else whole("radius", radius)
         self.padding = self.radius if padding is None else whole("padding", padding, 0)
         d = np.arange(-self.radius, self.radius + 1)
@@ -89,8 +88,9 @@ class MaxBlurPool2d(nn.Sequential):
     Source: Zhang, Making Convolutional Networks Shift-Invariant Again (2019), section 3.
     """
 
-    def __init__(self, kernel_size: int = 3, stride: int = 2, *, sigma: float | None = None) -> None:
-        if whole("kernel_size", kernel_size) % 2 == 0:
+    def __init__(self, kernel_size: Whole = 3, stride: Whole = 2, *, sigma: float | None = None) -> None:
+        kernel_size = whole("kernel_size", kernel_size)
+        if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd (got {kernel_size}): use {kernel_size + 1}")
         super().__init__(nn.MaxPool2d(kernel_size, 1, kernel_size // 2), BlurPool2d(stride, sigma=sigma))
 
@@ -114,7 +114,7 @@ class Upsample2d(nn.Module):
     (torch.Size([1, 1, 9, 9]), torch.Size([1, 1, 64, 64]))
     """
 
-    def __init__(self, factor: int = 2, *, size: int | tuple[int, int] | None = None) -> None:
+    def __init__(self, factor: Whole = 2, *, size: int | tuple[int, int] | None = None) -> None:
         super().__init__()
         self.factor = whole("factor", factor)
         self.size = size if isinstance(size, tuple) or size is None else (size, size)
@@ -155,11 +155,10 @@ class DiscMask2d(nn.Module):
         self, margin: float = 0.0, *, sigma: float = 1.0, profile: Literal["distance", "area"] = "distance"
     ) -> None:
         super().__init__()
-        if margin < 0 or sigma <= 0:
-            raise ValueError(f"margin must be at least 0 and sigma positive (got {margin} and {sigma})")
         if profile not in ("distance", "area"):
             raise ValueError(f"profile must be 'distance' or 'area' (got {profile!r})")
-        self.margin, self.sigma, self.profile = margin, sigma, profile
+        self.margin, self.sigma = real("margin", margin, zero=True), real("sigma", sigma)
+        self.profile = profile
 
     def forward(self, x: Tensor) -> Tensor:
         row = torch.ones_like(x[..., :1], dtype=torch.float32).cumsum(-2)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
+from equisym.nn.arguments import Place, Whole, whole
 from equisym.nn.group_conv import GroupConv2d
 from equisym.nn.normalisation import GroupBatchNorm2d
 
@@ -21,6 +24,7 @@ class GroupResidualBlock(nn.Module):
         out_channels: regular fields of the output.
         group: the point group.
         stride: of the first convolution and the shortcut; 2 is exact at odd sizes.
+        place: ``device`` and ``dtype`` of the weights.
 
     Shape:
         ``(B, in_channels * order, H, W)`` -> ``(B, out_channels * order, H', W')``
@@ -33,18 +37,23 @@ class GroupResidualBlock(nn.Module):
     Source: He et al., Deep Residual Learning (2016), figure 5 left, with group convolutions.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, group: PointGroup, stride: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, group: PointGroup, stride: Whole = 1, **place: Unpack[Place]
+    ) -> None:
         super().__init__()
-        self.conv1 = GroupConv2d(in_channels, out_channels, 3, group=group, stride=stride, padding=1, bias=False)
-        self.norm1 = GroupBatchNorm2d(out_channels, group=group)
-        self.conv2 = GroupConv2d(out_channels, out_channels, 3, group=group, padding=1, bias=False)
-        self.norm2 = GroupBatchNorm2d(out_channels, group=group)
+        stride = whole("stride", stride)
+        self.conv1 = GroupConv2d(
+            in_channels, out_channels, 3, group=group, stride=stride, padding=1, bias=False, **place
+        )
+        self.norm1 = GroupBatchNorm2d(out_channels, group=group, **place)
+        self.conv2 = GroupConv2d(out_channels, out_channels, 3, group=group, padding=1, bias=False, **place)
+        self.norm2 = GroupBatchNorm2d(out_channels, group=group, **place)
         self.relu = nn.ReLU(inplace=True)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                GroupConv2d(in_channels, out_channels, 1, group=group, stride=stride, bias=False),
-                GroupBatchNorm2d(out_channels, group=group),
+                GroupConv2d(in_channels, out_channels, 1, group=group, stride=stride, bias=False, **place),
+                GroupBatchNorm2d(out_channels, group=group, **place),
             )
 
     def forward(self, x: Tensor) -> Tensor:

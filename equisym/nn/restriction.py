@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, is_subgroup
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import channels_of, check_group, count
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
@@ -54,17 +54,15 @@ class RestrictRegular2d(ConstantModule):
         super().__init__()
         check_group(group)
         check_group(to)
-        if fields < 1:
-            raise ValueError(f"fields must be at least 1 (got {fields})")
         if not is_subgroup(to, group):
             raise ValueError(f"{to} is not a subgroup of {group}: cannot restrict its fields to it")
-        self.fields, self.group, self.to_group = fields, group, to
+        self.fields, self.group, self.to_group = count("fields", fields), group, to
         self.out_fields = fields * group.order // to.order
         order = (np.arange(fields)[:, None] * group.order + coset_order(group, to, left=False).ravel()).ravel()
         self.register_constant("order", order)
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Tensor) and x.shape[-3] != len(self.order):  # a symbolic trace has no shape yet
+        if isinstance(x, Tensor) and channels_of(x) != len(self.order):  # a symbolic trace has no shape yet
             raise ValueError(f"input must have {len(self.order)} channels (got {x.shape[-3]})")
         return x.index_select(-3, self.order)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import Place, Whole, check_group, count, real, whole
 from equisym.nn.kernel import GroupKernel
 
 KINDS = ("rotation", "mirror", "glide")
@@ -36,6 +37,7 @@ class SymmetryFilter2d(nn.Module):
         axis: direction of the mirror line in degrees counter-clockwise from x: 0, 45, 90 or 135.
         shift: length of the glide in pixels along the line (in diagonal steps for 45 and 135).
         eps: keeps y defined where all responses are 0.
+        place: ``device`` and ``dtype`` of the kernels.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, out_channels, H, W)``, values from 0 to 1.
@@ -53,17 +55,17 @@ class SymmetryFilter2d(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
         kind: str = "rotation",
         order: int = 2,
         axis: int = 90,
         shift: int = 0,
         eps: float = 1e-6,
+        **place: Unpack[Place],
     ) -> None:
         super().__init__()
-        if min(in_channels, out_channels) < 1:
-            raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
+        kernel_size, order = whole("kernel_size", kernel_size), count("order", order, 0)
         if kernel_size % 2 == 0:
             raise ValueError(
                 f"kernel_size must be odd (got {kernel_size}): every pixel is a centre; use {kernel_size + 1}"
@@ -76,13 +78,14 @@ class SymmetryFilter2d(nn.Module):
             raise ValueError(f"axis must be 0, 45, 90 or 135 degrees (got {axis}): other lines leave the pixel grid")
         if (kind == "glide") != (shift != 0):
             raise ValueError(f"shift must be other than 0 for a glide and 0 for the rest (got {shift} for {kind})")
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
-        self.kind, self.order, self.axis, self.shift, self.eps = kind, order, axis, shift, eps
+        self.in_channels, self.out_channels = count("in_channels", in_channels), count("out_channels", out_channels)
+        self.kernel_size, self.kind, self.order, self.axis, self.shift = kernel_size, kind, order, axis, shift
+        self.eps = real("eps", eps)
         group = C(order) if kind == "rotation" else D(4)
-        self.kernel = GroupKernel(kernel_size, group, lifting=True)
+        self.kernel = GroupKernel(kernel_size, group, lifting=True, **place)
         # r^i s mirrors in the line at 90 + 45 i degrees
         self.elements = list(range(order)) if kind == "rotation" else [0, 4 + (axis - 90) // 45 % 4]
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *self.kernel.weight_shape))
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *self.kernel.weight_shape, **place))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 from equisym.groups.orbit import orbits
+from equisym.nn.arguments import Place, Whole, count, whole
 from equisym.nn.constant import ConstantModule
 
 
@@ -31,6 +33,7 @@ class WallpaperConv2d(ConstantModule):
         group: one of ``WALLPAPER_GROUPS``, or its name.
         cell: side of the conventional cell in pixels; even for groups with glides or centring.
         bias: whether to add a learned number per channel and orbit of pixels.
+        place: ``device`` and ``dtype`` of the weights.
 
     Shape:
         ``(B, in_channels, H, W)`` -> ``(B, out_channels, H, W)``; H and W are multiples of the cell, at least the
@@ -54,11 +57,12 @@ class WallpaperConv2d(ConstantModule):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: Whole,
         *,
         group: WallpaperGroup | str,
         cell: int,
         bias: bool = True,
+        **place: Unpack[Place],
     ) -> None:
         super().__init__()
         if isinstance(group, str):
@@ -66,21 +70,20 @@ class WallpaperConv2d(ConstantModule):
                 names = " ".join(WALLPAPER_GROUPS.names)
                 raise ValueError(f"group must be one of {names} (got {group!r})")
             group = WALLPAPER_GROUPS[group]
-        if min(in_channels, out_channels) < 1:
-            raise ValueError(f"channels must be positive (got {in_channels} in and {out_channels} out)")
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        if not isinstance(group, WallpaperGroup):
+            raise TypeError(f"group must be a wallpaper group or its name, such as 'p4g' (got {group!r})")
+        kernel_size, cell = whole("kernel_size", kernel_size), count("cell", cell)
+        if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd (got {kernel_size}): use {kernel_size + 1}")
-        if cell < 1:
-            raise ValueError(f"cell must be at least 1 pixel (got {cell})")
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
-        self.group, self.cell = group, cell
+        self.in_channels, self.out_channels = count("in_channels", in_channels), count("out_channels", out_channels)
+        self.kernel_size, self.group, self.cell = kernel_size, group, cell
         window = _window(group, kernel_size // 2)
         self.offsets: list[list[int]] = window.tolist()
         index, bias_index = _shared(group, cell, window)
-        self.register_constant("index", index)
-        self.register_constant("bias_index", bias_index)
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, int(index.max()) + 1))
-        self.bias = nn.Parameter(torch.zeros(out_channels, int(bias_index.max()) + 1)) if bias else None
+        self.register_constant("index", index, **place)
+        self.register_constant("bias_index", bias_index, **place)
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, int(index.max()) + 1, **place))
+        self.bias = nn.Parameter(torch.zeros(out_channels, int(bias_index.max()) + 1, **place)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -47,12 +47,17 @@ def timm_model(options) -> dict:
     return ABOUT | {"arch": "timm/resnet18", "arch_options": options}
 
 
+def test_a_file_of_a_network_that_began_pretrained_asks_for_nothing(tmp_path):
+    save_model(torch.nn.Linear(1, 1), tmp_path / "model.safetensors", timm_model({"pretrained": True, "depth": 2}))
+    assert read_model_file(tmp_path / "model.safetensors")[1]["arch_options"] == {"depth": 2}
+
+
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize(
     ("about", "words"),
     [
         (timm_model({"checkpoint_path": "EVIL"}), "takes no option 'checkpoint_path' here"),
-        (timm_model({"pretrained": True}), "does not fit its architecture timm/resnet18: pretrained weights are of"),
+        (timm_model({"pretrained": True}), "option 'pretrained' would fetch weights: a file holds its own"),
         (timm_model({"pretrained_cfg": "a"}), "takes no option 'pretrained_cfg'"),
         (timm_model({"pretrained_cfg_overlay": {"file": "EVIL"}}), "option 'pretrained_cfg_overlay' must be a number"),
         (timm_model({"cache_dir": "/tmp"}), "takes no option 'cache_dir'"),

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 
 import pytest
+import timm
 import torch
 
 from equisym.data import FAMILIES, WallpaperDataset
@@ -38,8 +39,37 @@ def test_other_options_are_refused(options, message):
 
 
 def test_an_architecture_without_weights_is_refused():
-    with pytest.raises(ValueError, match=r"pretrained weights are of crystal, e2resnet, symnet \(got 'rkcnn'\)"):
+    with pytest.raises(
+        ValueError, match=r"pretrained weights are of crystal, e2resnet, symnet and timm/NAME \(got 'rkcnn'\)"
+    ):
         build("rkcnn", pretrained=True)
+
+
+def test_weights_of_timm_are_asked_for_by_name_and_tag(monkeypatch):
+    asked = []
+
+    def create(name, *, pretrained, **options):
+        asked.append((name, pretrained, options))
+        return torch.nn.Linear(1, 1)
+
+    monkeypatch.setattr(timm, "create_model", create)
+    build("timm/resnet18.a1_in1k", pretrained=True, num_classes=5, in_channels=3)
+    build("resnet50", pretrained=True)
+    build("timm/resnet18")
+    assert [call[:2] for call in asked] == [("resnet18.a1_in1k", True), ("resnet50", True), ("resnet18", False)]
+    assert asked[0][2] == {"num_classes": 5, "in_chans": 3}
+
+
+def test_weights_that_cannot_be_had_are_told_in_a_sentence(monkeypatch):
+    with pytest.raises(ValueError, match=r"timm/resnet18.nosuch has no such weights .Invalid pretrained tag"):
+        build("timm/resnet18.nosuch", pretrained=True)
+
+    def offline(*_, **__):
+        raise FileNotFoundError("cannot find the requested files\nand more")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(OSError, match=r"timm/resnet18 could not be fetched .cannot find the requested files.: .*cache"):
+        build("timm/resnet18", pretrained=True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -18,6 +18,7 @@ from equisym.nn import (
     GroupBatchNorm2d,
     GroupConv2d,
     GroupConvTranspose2d,
+    GroupKernel,
     GroupPool2d,
     LiftConv2d,
     NormNonlinearity,
@@ -126,6 +127,45 @@ def test_averaging_a_plain_network_is_the_mean_over_the_group():
     torch.testing.assert_close(layer.filters()[0], mean)
 
 
+@pytest.mark.parametrize("basis", ["natural", "steerable"])
+@pytest.mark.parametrize("group", [C(4), D(4), C(8)], ids=str)
+def test_a_field_for_each_channel_runs_the_plain_network_in_every_orientation(group, basis):
+    torch.manual_seed(0)
+    plain = nn.Sequential(
+        *[
+            nn.Conv2d(3, 2, 3, padding=1),
+            nn.BatchNorm2d(2),
+            nn.ReLU(),
+            nn.Conv2d(2, 3, 3, padding=1),
+            nn.BatchNorm2d(3),
+        ],
+        *[nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)],
+    ).double()
+    if basis == "natural":
+        basis = "pixels" if group.exact_on_grid else "circular"
+    if basis != "pixels":  # such a plain network as the group's kernels can hold
+        kernel = GroupKernel(3, C(8), lifting=True, basis="circular").double()
+        for conv in (plain[0], plain[3]):
+            held = kernel(kernel.in_every_orientation(conv.weight.detach()))
+            conv.weight.data = held.unflatten(0, (-1, 8))[:, 0]
+    plain(torch.rand(9, 3, 9, 9).double() - 0.3)  # running statistics
+    nn.init.uniform_(plain[1].weight)
+    model = nn.Sequential(
+        LiftConv2d(3, 2, 3, group=group, padding=1, basis=basis),
+        *[GroupBatchNorm2d(2, group=group), nn.ReLU(), GroupConv2d(2, 3, 3, group=group, padding=1, basis=basis)],
+        *[GroupBatchNorm2d(3, group=group), GroupPool2d(group=group, reduce="mean")],
+        *[nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)],
+    ).double()
+    from_plain(model, plain)
+    x = torch.randn(2, 3, 9, 9).double()
+    assert_equivariant(model.eval(), x, group=C(4) if group == C(8) else group, output="invariant")
+    if group.exact_on_grid:
+        views = [view.rot90(q, (2, 3)) for q in range(4) for view in ([x, x.flip(-1)] if group.mirrors else [x])]
+        torch.testing.assert_close(model(x), torch.stack([plain.eval()(view) for view in views]).mean(0))
+    else:  # the first element is the identity
+        torch.testing.assert_close(model[:5](x).unflatten(1, (3, 8))[:, :, 0], plain.eval()[:5](x))
+
+
 def test_a_resnet18_of_torchvision_starts_ours():
     torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
@@ -139,8 +179,10 @@ def test_a_resnet18_of_torchvision_starts_ours():
 def test_from_plain_refuses_what_does_not_pair():
     with pytest.raises(ValueError, match="as many convolutions and norms .got 3 and 1"):
         from_plain(network(C(4)), nn.Conv2d(1, 8, 3))
-    with pytest.raises(ValueError, match="equal filters"):
+    with pytest.raises(ValueError, match="equal filters.*or the plain one a channel for each field"):
         from_plain(LiftConv2d(1, 2, 3, group=C(4)), nn.Conv2d(1, 9, 3))
+    with pytest.raises(ValueError, match="kernels of one size .got 3 and .5, 5"):
+        from_plain(LiftConv2d(1, 2, 3, group=C(4)), nn.Conv2d(1, 2, 5))
 
 
 def steerable_network():
