@@ -202,7 +202,7 @@ def symmetry_of_tuned(layer: SteerableConv2d) -> float:
             continue
 
         def moved(y, kind, turns=turns, flip=flip):
-            y = kind.act(y, turns * math.pi / 2, flip)
+            y = kind.act_on_channels(y, turns * math.pi / 2, flip)
             return torch.rot90(y.flip(-1) if flip else y, int(turns), (-2, -1))
 
         worst = max(worst, apart(moved(layer(x), layer.out_type), layer(moved(x, layer.in_type))))
