@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from equisym.groups import PointGroup
-from equisym.nn.action import act_as
 from equisym.nn.field_type import FieldType
 from equisym.nn.layer_report import (
     KINDS,
     EquivarianceReport,
+    act_as,
     difference,
     element_name,
     equivariance_report,

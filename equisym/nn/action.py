@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equisym.groups import PointGroup, is_subgroup
-from equisym.groups.representation import angle_and_flip
-from equisym.nn.field_type import FieldType
+from equisym.groups import PointGroup
 
 
 def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
@@ -36,26 +34,6 @@ def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
         permutation = torch.from_numpy(group.regular_permutation(g)).to(x.device)
         x = x.unflatten(1, (-1, group.order)).index_select(2, permutation).flatten(1, 2)
     return move_pixels(x, g, group)
-
-
-def act_as(x: Tensor, g: int, group: PointGroup, kind: str | FieldType) -> Tensor:
-    """Apply a group element to what a function takes or gives.
-
-    Args:
-        x: image, feature map, or vectors ``(B, C)`` of a field type.
-        g: element of ``group``.
-        group: the point group.
-        kind: ``"image"``, ``"regular"``, ``"invariant"`` (nothing moves), or the type of the fields.
-
-    Raises:
-        ValueError: if x is not of that kind, or the type is one of a group that does not contain ``group``.
-    """
-    if isinstance(kind, FieldType):
-        if not is_subgroup(group, kind.group):
-            raise ValueError(f"{group} does not act on fields of {kind.group}: give types of a group that contains it")
-        x = kind.act(x, *angle_and_flip(group, g))
-        return move_pixels(x, g, group) if x.ndim > 2 else x
-    return x if kind == "invariant" else act(x, g, group, regular=kind == "regular")
 
 
 def move_pixels(x: Tensor, g: int, group: PointGroup) -> Tensor:

@@ -106,7 +106,10 @@ def _basis(module: Any, size: int, dilation: int) -> KernelBasis | None:
     kernels = {}
     for (inner, outer), block in blocks.items():
         whole = steerable_basis(inner, outer, size, found)
-        flat, wanted = whole.reshape(len(whole), -1), block.sampled_basis.double().numpy().reshape(_count(block), -1)
+        flat, wanted = (
+            whole.reshape(len(whole), -1),
+            block.sampled_basis.double().cpu().numpy().reshape(_count(block), -1),
+        )
         part = (wanted @ np.linalg.pinv(flat)) @ flat  # theirs are rounded, ours are exact
         if np.abs(part - wanted).max(initial=0) > 1e-4 * np.abs(wanted).max(initial=0):
             raise NotImplementedError("cannot import kernels that are not Gaussian rings times circular waves")
@@ -120,7 +123,7 @@ def _same_space(blocks: Pairs, size: int, on: tuple[Ring, ...] | None) -> bool:
         ours = steerable_basis(inner, outer, size, on)
         if len(ours) != _count(block):
             return False
-        flat, theirs = ours.reshape(len(ours), -1), block.sampled_basis.double().numpy().reshape(len(ours), -1)
+        flat, theirs = ours.reshape(len(ours), -1), block.sampled_basis.double().cpu().numpy().reshape(len(ours), -1)
         if np.abs(theirs - (theirs @ np.linalg.pinv(flat)) @ flat).max(initial=0) > 1e-4 * np.abs(theirs).max(
             initial=0
         ):

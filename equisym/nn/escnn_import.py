@@ -40,7 +40,8 @@ def from_escnn(module: Any) -> nn.Module:
         module: the module, its weights as they are.
 
     Returns:
-        The converted module, in the mode of the original; for a sequence a :class:`torch.nn.Sequential`.
+        The converted module, in the mode, the precision and on the device of the original; for a sequence a
+        :class:`torch.nn.Sequential`.
 
     Raises:
         NotImplementedError: for what has no counterpart here, naming it.
@@ -56,7 +57,16 @@ def from_escnn(module: Any) -> nn.Module:
         ours = LAYERS[name](module)
     else:
         raise NotImplementedError(f"cannot import {name}: build that part with equisym.nn and import the others")
-    return ours.train(module.training)
+    return _placed(ours, module).train(module.training)
+
+
+def _placed(ours: nn.Module, theirs: nn.Module) -> nn.Module:
+    """Ours on the device and in the precision of theirs."""
+    tensors = [*theirs.parameters(), *theirs.buffers()]
+    floats = [t for t in tensors if t.is_floating_point()]
+    if floats:
+        return ours.to(floats[0].device, floats[0].dtype)
+    return ours.to(tensors[0].device) if tensors else ours
 
 
 class Converted(nn.Sequential):

@@ -56,7 +56,7 @@ def _avg_pool(module: Any) -> nn.Module:
 
 
 def _blur(module: Any, padding: Any) -> nn.Module:
-    row = module.filter[0, 0, module.filter.shape[-1] // 2].double()
+    row = module.filter[0, 0, module.filter.shape[-1] // 2].double().cpu()
     radius = len(row) // 2
     if radius == 0:
         return nn.AvgPool2d(1, one(module.stride), one(padding))
@@ -81,7 +81,7 @@ def _upsample(module: Any) -> nn.Module:
 
 
 def _mask(module: Any) -> nn.Module:
-    mask = module.mask[0, 0].double()
+    mask = module.mask[0, 0].double().cpu()
     half = (len(mask) - 1) / 2
     margin = half * module.margin / 100
     row = torch.arange(len(mask), dtype=torch.float64) - half
@@ -128,7 +128,7 @@ def _norm_nonlinearity(module: Any, part: int | None = None) -> nn.Module:
     layer = NormNonlinearity(own, function, bias=module.log_bias is not None, part=part)
     if layer.bias is not None:
         by_size = sorted(range(len(own)), key=lambda f: own.fields[f].size)  # theirs are kept so
-        layer.bias[by_size] = -module.log_bias.flatten().exp()
+        layer.bias[by_size] = -module.log_bias.flatten().exp().to(layer.bias)
     return layer
 
 
@@ -192,7 +192,7 @@ def _fourier(module: Any) -> nn.Module:
 @torch.no_grad()
 def _tensor_product(module: Any) -> nn.Module:
     layer = TensorProductNonlinearity(field_type(module.in_type), field_type(module.out_type))
-    matrix = module.expand_parameters().reshape(len(layer.in_type), -1).double()
+    matrix = module.expand_parameters().reshape(len(layer.in_type), -1).double().cpu()
     basis = torch.from_numpy(layer._exact["basis"].copy()).flatten(1)
     layer.weight.copy_(torch.linalg.lstsq(basis.T, matrix.T).solution.T)
     return layer
@@ -244,8 +244,8 @@ class Sampled(ConstantModule):
     def __init__(self, evaluate: Tensor, back: Tensor, function: nn.Module) -> None:
         super().__init__()
         self.function = function
-        self.register_constant("evaluate", evaluate.double().numpy())
-        self.register_constant("back", back.double().numpy())
+        self.register_constant("evaluate", evaluate.double().cpu().numpy())
+        self.register_constant("back", back.double().cpu().numpy())
 
     def forward(self, x: Tensor) -> Tensor:
         fields = x.unflatten(1, (-1, self.evaluate.shape[1]))

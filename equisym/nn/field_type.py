@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from equisym.groups import Group, PointGroup, Representation, is_subgroup, regular
-from equisym.groups.representation import direct_sum
+from equisym.groups.representation import angle_and_flip, direct_sum
+from equisym.nn.action import move_pixels
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,37 @@ class FieldType:
             raise ValueError(f"groups={parts} needs a type of {parts} equal parts (got {self})")
         return FieldType(self.group, self.fields[:length])
 
-    def act(self, x: Tensor, angle: float, flip: bool = False) -> Tensor:
-        """Apply the representation to the channels of ``x`` (the pixels stay where they are).
+    def act(self, x: Tensor, g: int, *, group: PointGroup | None = None) -> Tensor:
+        r"""Apply a group element to a feature map: to its channels by the representation, and to its pixels.
+
+        .. math:: (g f)(x) = \rho(g)\, f(g^{-1} x)
+
+        Args:
+            x: feature map of this type, or vectors without pixels.
+            g: element of ``group``.
+            group: the type's own group, or one that it contains; needed for types of SO(2) and O(2).
 
         Shape:
-            ``(B, size, ...)`` -> the same.
+            ``(B, size, H, W)`` or ``(B, size)`` -> the same. Exact where g keeps the pixel grid, else bicubic.
+
+        Raises:
+            ValueError: if the group is not one that the type's contains, or the map has another number of channels.
+
+        >>> from equisym.groups import C, vector
+        >>> FieldType.of((1, vector(C(4)))).act(torch.tensor([[1.0, 0.0]]), 1).round() + 0.0
+        tensor([[ 0., -1.]])
+        """
+        group = group or (self.group if isinstance(self.group, PointGroup) else None)
+        if group is None or not is_subgroup(group, self.group):
+            raise ValueError(f"{group} does not act on fields of {self.group}: give a point group that it contains")
+        x = self.act_on_channels(x, *angle_and_flip(group, g))
+        return move_pixels(x, g, group) if x.ndim > 2 else x
+
+    def act_on_channels(self, x: Tensor, angle: float, flip: bool = False) -> Tensor:
+        """Apply the representation of a rotation, after the left-right flip if asked, to the channels of ``x`` alone.
+
+        Shape:
+            ``(B, size, ...)`` -> the same; the pixels stay where they are.
         """
         self.check(x)
         out = torch.empty_like(x)

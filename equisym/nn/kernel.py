@@ -62,6 +62,10 @@ def circular_basis(kernel_size: int, group: PointGroup) -> NDArray[np.float64]:
     return basis / np.linalg.norm(basis[:, :1], axis=-1, keepdims=True)
 
 
+_STEERABLE_POWER = 2.0
+"""Mean square of a steerable function's output. The larger it is, the smaller are the weights, and the more a step of a
+given size changes them; 2 is He's factor, so the weights begin as those of a layer without a gain."""
+
 BASES = ("pixels", "circular", "steerable")
 """What the free weights of a kernel can be."""
 
@@ -131,7 +135,8 @@ class GroupKernel(ConstantModule):
             self.coefficients = len(functions)
             self.register_constant("basis", functions, **constants)
         if self.steerable:
-            functions = steerable_basis(trivial(group) if lifting else regular(group), regular(group), kernel_size)
+            inner, outer = trivial(group) if lifting else regular(group), regular(group)
+            functions = _STEERABLE_POWER**0.5 * steerable_basis(inner, outer, kernel_size)
             self.coefficients = len(functions)
             # on the grid, the filters of one element hold all weights: the others permute them
             self.register_constant(
@@ -234,8 +239,8 @@ class GroupKernel(ConstantModule):
     def initialise(self, weight: Tensor, *, gain: float = math.sqrt(2)) -> None:
         """He initialisation of the expanded filters: their fan-in, not that of the free weights, sets the scale."""
         fan_in = weight.shape[1] * (1 if self.lifting else self.group.order)
-        if self.steerable:  # each function's output has the mean square of its input
-            scale = gain / math.sqrt(weight.shape[1] * self.coefficients)
+        if self.steerable:  # a coefficient of 1 gives an output of that power
+            scale = gain / math.sqrt(weight.shape[1] * self.coefficients * _STEERABLE_POWER)
         elif self.exact:
             scale = gain / math.sqrt(fan_in * self.kernel_size**2)
         else:  # unit-norm basis functions: each coefficient adds its square to a filter's power

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from equisym.groups import PointGroup
-from equisym.nn.action import act, act_as
+from equisym.nn.action import act
 from equisym.nn.field_type import FieldType
 
 if TYPE_CHECKING:
@@ -74,6 +74,23 @@ def element_name(g: int, group: PointGroup) -> str:
     turn, flip = g % group.n, g >= group.n
     rotation = {0: "", 1: "r"}.get(turn, f"r^{turn}")
     return " ".join([*([rotation] if rotation else []), *(["s"] if flip else [])]) or "1"
+
+
+def act_as(x: Tensor, g: int, group: PointGroup, kind: str | FieldType) -> Tensor:
+    """Apply a group element to what a function takes or gives.
+
+    Args:
+        x: image, feature map, or vectors ``(B, C)`` of a field type.
+        g: element of ``group``.
+        group: the point group.
+        kind: ``"image"``, ``"regular"``, ``"invariant"`` (nothing moves), or the type of the fields.
+
+    Raises:
+        ValueError: if x is not of that kind, or the type is one of a group that does not contain ``group``.
+    """
+    if isinstance(kind, FieldType):
+        return kind.act(x, g, group=group)
+    return x if kind == "invariant" else act(x, g, group, regular=kind == "regular")
 
 
 def difference(moved: Tensor, reference: Tensor, g: int, group: PointGroup, kind: str | FieldType) -> Tensor:

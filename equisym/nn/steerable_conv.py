@@ -178,7 +178,7 @@ class _SteerableConv(ExpandedConv2d):
         if bias is not None:
             own_bias = self.filters()[1]
             reached = torch.zeros_like(bias) if own_bias is None else own_bias
-            left = max(left, (reached.double() - bias.double()).abs().max().item())
+            left = max(left, (reached.to(target) - bias.to(target)).abs().max().item())
         return left
 
 

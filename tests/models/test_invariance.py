@@ -17,6 +17,7 @@ CASES = [
     ("e2resnet", {"width": 2, "conv": "orbit"}),
     ("e2resnet", {"width": 4, "conv": "rotating", "group": "C4"}),
     ("e2resnet", {"width": 2, "head": "tree"}),
+    ("e2resnet", {"width": 2, "group": "D2@45"}),
     ("e2resnet34", {"width": 1}),
     ("e2resnet50", {"width": 1}),
     ("e2wideresnet", {"width": 1, "depth": 10}),

@@ -49,7 +49,7 @@ def elements_on_grid(group: Group) -> list[tuple[int, bool]]:
 
 def act_on(x: Tensor, field_type: FieldType, quarter_turns: int, flip: bool) -> Tensor:
     """The action of such an element on a feature map: channels by the representation, pixels by rot90."""
-    x = field_type.act(x, quarter_turns * math.pi / 2, flip)
+    x = field_type.act_on_channels(x, quarter_turns * math.pi / 2, flip)
     return torch.rot90(x.flip(-1) if flip else x, quarter_turns, (-2, -1))
 
 

@@ -52,7 +52,7 @@ def smooth_field(field_type: FieldType, size: int, angle: float, flip: bool, *, 
     y, x = np.meshgrid(steps, steps, indexing="ij")
     points = np.stack((x, y), -1) @ vector(O2).at(angle, flip)  # rows of g^-1 x
     values = np.cos(np.einsum("ijd,pwd->pwij", points, vectors) + phase[..., None, None])
-    return field_type.act(torch.from_numpy(np.einsum("pcw,pwij->pcij", amplitude, values)), angle, flip)
+    return field_type.act_on_channels(torch.from_numpy(np.einsum("pcw,pwij->pcij", amplitude, values)), angle, flip)
 
 
 def build(case: Case, group: Group) -> tuple[nn.Module, FieldType, FieldType]:
@@ -80,7 +80,7 @@ def error(case: Case, group: Group, dtype: torch.dtype = torch.float64) -> float
 
     straight, worst = centre(0.0, False), 0.0
     for element in elements_off_grid(in_type.group):
-        expected = out_type.act(straight, *element)
+        expected = out_type.act_on_channels(straight, *element)
         worst = max(worst, ((centre(*element) - expected).norm() / expected.norm()).item())
     return worst
 

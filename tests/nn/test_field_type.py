@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from equisym.groups import C, D, irrep, regular, trivial, vector
-from equisym.nn import FieldType
+from equisym.groups import SO2, C, D, irrep, regular, trivial, vector
+from equisym.nn import FieldType, act
 
 PAIR = FieldType.of((1, regular(C(4))), (1, irrep(C(4), 1)))
 
@@ -31,7 +31,26 @@ def test_the_action_is_the_matrix_of_the_whole_representation(flip):
     fields = FieldType.of((2, regular(D(4))), (1, vector(D(4))), (1, regular(D(4))))
     x = torch.randn(2, fields.size, 3, 3, dtype=torch.float64)
     matrix = torch.from_numpy(np.asarray(fields.representation.at(np.pi / 2, flip), np.float64))
-    torch.testing.assert_close(fields.act(x, np.pi / 2, flip), torch.einsum("ij,bjhw->bihw", matrix, x))
+    torch.testing.assert_close(fields.act_on_channels(x, np.pi / 2, flip), torch.einsum("ij,bjhw->bihw", matrix, x))
+
+
+def test_an_element_moves_channels_and_pixels():
+    fields = FieldType.of((1, vector(D(4))), (1, trivial(D(4))))
+    x = torch.randn(2, fields.size, 3, 3, dtype=torch.float64)
+    for g in range(8):
+        turned = torch.rot90(x.flip(-1) if g >= 4 else x, g % 4, (-2, -1))
+        moved = torch.cat(
+            (torch.einsum("ij,bjhw->bihw", torch.from_numpy(D(4).matrix(g)), turned[:, :2]), turned[:, 2:]), 1
+        )
+        torch.testing.assert_close(fields.act(x, g), moved)
+    torch.testing.assert_close(
+        FieldType.regular(D(4), 2).act(maps := torch.randn(1, 16, 3, 3), 5), act(maps, 5, D(4), regular=True)
+    )
+    whole = FieldType.of((1, irrep(SO2, 1)))
+    assert whole.act(torch.ones(1, 2), 1, group=C(4)).shape == (1, 2)
+    for wrong in (None, D(4)):
+        with pytest.raises(ValueError, match="does not act on fields of SO2: give a point group"):
+            whole.act(torch.ones(1, 2), 1, group=wrong)
 
 
 def test_restriction_keeps_the_channels():

@@ -22,7 +22,7 @@ def test_fourier_error_falls_with_the_samples(group):
     for samples in (8, 16, 64):
         layer = FourierNonlinearity(3, group=group, max_frequency=2, samples=samples).double()
         x = torch.randn(1, layer.field_type.size, 4, 4, dtype=torch.float64)
-        turned = [layer.field_type.act(v, 0.3) for v in (x, layer(x))]
+        turned = [layer.field_type.act_on_channels(v, 0.3) for v in (x, layer(x))]
         errors.append(((layer(turned[0]) - turned[1]).abs().max() / layer(x).abs().max()).item())
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 2e-2
@@ -56,8 +56,8 @@ def test_restricted_regular_fields_move_as_the_subgroup():
     group, inner = D(4), C(2)
     x = torch.randn(1, 16, 3, 3)
     layer = RestrictRegular2d(2, group=group, to=inner)
-    turned = FieldType.regular(group, 2).act(x, math.pi)
-    torch.testing.assert_close(layer(turned), FieldType.regular(inner, 8).act(layer(x), math.pi))
+    turned = FieldType.regular(group, 2).act_on_channels(x, math.pi)
+    torch.testing.assert_close(layer(turned), FieldType.regular(inner, 8).act_on_channels(layer(x), math.pi))
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ def test_averaging_a_plain_network_is_the_mean_over_the_group():
     mean = torch.zeros_like(plain.weight)
     for q in range(4):  # g W(g^-1 x) g^-1, averaged by definition
         turned = torch.rot90(plain.weight.detach(), q, (-2, -1))
-        turned = fields.act(turned, q * np.pi / 2)
-        mean += fields.act(turned.transpose(0, 1), q * np.pi / 2).transpose(0, 1) / 4
+        turned = fields.act_on_channels(turned, q * np.pi / 2)
+        mean += fields.act_on_channels(turned.transpose(0, 1), q * np.pi / 2).transpose(0, 1) / 4
     torch.testing.assert_close(layer.filters()[0], mean)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import sys
@@ -201,7 +202,7 @@ def symmetry_of_tuned(layer: SteerableConv2d) -> float:
             continue
 
         def moved(y, kind, turns=turns, flip=flip):
-            y = kind.act(y, turns * math.pi / 2, flip)
+            y = kind.act_on_channels(y, turns * math.pi / 2, flip)
             return torch.rot90(y.flip(-1) if flip else y, int(turns), (-2, -1))
 
         worst = max(worst, apart(moved(layer(x), layer.out_type), layer(moved(x, layer.in_type))))
@@ -223,7 +224,8 @@ def networks() -> dict[str, float]:
             if isinstance(model, Digits):
                 plain = PlainDigits(ours).eval()
                 found[f"{name} {label}, plain forward"] = apart(expected, plain(x))
-                folded = to_plain(plain)
+                folded, double = to_plain(plain), from_escnn(copy.deepcopy(model).double())
+                found[f"{name} {label}, in float64"] = apart(expected.double(), PlainDigits(double).eval()(x.double()))
                 found[f"{name} {label}, folded"] = apart(expected, folded(x))
                 found[f"{name} modules left"] = float(len(sources(plain) - {"torch", "equisym", "their_networks"}))
                 found[f"{name} modules left, folded"] = float(len(sources(folded) - {"torch", "their_networks"}))

@@ -50,7 +50,7 @@ def frames(batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 # its ``in_type`` says which fields the convolution before it must give. The last layer gives one vector. A plain
 # network of the same plan stands beside it.
 
-from equisym.groups import O2, irrep, trivial, vector
+from equisym.groups import O2, D, irrep, trivial, vector
 from equisym.nn import FieldBatchNorm2d, FieldType, GatedNonlinearity, SteerableConv2d
 
 pair = FieldType.of((2, trivial(O2)))
@@ -104,13 +104,12 @@ for name, model in networks.items():
 # Motion in another direction
 # ---------------------------
 #
-# The test frames turned by a quarter: their motion is along y, which neither network has seen. ``FieldType.act`` acts
-# on the channels, ``flip`` and ``rot90`` on the pixels.
+# The test frames turned by a quarter: their motion is along y, which neither network has seen. ``FieldType.act``
+# applies an element of a group to channels and pixels.
 
 
 def transformed(maps: Tensor, field_type: FieldType, quarters: int, flip: bool = False) -> Tensor:
-    maps = field_type.act(maps, quarters * torch.pi / 2, flip)
-    return (maps.flip(-1) if flip else maps).rot90(quarters, (-2, -1))
+    return field_type.act(maps, quarters + 4 * flip, group=D(4))
 
 
 seen, motion = frames(64, torch.Generator().manual_seed(1))
