@@ -24,7 +24,7 @@ from digit_networks import SIZE, digit_network, parameters
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
-NETWORKS = ("group", "escnn", "e2cnn", "plain", "steerable", "rings")
+NETWORKS = ("steerable", "group", "rings", "escnn", "e2cnn", "plain")
 FIGURES = ("valid", "test", "kept_45", "kept_90")
 COLUMNS = ("network", "seed", "params", *FIGURES)
 SPLITS = {"train": (0, 1000, 2), "valid": (1000, 1200, 2), "test": (1200, 1797, 2)}  # from, to, turns of each digit

@@ -176,6 +176,21 @@ def test_a_resnet18_of_torchvision_starts_ours():
     assert model.stem[1].filters()[0].abs().sum() > 0
 
 
+def test_a_resnet18_of_torchvision_runs_inside_ours_in_every_orientation():
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    plain = torchvision.models.resnet18(weights=None, num_classes=5).eval()
+    options = {"group": "C4", "conv": "pixels", "width": 64, "pool": "max", "num_classes": 5, "in_channels": 3}
+    model = from_plain(build("e2resnet18", **options), plain).eval()
+    x = nn.functional.instance_norm(torch.randn(1, 3, 33, 33))
+    trunk = nn.Sequential(*list(plain.children())[:-2])
+    with torch.no_grad():
+        maps = model.stages(model.stem(x)).unflatten(1, (512, 4))
+        for q in range(4):
+            expected = trunk(x.rot90(-q, (-2, -1))).rot90(q, (-2, -1))
+            torch.testing.assert_close(maps[:, :, q], expected, rtol=1e-3, atol=1e-3)
+
+
 def test_from_plain_refuses_what_does_not_pair():
     with pytest.raises(ValueError, match="as many convolutions and norms .got 3 and 1"):
         from_plain(network(C(4)), nn.Conv2d(1, 8, 3))
