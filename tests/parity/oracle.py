@@ -24,7 +24,7 @@ import escnn.nn as enn  # noqa: E402
 from e2cnn import gspaces as e2spaces  # noqa: E402
 from escnn import gspaces  # noqa: E402
 from their_layers import convolutions, induced, layers, turned_mirrors  # noqa: E402
-from their_networks import Digits, PlainDigits, WideResNet, images  # noqa: E402
+from their_networks import Digits, PlainDigits, WideResNet, images, rotations  # noqa: E402
 
 from equisym.groups import O2, SO2, C, D, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
 from equisym.nn import FieldType, SteerableConv2d, from_escnn, to_plain  # noqa: E402
@@ -232,6 +232,25 @@ def networks() -> dict[str, float]:
     return found
 
 
+def refusals() -> dict[str, list[str]]:
+    """What is said of modules that have no counterpart."""
+    found: dict[str, list[str]] = {}
+    for lib, spaces, name in LIBRARIES:
+        space = rotations(lib, spaces, 4)
+        fields = lib.FieldType(space, 2 * [space.regular_repr])
+        gated = lib.FieldType(space, [space.irrep(1), space.trivial_repr])
+        for module in (
+            lib.VectorFieldNonLinearity(fields),
+            lib.BranchingModule(fields, ["a", "b"]),
+            lib.GatedNonLinearity1(gated, gates=["gated", "gate"], drop_gates=False),
+        ):
+            try:
+                from_escnn(module)
+            except NotImplementedError as error:
+                found.setdefault(name, []).append(str(error))
+    return found
+
+
 def sources(model: nn.Module) -> set[str]:
     """The packages that a model's modules come from."""
     return {type(module).__module__.split(".")[0] for module in model.modules()}
@@ -262,4 +281,5 @@ if __name__ == "__main__":
     with Path(sys.argv[1]).open("w") as file:
         found = {"spans": spans(), "imports": imports(), "back": back()}
         with torch.no_grad():
-            json.dump({**found, "kinds": kinds(), "networks": networks()}, file, indent=1)
+            found |= {"kinds": kinds(), "networks": networks(), "refusals": refusals()}
+            json.dump(found, file, indent=1)

@@ -47,7 +47,7 @@ def test_imported_models_answer_as_theirs(found, library):
 @pytest.mark.parametrize("library", ["escnn", "e2cnn"])
 def test_every_kind_of_layer_is_imported(found, library):
     errors = {name: value for name, value in found["kinds"]["errors"].items() if name.startswith(library)}
-    assert len(errors) == {"escnn": 86, "e2cnn": 69}[library]
+    assert len(errors) == {"escnn": 88, "e2cnn": 71}[library]
     assert {name: value for name, value in errors.items() if not value < 1e-5} == {}
 
 
@@ -61,6 +61,15 @@ def test_whole_models_are_imported(found, library):
     errors = {name: value for name, value in found["networks"].items() if name.startswith(library)}
     assert len(errors) == 8
     assert {name: value for name, value in errors.items() if not value < 1e-5} == {}
+
+
+@pytest.mark.parametrize("library", ["escnn", "e2cnn"])
+def test_what_cannot_be_imported_is_named(found, library):
+    assert found["refusals"][library] == [
+        "cannot import VectorFieldNonLinearity: build that part with equisym.nn and import the others",
+        "cannot import BranchingModule: build that part with equisym.nn and import the others",
+        "cannot import a gated non-linearity that keeps its gates: set drop_gates=True",
+    ]
 
 
 def test_our_weights_fit_their_layer(found):

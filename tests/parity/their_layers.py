@@ -36,6 +36,8 @@ def convolutions(lib: Any, spaces: Any) -> Made:
         found[f"R2Conv even {label}"] = lib.R2Conv(mixed, mixed, 7, stride=2, bias=False), mixed
         transposed = lib.R2ConvTransposed(mixed, mixed, 5, stride=2, padding=2, output_padding=1)
         found[f"R2ConvTransposed {label}"] = transposed, mixed
+        grouped = lib.R2ConvTransposed(uniform, uniform, 3, groups=2, stride=2, padding=1)
+        found[f"R2ConvTransposed groups {label}"] = grouped, uniform
         odd = lib.R2ConvTransposed(mixed, uniform, 3, stride=2, padding=1, **{"sigma": 0.5, "rings": [0.0, 1.0]})
         found[f"R2ConvTransposed rings {label}"] = odd, mixed
     return found
