@@ -62,9 +62,10 @@ def circular_basis(kernel_size: int, group: PointGroup) -> NDArray[np.float64]:
     return basis / np.linalg.norm(basis[:, :1], axis=-1, keepdims=True)
 
 
-_STEERABLE_POWER = 2.0
-"""Mean square of a steerable function's output. The larger it is, the smaller are the weights, and the more a step of a
-given size changes them; 2 is He's factor, so the weights begin as those of a layer without a gain."""
+_STEERABLE_POWER = 8.0
+"""Mean square of a steerable function's output. The larger it is, the smaller are the weights, and the more of a kernel a
+step of Adam changes. Set on e2resnet, 3,400 noise images, 600 steps, peak rate 0.004: noise, photo and atom 77, 72 and
+69 % with 1, 85, 80 and 76 % with 8."""
 
 BASES = ("pixels", "circular", "steerable")
 """What the free weights of a kernel can be."""
