@@ -36,15 +36,15 @@ def images(which, degrees):
 
 
 order = np.random.default_rng(0).permutation(len(digits))
-learned, tested = order[:600], order[1200:1500]
+learned, tested = order[:600], order[1200:1400]
 upright = images(learned, 0)
-angles = np.arange(0, 360, 15)
+angles = np.arange(0, 360, 22.5)
 turns = torch.stack([images(tested, angle) for angle in angles])
 
 figure, axes = plt.subplots(2, 8, figsize=(9, 2.4), layout="constrained")
 for column in range(8):
     axes[0, column].imshow(upright[column, 0], cmap="gray")
-    axes[1, column].imshow(turns[3 * column, column, 0], cmap="gray")
+    axes[1, column].imshow(turns[2 * column, column, 0], cmap="gray")
 for axis in axes.flat:
     axis.axis("off")
 

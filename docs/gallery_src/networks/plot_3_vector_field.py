@@ -82,7 +82,7 @@ networks = {"steerable, O(2)": steerable, "plain": plain}
 # ----------------------------
 
 
-def train(model: nn.Module, steps: int = 200) -> nn.Module:
+def train(model: nn.Module, steps: int = 150) -> nn.Module:
     draw = torch.Generator().manual_seed(0)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-2, total_steps=steps)

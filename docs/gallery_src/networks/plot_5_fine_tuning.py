@@ -133,7 +133,7 @@ with torch.no_grad():
 
 networks = {"equivariant, from plain": equivariant, "equivariant, from nothing": equivariant_network(), "plain": plain}
 figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
-epochs = range(0, 25, 4)
+epochs = range(0, 17, 4)
 for name, model in networks.items():
     found = [accuracy(model.eval(), test, labels[tested])]
     found += [accuracy(train(model, turned, labels[few], 4, 1e-3), test, labels[tested]) for _ in epochs[1:]]
