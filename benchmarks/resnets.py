@@ -181,6 +181,6 @@ class ResNet(nn.Module):
 def make(name: str, width: int = 22, blocks: tuple[int, ...] = (2, 2, 2, 2)) -> nn.Module:
     """The network of that name; ResNet18's plan by default. "narrow" is plain with one channel for each field."""
     known: dict[str, Callable[[], Parts]] = {"plain": Plain, "equisym": Ours, "separable": Separable}
-    known |= {kind: partial(Shared, kind) for kind in ("band-limited", "steerable")}
+    known |= {kind: partial(Shared, kind) for kind in ("pixels", "band-limited", "steerable")}
     known["narrow"] = partial(Plain, 1)
     return ResNet(known[name]() if name in known else Theirs(name), width, blocks)
