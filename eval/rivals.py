@@ -104,6 +104,33 @@ def table(rows: list[dict]) -> str:
     return markdown_table(["network", "parameters", "seeds", *(f"{family} %" for family in FAMILIES)], lines)
 
 
+def write_page(rows: list[dict]) -> None:
+    """The rows as csv, and the page."""
+    from equisym.eval.protocol import write_table
+    from equisym.train.artifacts import write_whole
+
+    write_table(rows, HERE / "results" / "rivals.csv", COLUMNS)
+    text = [
+        "# One network on the layers of three libraries, and a plain one",
+        "",
+        "`python eval/rivals.py --parity PYTHON`",
+        "",
+        f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages; narrow, a plain one of as "
+        f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of "
+        f"{BATCH}, AdamW with a peak of {PEAK:g} for all, tuned for none. Accuracy on {TEST:,} fresh images of "
+        "each family: mean and 95 % interval over seeds (Student). Ours differ in what the weights of a kernel "
+        "are: coefficients of a basis sorted by the group's irreps, the default; band-limited, coefficients of "
+        'waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). All but the '
+        "last leave out the parts of a 3 x 3 kernel that the pixels hold badly, hence fewer parameters. The scale "
+        "of our basis was chosen by the accuracy of e2resnet after as many images and steps. Speed: "
+        "benchmarks/results/layers.md.",
+        "",
+        table(rows),
+        "",
+    ]
+    write_whole(HERE / "results" / "rivals.md", "\n".join(text))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parity", type=Path, help="interpreter with escnn and e2cnn; without it the rest is trained")
@@ -115,7 +142,6 @@ def main() -> None:
     if arguments.train:
         print(json.dumps(train(arguments.train, arguments.seeds[0], folder)))
         return
-    from equisym.eval.protocol import write_table
     from equisym.train.artifacts import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,26 +161,7 @@ def main() -> None:
                 write_whole(result, done.stdout.splitlines()[-1] + "\n")
             if result.is_file():
                 rows.append({k: v for k, v in json.loads(result.read_text()).items() if k in COLUMNS})
-        write_table(rows, HERE / "results" / "rivals.csv", COLUMNS)
-        text = [
-            "# One network on the layers of three libraries, and a plain one",
-            "",
-            "`python eval/rivals.py --parity PYTHON`",
-            "",
-            f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages; narrow, a plain one of as "
-            f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of "
-            f"{BATCH}, AdamW with a peak of {PEAK:g} for all, tuned for none. Accuracy on {TEST:,} fresh images of "
-            "each family: mean and 95 % interval over seeds (Student). Ours differ in what the weights of a kernel "
-            "are: coefficients of a basis sorted by the group's irreps, the default; band-limited, coefficients of "
-            'waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). All but the '
-            "last leave out the parts of a 3 x 3 kernel that the pixels hold badly, hence fewer parameters. The scale "
-            "of our basis was chosen by the accuracy of e2resnet after as many images and steps. Speed: "
-            "benchmarks/results/layers.md.",
-            "",
-            table(rows),
-            "",
-        ]
-        write_whole(HERE / "results" / "rivals.md", "\n".join(text))
+        write_page(rows)
     print((HERE / "results" / "rivals.md").read_text())
 
 
