@@ -111,7 +111,7 @@ class OptimiserOptions:
         patience: epochs without a better validation accuracy before the run stops; 0 for no early stop.
     """
 
-    epochs: int = 6
+    epochs: int = 5
     batch_size: int = 34
     lr: float = 4e-3
     find_lr: bool = False
