@@ -65,8 +65,8 @@ def equivariant_network() -> nn.Sequential:
 # -------------------------------
 #
 # Many upright digits are at hand to train the plain network, and few that lie by any quarter turn for what comes after.
-# Quarter turns are what :math:`C_4` can use: with digits at any angle and as few of them, all three networks below ended
-# within a few per cent of one another (47, 45 and 43 %).
+# Quarter turns are what :math:`C_4` can use: with digits at any angle, and as few of them, all three networks below
+# ended within a few per cent of one another (47, 45 and 43 %).
 
 digits, labels = load_digits(return_X_y=True)
 digits, labels = digits.reshape(-1, 8, 8) / 16, torch.from_numpy(labels)
