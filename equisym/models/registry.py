@@ -154,7 +154,7 @@ def build(
         OSError: if weights of another library can be had neither from its cache nor from the network.
 
     >>> sum(p.numel() for p in build("e2resnet", group="C4", width=4).parameters())
-    30465
+    24265
     """
     if head not in HEADS:
         raise ValueError(f"head must be one of {', '.join(HEADS)} (got {head!r})")

@@ -72,7 +72,7 @@ WEIGHTS: dict[str, Weights] = {
     "e2resnet": Weights(
         file="e2resnet.safetensors",
         options={"group": "D12", "width": 6, "stem_kernel": 7, "conv": "band-limited"},
-        sha256="0a2c68b6dcaca48b094a88c78b2ff375784dcc280c2ad1bebe59a88943b39c7b",
+        sha256="40f604e58082c7881bbb6a0b1f351a393cce36af4476fb671d7fac41747d5362",
         recipe="eval/pixels.py: 34,000 photo images alone, 65 x 65, 8 epochs, looks varied; noise and atom are unseen",
         accuracies={"noise": 98.9, "photo": 99.4, "atom": 97.1},
         size=65,

@@ -54,7 +54,7 @@ class RotationLiftTasks:
     size, fields, kernel_size = 32, 3, 3
 
     def __init__(self) -> None:
-        self.kernel = GroupKernel(self.kernel_size, C(8), lifting=True)
+        self.kernel = GroupKernel(self.kernel_size, C(8), lifting=True, basis="circular")
 
     def __call__(self, count: int, generator: torch.Generator, support: int = 1, query: int = 19) -> Tasks:
         """Draw tasks with normal coefficients and pixels; the targets have variance near 1."""

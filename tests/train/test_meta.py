@@ -135,7 +135,7 @@ def test_tasks_are_what_they_say():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ReparamLinear(0, 3, free_weights=2), "positive .got 0, 3, 2"),
+        (lambda: ReparamLinear(0, 3, free_weights=2), "in_features must be at least 1 .got 0"),
         (lambda: ReparamConv2d(1, 1, 0), "kernel_size must be at least 1 .got 0"),
         (lambda: ReparamConv2d(2, 1, 3)(torch.zeros(1, 3, 5, 5)), "2 channels .got 3"),
         (
