@@ -117,13 +117,13 @@ def write_page(rows: list[dict]) -> None:
         "",
         f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages; narrow, a plain one of as "
         f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of "
-        f"{BATCH}, AdamW with a peak of {PEAK:g} for all, tuned for none. Accuracy on {TEST:,} fresh images of "
+        f"{BATCH}, AdamW with a peak of {PEAK:g} for all. Accuracy on {TEST:,} fresh images of "
         "each family: mean and 95 % interval over seeds (Student). Ours differ in what the weights of a kernel "
         "are: coefficients of a basis sorted by the group's irreps, the default; band-limited, coefficients of "
         'waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). All but the '
         "last leave out the parts of a 3 x 3 kernel that the pixels hold badly, hence fewer parameters. The scale "
-        "of our basis was chosen by the accuracy of e2resnet after as many images and steps. Speed: "
-        "benchmarks/results/layers.md.",
+        "of our default basis was chosen by the accuracy of e2resnet after as many images and steps, which acts like a "
+        "higher rate; nothing was tuned for the others. Speed: benchmarks/results/layers.md.",
         "",
         table(rows),
         "",
