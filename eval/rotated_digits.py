@@ -103,7 +103,7 @@ def train(name: str, seed: int, folder: Path, scale: float, device: str) -> dict
 def table(rows: list[dict]) -> str:
     """Mean and 95 % interval over seeds of each network, as Markdown."""
     from equisym.document import markdown_table
-    from equisym.eval.statistics import mean_interval
+    from equisym.eval.statistics import percent_interval
 
     lines = []
     for name in NETWORKS:
@@ -111,10 +111,7 @@ def table(rows: list[dict]) -> str:
         if not own:
             continue
         cells = [name, f"{own[0]['params']:,}", str(len(own))]
-        for figure in FIGURES:
-            mean, half = mean_interval([row[figure] for row in own])
-            cells.append(f"{100 * mean:.2f} ± {100 * half:.2f}" if len(own) > 1 else f"{100 * mean:.2f}")
-        lines.append(cells)
+        lines.append([*cells, *(percent_interval([row[figure] for row in own], 2) for figure in FIGURES)])
     heads = ["valid %", "test %", "answer kept at 45° %", "at 90° %"]
     return markdown_table(["network", "parameters", "seeds", *heads], lines)
 
@@ -165,7 +162,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("valid", "test"):
         draw(folder / f"{split}-0.pt", split, 0)
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
     rows = []
     for seed in arguments.seeds:
         draw(folder / f"train-{seed}.pt", "train", seed)
