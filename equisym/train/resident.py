@@ -34,6 +34,7 @@ class ResidentTraining:
         decay: of the running average of the weights.
         compiled: whether torch.compile fuses the network: half a minute to two minutes that long trainings earn back.
         graphed: whether to record the step on a GPU; not for networks that read numbers back from it.
+        bfloat16: whether to compute in it where autocast does; by default on a GPU.
 
     Attributes:
         losses: of the steps done, and zeros.
@@ -57,11 +58,13 @@ class ResidentTraining:
         decay: float = 0.998,
         compiled: bool = False,
         graphed: bool = True,
+        bfloat16: bool | None = None,
     ) -> None:
         self.build, self.batch_size, self.device = build, batch_size, torch.device(device)
         self.appearance, self.turn, self.decay = appearance, turn, decay
         self._on_gpu = self.device.type == "cuda"
         self._graphed = self._on_gpu and graphed
+        self._bfloat16 = self._on_gpu if bfloat16 is None else bfloat16
         new: dict[str, Any] = {"device": self.device}
         self.model = build().to(self.device).train()
         self._network = torch.compile(self.model) if compiled else self.model
@@ -145,7 +148,7 @@ class ResidentTraining:
             x = turn_and_flip(x)
         if self.appearance:
             x = vary_appearance(x)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._on_gpu):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self._network(x)
         loss = nn.functional.cross_entropy(logits.float(), y)
         loss.backward()
