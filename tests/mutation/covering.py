@@ -15,7 +15,8 @@ from sample import ROOT
 STORE = ROOT / ".mutation"
 # Without what compiles or exports, and with one of two precisions: the same lines again, slowly.
 CHEAP = "not float32 and not compile and not export and not trace and not subprocess"
-EACH = 2  # variations of a test whose names begin alike: of each layer, two groups
+CONTRACT = "tests/nn/test_contract.py"
+EACH = 2  # groups for each layer in each test of the contract suite
 QUIET = ["-n", "0", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
 
@@ -27,10 +28,10 @@ class _Clock:
         self.seconds: dict[str, float] = {}
 
     def pytest_collection_modifyitems(self, items: list) -> None:
-        first: dict[str, list] = defaultdict(list)  # variations of a test, by the first word of their name
+        alike: dict[str, list] = defaultdict(list)
         for item in items:
-            first[item.nodeid.split("-")[0]].append(item)
-        kept = {item for alike in first.values() for item in alike[:: -(-len(alike) // EACH)]}
+            alike[item.nodeid.split("-")[0] if item.nodeid.startswith(CONTRACT) else item.nodeid].append(item)
+        kept = {item for variations in alike.values() for item in variations[:: -(-len(variations) // EACH)]}
         items[:] = [item for item in items if item in kept]
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

@@ -26,14 +26,13 @@ from collections import Counter
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-from covering import QUIET, STORE, covering, seconds
+from covering import CONTRACT, QUIET, STORE, covering, seconds
 from sample import NUMBERS, ROOT, Mutant, part_of, sample
 
 OUTCOMES = Path(__file__).with_name("outcomes.csv")
 UNFIT = STORE / "unfit.json"  # tests that fail on the sound code when they run like this
 FIELDS: tuple[str, ...] = ("module", "line", "column", "operator", "occurrence", "outcome", "test", "change")
 KILLED, SINCE, LATE, ALIVE = "killed", "killed since", "out of time", "alive"
-CONTRACT = "tests/nn/test_contract.py"  # takes seconds to collect, so it comes last
 BUDGET = {False: (60.0, 1000), True: (30.0, 80)}  # seconds and number of tests, of those in the contract suite or not
 LARGE = """
 numpy scipy.ndimage scipy.optimize scipy.stats torch torch.fx torch.utils.data torchvision sklearn.metrics skimage.data
