@@ -75,7 +75,7 @@ class _Watch:
         items[:] = sorted((i for i in items if i.nodeid in self.place), key=lambda i: self.place[i.nodeid])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        signal.alarm(30 + int(20 * seconds().get(nodeid, 1)))
+        signal.setitimer(signal.ITIMER_PROF, 20 + 10 * seconds().get(nodeid, 1))  # of processor time
 
     def pytest_runtest_logreport(self, report) -> None:
         if report.failed:
@@ -110,7 +110,7 @@ def run(tests: list[str], mutant: Mutant | None, options: tuple[str, ...] = ("-x
         log = os.open(STORE / "last.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        signal.alarm(300)
+        signal.setitimer(signal.ITIMER_PROF, 60)
         changed = _Changed(mutant) if mutant is not None else None
         code = 0
         for stage in affordable(tests) if mutant is not None else [tests]:

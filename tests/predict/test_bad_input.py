@@ -10,7 +10,7 @@ from skimage import data
 
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
-from equisym.predict.rejection import _differ
+from equisym.predict.rejection import Background, _differ
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 RNG = np.random.default_rng(0)
@@ -120,3 +120,9 @@ def test_lattices_differ_unless_one_contains_the_other():
         assert not _differ(first, second)
     for first, second in ((fine, other), (other, fine), (coarse, other)):
         assert _differ(first, second)
+
+
+def test_patchiness_compares_the_greatest_of_36_parts_with_the_median():
+    left = np.ones((60, 72))
+    left[20:30, 24:36] = 3.0
+    assert Background(left, 0.0, ()).patchiness == pytest.approx(9)
