@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from equisym.data import render
@@ -51,11 +52,12 @@ def test_the_cell_that_is_drawn_lies_in_the_image_where_its_origin_says():
     assert np.corrcoef(there[known], shown.data[known])[0, 1] > 0.9
 
 
-def test_a_thumbnail_outlines_one_cell_on_all_four_sides():
-    answer = SimpleNamespace(
-        group="pmm", cell=np.diag([40.0, 60.0]), origin=np.array([30.0, 20.0]), shape=(120, 120), refused=None
-    )
-    picture = np.asarray(thumbnail(np.random.default_rng(0).random((120, 120)), answer)).astype(int)
+@pytest.mark.parametrize("scale", [1, 4])
+def test_a_thumbnail_outlines_one_cell_on_all_four_sides(scale):
+    side, cell, origin = 120 * scale, np.diag([40.0, 60.0]) * scale, np.array([30.0, 20.0]) * scale
+    answer = SimpleNamespace(group="pmm", cell=cell, origin=origin, shape=(side, side), refused=None)
+    picture = thumbnail(np.random.default_rng(0).random((side, side)), answer)
+    picture = np.asarray(picture.resize((120, 120), Image.Resampling.NEAREST)).astype(int)
     yellow = (np.abs(picture - (240, 228, 66)) <= 1).all(-1)
     for x, y in ((50, 20), (70, 50), (50, 80), (30, 50)):
         assert yellow[y - 1 : y + 2, x - 1 : x + 2].any(), (x, y)
