@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from equisym.crystal import CellAverage, extract_features, fit_groups, operation_scores, residual, spectrum, symmetrise
-from equisym.crystal.correlation import SHELLS
+from equisym.crystal.correlation import SHELLS, half_plane, products
 from equisym.crystal.operation_maps import search_weight
 from equisym.data import WallpaperDataset, render
 from equisym.groups import WALLPAPER_GROUPS
@@ -104,3 +104,11 @@ def test_features_do_not_depend_on_brightness_and_contrast():
     plain, bright = extract_features(image), extract_features(300 * image + 50)
     torch.testing.assert_close(bright.profile, plain.profile, atol=1e-4, rtol=1e-4)
     assert plain.admitted[0, WALLPAPER_GROUPS["p4m"].label]
+
+
+def test_noise_does_not_agree_with_itself():
+    halves = torch.randn(1, 2, SIZE, SIZE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    s = spectrum(CellAverage(halves.mean(1), halves, torch.eye(2)[None] * 20, *torch.zeros(2, 1, 1, 1)))
+    identity = products(s, torch.tensor([0])).real
+    power = half_plane(s.half[:, 0].abs().square()).sum()
+    assert abs(identity.sum()) < 0.1 * power

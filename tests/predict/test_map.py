@@ -86,6 +86,7 @@ def test_noise_has_no_winner():
     assert found.group is None
     assert "periodic" in found.refused
     assert found.answer().refused == found.refused
+    assert found.vote.share == 0
 
 
 def test_a_window_too_small_names_the_size_needed():
