@@ -63,16 +63,20 @@ def find_lattice(
     first = look_at(image, mask)
     if first is not None and _fine(first.lattice, options):
         first = _sharper(image, mask, first)
-    if first is not None and enough(first, options):
+    if first is not None and twice(first.lattice.basis, extent(image, mask)) and enough(first, options):
         return first.lattice if not _along_rows(first) else _among_rows(image, mask, first, options)
     if expected is not None and first is not None:
         there = lattice_near(first.found, _area(image, mask), expected)
         if there is not None and there.steadiness >= options.expected:
             return there
-    best = first if first is not None and twice(first.lattice.basis, image.shape[-2:]) else None
+    best = first if first is not None and twice(first.lattice.basis, extent(image, mask)) else None
+    spare = None  # twice in the image, though not in the parts that show it
     for other in _further_looks(image, mask, options):
-        if best is None or other.steadiness > options.steadier * best.steadiness:
+        if not twice(other.lattice.basis, (other.found.height, other.found.width)):
+            spare = other if spare is None or other.steadiness > spare.steadiness else spare
+        elif best is None or other.steadiness > options.steadier * best.steadiness:
             best = other
+    best = best or spare
     if best is None:
         return first and first.lattice
     return best.lattice
@@ -97,6 +101,20 @@ def twice(basis: Array, shape: tuple[int, int] | torch.Size) -> bool:
     height, width = shape
     x, y = np.abs(basis)
     return bool((x <= width / 2).all() and (y <= height / 2).all())
+
+
+def extent(image: Tensor, mask: Tensor | None) -> tuple[int, int]:
+    """Height and width of the part of an image (H, W) or (C, H, W) that a mask leaves.
+
+    >>> mask = torch.zeros(8, 9, dtype=torch.bool)
+    >>> mask[2:6, 1:8] = True
+    >>> extent(torch.zeros(8, 9), mask)
+    (4, 7)
+    """
+    if mask is None or not bool(mask.any()):
+        return image.shape[-2], image.shape[-1]
+    rows, columns = (torch.nonzero(mask.any(axis)) for axis in (1, 0))
+    return int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
 
 
 def look_at(
@@ -138,9 +156,7 @@ def _further_looks(image: Tensor, mask: Tensor | None, options: ChoiceOptions) -
                 if source is image and parts == 1 and blur:
                     continue  # the first look
                 look = look_at(source, mask, parts=parts, search=replace(OPTIONS, blur=blur))
-                if look is None or not twice(look.lattice.basis, (look.found.height, look.found.width)):
-                    continue
-                if look.steadiness > 0:
+                if look is not None and look.steadiness > 0 and twice(look.lattice.basis, extent(image, mask)):
                     yield look
 
 
