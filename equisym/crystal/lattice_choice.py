@@ -70,13 +70,9 @@ def find_lattice(
         if there is not None and there.steadiness >= options.expected:
             return there
     best = first if first is not None and twice(first.lattice.basis, extent(image, mask)) else None
-    spare = None  # twice in the image, though not in the parts that show it
     for other in _further_looks(image, mask, options):
-        if not twice(other.lattice.basis, (other.found.height, other.found.width)):
-            spare = other if spare is None or other.steadiness > spare.steadiness else spare
-        elif best is None or other.steadiness > options.steadier * best.steadiness:
+        if best is None or other.steadiness > options.steadier * best.steadiness:
             best = other
-    best = best or spare
     if best is None:
         return first and first.lattice
     return best.lattice
@@ -156,7 +152,9 @@ def _further_looks(image: Tensor, mask: Tensor | None, options: ChoiceOptions) -
                 if source is image and parts == 1 and blur:
                     continue  # the first look
                 look = look_at(source, mask, parts=parts, search=replace(OPTIONS, blur=blur))
-                if look is not None and look.steadiness > 0 and twice(look.lattice.basis, extent(image, mask)):
+                if look is None or not twice(look.lattice.basis, (look.found.height, look.found.width)):
+                    continue
+                if look.steadiness > 0:
                     yield look
 
 

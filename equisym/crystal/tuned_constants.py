@@ -221,6 +221,8 @@ class PerspectiveOptions:
         closer: times that they are closer from round to round.
         least: perspective that is worth removing.
         doubt: of the image repeats, below which a perspective is looked for.
+        steady: mean over spread of the translations, up to which one is looked for: of patterns with 3 % and more it
+            is 3 to 20, of noisy ones without perspective 9 to 120.
         gain: of the image that repeats more without it, at least.
     """
 
@@ -231,6 +233,7 @@ class PerspectiveOptions:
     closer: float = 3.0
     least: float = 0.008
     doubt: float = 0.9
+    steady: float = 30.0
     gain: float = 0.03
 
 

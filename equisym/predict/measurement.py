@@ -201,8 +201,8 @@ def _one_side(look: _Look) -> _Look:
 def _square_on(view: View, look: _Look) -> _Look:
     """A look, or one without the perspective of a camera, if clearly more of the image then repeats, or more often."""
     m = look.measurement
-    sure = m is not None and m.lattice.score >= PERSPECTIVE.doubt and look.refusal is None
-    if sure or view.mask is not None or view.expected is not None:
+    holds = m is not None and (m.lattice.score >= PERSPECTIVE.doubt or m.lattice.steadiness >= PERSPECTIVE.steady)
+    if (holds and look.refusal is None) or view.mask is not None or view.expected is not None:
         return look
     tilt = find_perspective(view.grey)
     if max(map(abs, tilt)) < PERSPECTIVE.least:
