@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from itertools import product
@@ -60,6 +60,17 @@ def summarise(found: Figures, what: str, times: dict[str, list[float]], rival: s
         found[name][f"{what}_ratio"] = statistics.median(a / b for a, b in zip(values, others, strict=True))
 
 
+def working(actions: dict[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
+    """Without the rivals that a precision or layout stops."""
+    for name in [n for n in actions if n not in HERE]:
+        try:
+            actions[name]()
+        except RuntimeError as error:
+            say(f"{name} does not run here: {error}")
+            del actions[name]
+    return actions
+
+
 def measure(
     names: list[str],
     sizes: list[int],
@@ -91,23 +102,24 @@ def measure(
         what = f"{size}" if len(modes) == 1 else f"{mode}_{size}"
         say(f"timing {what}")
         repeats = 5 if device == "cuda" else 1
-        steps = {n: trainer(m, x, mode) for n, m in here.items()}
+        steps = working({n: trainer(m, x, mode) for n, m in here.items()})
         summarise(found, f"train{what}", paired(steps, rounds, device, repeats))
         if device == "cuda":
             for name, step in steps.items():
+                torch.cuda.synchronize()
                 torch.cuda.reset_peak_memory_stats()
                 held = torch.cuda.memory_allocated()
                 step()
                 found[name][f"peak{what}"] = (torch.cuda.max_memory_allocated() - held) / 2**20
             try:
-                replays = {n: graphed(step) for n, step in steps.items()}
+                replays = {n: graphed(step) for n, step in steps.items() if n in HERE}
                 summarise(found, f"graph{what}", paired(replays, rounds, device, repeats))
                 del replays
             except RuntimeError as error:
                 say(f"no graph: {error}")
+        quick = {n: folded(m) for n, m in here.items() if n in steps}
         del steps
-        quick = {n: folded(m) for n, m in here.items()}
-        answers = {n: answerer(m, x, mode) for n, m in quick.items()}
+        answers = working({n: answerer(m, x, mode) for n, m in quick.items()})
         summarise(found, f"infer{what}", paired(answers, 3 * rounds, device, repeats))
     if compiled:
         options = {"layout_optimization": False}  # inductor's own choice of layout halves every CPU network's speed
@@ -145,7 +157,8 @@ def peak(name: str, size: int, batch: int) -> float:
 
 def call(python: Path | str, *arguments: object) -> Any:
     """What this script prints as JSON in that interpreter, with this checkout importable."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    places = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": places}
     command = [str(python), __file__, *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -167,6 +180,8 @@ def device_table(found: Figures, args: argparse.Namespace) -> str:
     for size, mode in product(args.sizes, args.modes):
         what = f"{size}" if len(args.modes) == 1 else f"{mode}_{size}"
         for name, r in found.items():
+            if f"train{what}" not in r:
+                continue
             cells = [f"{size}, {mode}", name]
             for kind in ("train", "graph", "infer"):
                 known = f"{kind}{what}" in r
@@ -177,7 +192,8 @@ def device_table(found: Figures, args: argparse.Namespace) -> str:
         "# ResNet18 of D4, width 22, beside a plain network of the same expanded widths, on a GPU",
         "",
         f"{torch.cuda.get_device_name()}, torch {torch.__version__.split('+')[0]}, batch {args.batch}, {args.rounds} "
-        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph.",
+        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph, not tried "
+        "with the other libraries.",
         "",
         markdown_table(heads, rows),
         "",

@@ -2,7 +2,8 @@
 
 python benchmarks/pooling.py [--device cuda] [--batch 34] [--rounds 15] [--out benchmarks/results/pooling.md]
 
-Both networks run in turn within each round; times are medians, ratios medians of the paired ratios.
+Both networks run in turn within each round; times are medians, ratios medians of the paired ratios. On a GPU each step
+is one CUDA graph.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import statistics
 from pathlib import Path
 
 import torch
-from timing import paired, say, trainer
+from timing import graphed, paired, say, trainer
 
 from equisym.document import markdown_table, print_page
 from equisym.models import build
@@ -29,9 +30,16 @@ def row(name: str, mode: str, batch: int, rounds: int, device: str) -> list[str]
         pool: trainer(build("e2resnet", pool=pool, **NETWORKS[name]).to(device), x, mode)
         for pool in ("max", "correlation")
     }
-    times = paired(steps, rounds, device)
+    if device == "cuda":
+        steps = {pool: graphed(step) for pool, step in steps.items()}
+    times = paired(steps, rounds, device, 5 if device == "cuda" else 1)
     ratio = statistics.median(ours / plain for ours, plain in zip(times["correlation"], times["max"], strict=True))
-    return [name, mode, *(f"{1000 * statistics.median(times[pool]):.0f}" for pool in steps), f"{ratio:.2f}"]
+    return [
+        name,
+        mode,
+        *(f"{1000 * statistics.median(times[pool]):.{1 if device == 'cuda' else 0}f}" for pool in steps),
+        f"{ratio:.2f}",
+    ]
 
 
 def main() -> None:
@@ -51,7 +59,8 @@ def main() -> None:
         "# Correlation pooling beside max pooling: one training step of e2resnet",
         "",
         f"`python benchmarks/pooling.py --device {args.device} --batch {args.batch} --rounds {args.rounds}`,",
-        f"{where}, torch {torch.__version__.split('+')[0]}, {SIZE} x {SIZE} pixels.",
+        f"{where}, torch {torch.__version__.split('+')[0]}, {SIZE} x {SIZE} pixels"
+        + (", each step one CUDA graph." if args.device == "cuda" else "."),
         "",
         markdown_table(["network", "precision", "max ms", "correlation ms", "ratio"], rows),
         "",

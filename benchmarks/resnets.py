@@ -116,6 +116,9 @@ class Theirs(Parts):
         self.space = (spaces.flipRot2dOnR2 if name == "escnn" else spaces.FlipRot2dOnR2)(4)
         self.image = self.lib.FieldType(self.space, [self.space.trivial_repr])
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Theirs:  # a module of Python cannot be copied, and need not be
+        return self
+
     def type(self, fields: int) -> Any:
         return self.lib.FieldType(self.space, fields * [self.space.regular_repr])
 

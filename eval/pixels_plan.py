@@ -7,9 +7,9 @@ from dataclasses import dataclass
 FAMILIES = ("noise", "photo", "atom")
 SIZE, TEST, MANY, FEW, BATCH, PEAK = 65, 1700, 34000, 3400, 128, 4e-3
 EPOCHS = {MANY: 8, FEW: 30}
-CORRELATION = {"group": "D12", "width": 6, "stem_kernel": 7, "conv": "band-limited"}
 NETWORKS = {
-    "correlation": CORRELATION,
+    "correlation": {"group": "D12", "width": 6, "stem_kernel": 7},
+    "correlation, rings": {"group": "D12", "width": 6, "stem_kernel": 7, "conv": "band-limited"},
     "same parameters": {"group": "C1", "width": 26, "stem_kernel": 7},
     "same computation": {"group": "C1", "width": 142, "stem_kernel": 7},
 }
@@ -44,10 +44,12 @@ def plan() -> list[tuple[str, bool, list[list[Job]]]]:
         options = NETWORKS[network]
         return Job(network, options, family, images, EPOCHS[images], seed, turn=options["group"] == "C1")
 
-    ours = [(MANY, 0), (FEW, 0), (MANY, 1), (FEW, 1), (FEW, 2), (MANY, 2)]
-    equivariant = [[job("correlation", family, *of)] for of in ours for family in FAMILIES]
-    narrow = [[job("same parameters", family, MANY, seed) for seed in range(3)] for family in FAMILIES]
-    wide = [[job("same computation", family, MANY, 0)] for family in FAMILIES]
-    plain = [narrow[0], wide[0], narrow[1], narrow[2], wide[1], wide[2]]
-    plain += [[job("same parameters", family, FEW, seed) for seed in range(3)] for family in FAMILIES]
+    order = [(MANY, 0), (FEW, 0), (FEW, 1), (FEW, 2), (MANY, 1), (MANY, 2)]
+    kinds = ("correlation", "correlation, rings")
+    equivariant = [[job(kind, family, *of)] for kind in kinds for of in order for family in FAMILIES]
+    narrow = {
+        n: [[job("same parameters", family, n, seed) for seed in range(3)] for family in FAMILIES] for n in EPOCHS
+    }
+    wide = {of: [[job("same computation", family, *of)] for family in FAMILIES] for of in order}
+    plain = [*narrow[FEW], *wide[MANY, 0], *narrow[MANY], *wide[FEW, 0], *(g for of in order[2:] for g in wide[of])]
     return [("equivariant", True, equivariant), ("plain", False, plain)]

@@ -12,7 +12,7 @@ import numpy as np
 from pixels_plan import BATCH, EPOCHS, FAMILIES, FEW, MANY, NETWORKS, PEAK, SIZE, TEST, plan
 
 from equisym.document import markdown_table
-from equisym.eval.statistics import mean_interval
+from equisym.eval.statistics import percent_interval
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.train.artifacts import write_whole
 
@@ -43,9 +43,9 @@ def report(runs: Path) -> None:
         f"all. Card: {cards}. How far the looks vary was chosen on networks trained on noise, by their accuracy on "
         f"test images of the other families, so the figures are selected to that extent.",
         "",
-        '`correlation`: e2resnet over D12, width 6, 7x7 stem, `conv="band-limited"`, its answer read by correlation '
-        "pooling; the plain ones have its parameters (width 26) or its multiply-adds (width 142, 6.0 million "
-        "parameters).",
+        "`correlation`: e2resnet over D12, width 6, 7x7 stem, its answer read by correlation pooling; `rings`: the "
+        'same with `conv="band-limited"`, other coordinates of the same kernels; the plain ones have its parameters '
+        "(width 26) or its multiply-adds (width 142, 6.0 million parameters).",
         "",
         accuracies(rows),
     ]
@@ -75,10 +75,7 @@ def report(runs: Path) -> None:
 
 def cell(found: list[float]) -> str:
     """Mean in percent, with its interval where there are several."""
-    if not found:
-        return "-"
-    mean, half = mean_interval([100 * value for value in found])
-    return f"{mean:.1f} ± {half:.1f}" if len(found) > 1 else f"{mean:.1f}"
+    return percent_interval(found) if found else "-"
 
 
 def accuracies(rows: list[Row]) -> str:

@@ -1,20 +1,27 @@
 """The same D4 residual network on our layers and on those of escnn and e2cnn, and a plain one: what each learns.
 
-    python eval/rivals.py --parity PYTHON [--seeds 0 1 2]
+    python eval/rivals.py --parity PYTHON [--images 3400 34000] [--seeds 0 1 2] [--cores 2]
 
-PYTHON is the interpreter that tests/parity/make_env.sh prints. The images are drawn here once, and every network is
-trained in that interpreter by the same loop (AdamW, one cycle) on the same images in the same order. Each network
-writes its result when it is done, and what is done is not repeated. Results: eval/results/rivals.csv and .md.
+PYTHON is an interpreter that has escnn and e2cnn, such as the one that tests/parity/make_env.sh prints. Images are
+drawn once. Each network first tries every peak rate on few images with one seed and keeps the one with the best
+accuracy on validation images of its own family; then it is trained with that rate on every number of images and seed,
+on a GPU all seeds at once. Every result is written when it is there, and what is done is not repeated. Results:
+eval/results/rivals.csv and .md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,15 +32,33 @@ from resnets import make  # noqa: E402
 
 NETWORKS = ("equisym", "band-limited", "pixels", "escnn", "e2cnn", "narrow")
 FAMILIES = ("noise", "photo", "atom")
-COLUMNS = ("network", "seed", "params", *FAMILIES)
+COLUMNS = ("network", "images", "seed", "peak", "params", "card", "valid", *FAMILIES)
 WIDTH, NARROW, BLOCKS = 8, 23, (1, 1, 1)
-SIZE, TRAIN, TEST, EPOCHS, BATCH, PEAK = 65, 3400, 1700, 6, 34, 4e-3
+SIZE, FEW, TEST, BATCH = 65, 3400, 1700, 64
+EPOCHS = {FEW: 20, 34000: 6}
+PEAKS = (4e-3, 1e-2, 2.5e-2)
 
 
-def draw(file: Path, family: str, count: int, seed: int, split: str) -> None:
+@dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    network: str
+    images: int
+    seed: int
+    peak: float
+
+    def file(self, folder: Path) -> Path:
+        """Where its result is written."""
+        return folder / f"{self.network}-{self.images}-{self.peak:g}-{self.seed}.json"
+
+
+def draw(task: tuple[Path, str, int, int, str]) -> None:
     """Images and labels of one set, once."""
+    file, family, count, seed, split = task
     from equisym.data import WallpaperDataset
 
+    torch.set_num_threads(1)
     if not file.is_file():
         data = WallpaperDataset(family, count, size=SIZE, seed=seed, split=split).in_memory()
         partial = file.with_suffix(".part")
@@ -41,67 +66,106 @@ def draw(file: Path, family: str, count: int, seed: int, split: str) -> None:
         partial.replace(file)
 
 
-def read(file: Path) -> tuple[Tensor, Tensor]:
+def sets(folder: Path, most: int) -> list[tuple[Path, str, int, int, str]]:
+    """What is drawn; the training set in parts, each of all groups."""
+    parts = [(folder / f"train-{n}.pt", "noise", FEW, n, "train") for n in range(most // FEW)]
+    tests = [(folder / f"test-{family}.pt", family, TEST, 1000, "test") for family in FAMILIES]
+    return [*parts, *tests, (folder / "valid.pt", "noise", TEST, 2000, "valid")]
+
+
+def read(*files: Path) -> tuple[Tensor, Tensor]:
     """Standardised images and labels."""
-    images, labels = torch.load(file)
+    parts = [torch.load(file) for file in files]
+    images, labels = (torch.cat(of) for of in zip(*parts, strict=True))
     mean, spread = images.mean((2, 3), keepdim=True), images.std((2, 3), keepdim=True)
     return (images - mean) / spread, labels
 
 
-def network(name: str) -> nn.Module:
-    """A network of the comparison; the narrow one has as many parameters as ours."""
-    return make(name, NARROW if name == "narrow" else WIDTH, BLOCKS)
-
-
-def train(name: str, seed: int, folder: Path) -> dict[str, object]:
-    """Train one network and test it on every family."""
-    images, labels = read(folder / f"train-{seed}.pt")
+@cache
+def network(name: str, seed: int) -> nn.Module:
+    """A fresh network of the comparison; the narrow one has as many parameters as ours."""
     torch.manual_seed(seed)
-    model = network(name)
-    optimiser = torch.optim.AdamW(model.parameters(), PEAK, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK, total_steps=EPOCHS * len(images) // BATCH)
-    order = torch.Generator().manual_seed(seed)
-    for epoch in range(EPOCHS):
-        model.train()
-        for batch in torch.randperm(len(images), generator=order).split(BATCH):
-            optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        print(
-            f"{name}, seed {seed}: epoch {epoch + 1} of {EPOCHS}, loss {loss.item():.3f}", file=sys.stderr, flush=True
-        )
-    model.eval()
-    row = {"network": name, "seed": seed, "params": sum(p.numel() for p in model.parameters())}
-    with torch.no_grad():
-        for family in FAMILIES:
-            tested, truth = read(folder / f"test-{family}.pt")
-            answers = torch.cat([model(batch).argmax(1) for batch in tested.split(BATCH)])
-            row[family] = round((answers == truth).double().mean().item(), 5)
-    return row
+    return make(name, NARROW if name == "narrow" else WIDTH, BLOCKS).train()  # theirs keep no filters in training
+
+
+def train_all(name: str, folder: Path, counts: list[int], seeds: list[int], device: str) -> None:
+    """Everything about one network: the choice of its rate, then all seeds and numbers of images."""
+    from equisym.train.resident import ResidentTraining
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.manual_seed(seeds[0])
+    steps = max(EPOCHS[count] * (count // BATCH) for count in (FEW, *counts))
+    room: dict[str, Any] = {"size": SIZE, "images": max(FEW, *counts), "steps": steps, "batch_size": BATCH}
+    room |= {"device": device, "weight_decay": 0.0, "appearance": False, "bfloat16": True}
+    room["graphed"] = name not in ("escnn", "e2cnn")  # a failed recording would end the process
+    ready: list[ResidentTraining] = []
+
+    def fresh() -> nn.Module:
+        return deepcopy(network(name, torch.initial_seed()))
+
+    def at_once(runs: list[Run]) -> None:
+        missing = [run for run in runs if not run.file(folder).is_file()]
+        while len(ready) < (len(missing) if device == "cuda" else min(1, len(missing))):
+            ready.append(ResidentTraining(fresh, **room))
+        for first in range(0, len(missing), max(1, len(ready))):
+            train(missing[first : first + len(ready)], ready, folder, device)
+
+    at_once([Run(name, FEW, seeds[0], peak) for peak in PEAKS])
+    peak = best_peak(name, folder, seeds[0])
+    for count in counts:
+        at_once([Run(name, count, seed, peak) for seed in seeds])
+
+
+def best_peak(name: str, folder: Path, seed: int) -> float:
+    """The peak rate with the greatest accuracy on validation images."""
+    found = {p: json.loads(Run(name, FEW, seed, p).file(folder).read_text())["valid"] for p in PEAKS}
+    return max(found, key=found.__getitem__)
+
+
+def train(runs: list[Run], ready: list[Any], folder: Path, device: str) -> None:
+    """Train runs of equal length side by side, and write what each reaches."""
+    from equisym.train.artifacts import write_whole
+
+    images, labels = read(*(folder / f"train-{n}.pt" for n in range(runs[0].images // FEW)))
+    count, steps = runs[0].images, 0
+    for run, training in zip(runs, ready, strict=False):
+        steps = training.load(images[:count], labels[:count], epochs=EPOCHS[count], lr=run.peak, seed=run.seed)
+    for step in range(steps):
+        for _, training in zip(runs, ready, strict=False):
+            training.advance()
+        if step % 100 == 99:
+            if device == "cuda":
+                torch.cuda.synchronize()
+            told = f"step {step + 1:,} of {steps:,}, loss {ready[0].losses[step]:.3f}"
+            print(f"{runs[0].network}, {count:,} images: {told}", file=sys.stderr, flush=True)
+    for run, training in zip(runs, ready, strict=False):
+        model = training.averaged()
+        row = asdict(run) | {"params": sum(p.numel() for p in model.parameters())}
+        row["card"] = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+        for what in ("valid", *FAMILIES):
+            seen, truth = read(folder / ("valid.pt" if what == "valid" else f"test-{what}.pt"))
+            with torch.no_grad():
+                answers = torch.cat([model(batch.to(device)).argmax(1).cpu() for batch in seen.split(340)])
+            row[what] = round((answers == truth).double().mean().item(), 5)
+        write_whole(run.file(folder), json.dumps(row) + "\n")
+        print(json.dumps(row), file=sys.stderr, flush=True)
 
 
 def table(rows: list[dict]) -> str:
-    """Mean and 95 % interval over seeds of each network, as Markdown."""
+    """Mean and 95 % interval over seeds of each network and number of images, as Markdown."""
     from equisym.document import markdown_table
-    from equisym.eval.statistics import mean_interval
+    from equisym.eval.statistics import percent_interval
 
     lines = []
-    for name in NETWORKS:
-        own = [row for row in rows if row["network"] == name]
-        if not own:
-            continue
-        cells = [
-            f"equisym, {name}" if name in ("band-limited", "pixels") else name,
-            f"{own[0]['params']:,}",
-            str(len(own)),
-        ]
-        for family in FAMILIES:
-            mean, half = mean_interval([row[family] for row in own])
-            cells.append(f"{100 * mean:.1f} ± {100 * half:.1f}" if len(own) > 1 else f"{100 * mean:.1f}")
-        lines.append(cells)
-    return markdown_table(["network", "parameters", "seeds", *(f"{family} %" for family in FAMILIES)], lines)
+    for images in EPOCHS:
+        for name in NETWORKS:
+            own = [row for row in rows if (row["network"], row["images"]) == (name, images)]
+            if own:
+                label = f"equisym, {name}" if name in ("band-limited", "pixels") else name
+                cells = [f"{images:,}", label, f"{own[0]['params']:,}", f"{own[0]['peak']:g}", str(len(own))]
+                lines.append([*cells, *(percent_interval([row[f] for row in own]) for f in FAMILIES)])
+    heads = ["images", "network", "parameters", "peak rate", "seeds"]
+    return markdown_table([*heads, *(f"{family} %" for family in FAMILIES)], lines)
 
 
 def write_page(rows: list[dict]) -> None:
@@ -110,20 +174,24 @@ def write_page(rows: list[dict]) -> None:
     from equisym.train.artifacts import write_whole
 
     write_table(rows, HERE / "results" / "rivals.csv", COLUMNS)
+    cards = " and ".join(sorted({row["card"] for row in rows}))
+    epochs = " or ".join(f"{e} epochs of {n:,}" for n, e in EPOCHS.items())
     text = [
         "# One network on the layers of three libraries, and a plain one",
         "",
         "`python eval/rivals.py --parity PYTHON`",
         "",
-        f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages; narrow, a plain one of as "
-        f"many parameters as ours. {TRAIN:,} noise images of {SIZE} x {SIZE}, {EPOCHS} epochs in batches of "
-        f"{BATCH}, AdamW with a peak of {PEAK:g} for all. Accuracy on {TEST:,} fresh images of "
-        "each family: mean and 95 % interval over seeds (Student). Ours differ in what the weights of a kernel "
-        "are: coefficients of a basis sorted by the group's irreps, the default; band-limited, coefficients of "
-        'waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). All but the '
-        "last leave out the parts of a 3 x 3 kernel that the pixels hold badly, hence fewer parameters. The scale "
-        "of our default basis was chosen by the accuracy of e2resnet after as many images and steps, which acts like a "
-        "higher rate; nothing was tuned for the others. Speed: benchmarks/results/layers.md.",
+        f"A residual network of D4, {WIDTH} fields in the first of {len(BLOCKS)} stages, the greatest value over the "
+        f"group at its end; narrow, a plain one of as many parameters as ours. Trained on noise images of {SIZE} x "
+        f"{SIZE}, {epochs} images, batches of {BATCH}, Adam with one cycle of rates, averaged weights, bfloat16, the "
+        f"same for all. The peak rate of each network is the best of {', '.join(f'{p:g}' for p in PEAKS)} by the "
+        f"accuracy on {TEST:,} validation images after training on {FEW:,} with the first seed. Accuracy on {TEST:,} "
+        f"fresh images of each family: mean and 95 % interval over seeds (Student). Card: {cards}.",
+        "",
+        "Ours differ in what the weights of a kernel are: coefficients of a basis sorted by the group's irreps, the "
+        'default; band-limited, coefficients of waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each '
+        '(`basis="pixels"`). All but pixels leave out the parts of a 3 x 3 kernel that the grid holds badly, hence '
+        "fewer parameters. Speed: benchmarks/results/layers.md.",
         "",
         table(rows),
         "",
@@ -135,33 +203,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parity", type=Path, help="interpreter with escnn and e2cnn; without it the rest is trained")
     parser.add_argument("--runs", type=Path, default=Path("runs/rivals"))
+    parser.add_argument("--images", type=int, nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--train", help="train this network here with the first seed, and print its row as JSON")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="processes that draw images")
+    parser.add_argument("--report", action="store_true", help="write the page from the results that are there")
+    parser.add_argument("--train", choices=NETWORKS, help="train this network in this interpreter")
     arguments = parser.parse_args()
-    folder = arguments.runs
+    folder, device = arguments.runs, "cuda" if torch.cuda.is_available() else "cpu"
     if arguments.train:
-        print(json.dumps(train(arguments.train, arguments.seeds[0], folder)))
+        train_all(arguments.train, folder, arguments.images, arguments.seeds, device)
         return
-    from equisym.train.artifacts import write_whole
-
     folder.mkdir(parents=True, exist_ok=True)
-    for family in FAMILIES:
-        draw(folder / f"test-{family}.pt", family, TEST, 1000, "test")
+    if not arguments.report:
+        with multiprocessing.get_context("spawn").Pool(arguments.cores) as pool:
+            pool.map(draw, sets(folder, max(arguments.images)), chunksize=1)
+        places = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+        environment = os.environ | {"PYTHONPATH": places}
+        numbers = ["--images", *map(str, arguments.images), "--seeds", *map(str, arguments.seeds)]
+        names = [n for n in NETWORKS if arguments.parity or n not in ("escnn", "e2cnn")]
+        python, begun = str(arguments.parity or sys.executable), []
+        for name in names:
+            command = [python, "-W", "ignore", __file__, "--train", name, "--runs", str(folder), *numbers]
+            begun.append(subprocess.Popen(command, env=environment))
+            if device == "cpu":
+                begun[-1].wait()
+        failed = [n for n, process in zip(names, begun, strict=True) if process.wait()]
+        if failed:
+            print(f"not finished: {', '.join(failed)}", file=sys.stderr)
     rows = []
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
-    for seed in arguments.seeds:
-        draw(folder / f"train-{seed}.pt", "noise", TRAIN, seed, "train")
-        for name in NETWORKS:
-            result = folder / f"{name}-{seed}.json"
-            if not result.is_file() and not (name in ("escnn", "e2cnn") and arguments.parity is None):
-                python = str(arguments.parity or sys.executable)
-                command = [python, "-W", "ignore", __file__, "--train", name, "--seeds", str(seed)]
-                command += ["--runs", str(folder)]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-                write_whole(result, done.stdout.splitlines()[-1] + "\n")
-            if result.is_file():
-                rows.append({k: v for k, v in json.loads(result.read_text()).items() if k in COLUMNS})
-        write_page(rows)
+    for name in NETWORKS:
+        if all(Run(name, FEW, arguments.seeds[0], peak).file(folder).is_file() for peak in PEAKS):
+            peak = best_peak(name, folder, arguments.seeds[0])
+            files = [Run(name, count, s, peak).file(folder) for count in EPOCHS for s in arguments.seeds]
+            rows += [json.loads(file.read_text()) for file in files if file.is_file()]
+    write_page(rows)
     print((HERE / "results" / "rivals.md").read_text())
 
 

@@ -103,7 +103,7 @@ def train(name: str, seed: int, folder: Path, scale: float, device: str) -> dict
 def table(rows: list[dict]) -> str:
     """Mean and 95 % interval over seeds of each network, as Markdown."""
     from equisym.document import markdown_table
-    from equisym.eval.statistics import mean_interval
+    from equisym.eval.statistics import percent_interval
 
     lines = []
     for name in NETWORKS:
@@ -111,10 +111,7 @@ def table(rows: list[dict]) -> str:
         if not own:
             continue
         cells = [name, f"{own[0]['params']:,}", str(len(own))]
-        for figure in FIGURES:
-            mean, half = mean_interval([row[figure] for row in own])
-            cells.append(f"{100 * mean:.2f} ± {100 * half:.2f}" if len(own) > 1 else f"{100 * mean:.2f}")
-        lines.append(cells)
+        lines.append([*cells, *(percent_interval([row[figure] for row in own], 2) for figure in FIGURES)])
     heads = ["valid %", "test %", "answer kept at 45° %", "at 90° %"]
     return markdown_table(["network", "parameters", "seeds", *heads], lines)
 
@@ -126,7 +123,7 @@ def report(rows: list[dict], scale: float) -> str:
     text = [
         "# Rotated digits: one published network on the layers of three libraries",
         "",
-        "`python eval/rotated_digits.py --parity PYTHON`",
+        f"`python eval/rotated_digits.py --parity PYTHON --scale {scale:g}`",
         "",
         f"The C8 network of e2cnn's and escnn's own example with {scale:g} of its fields (1 is the plan as published). "
         "group: on our GroupConv2d; rings: the same with basis='circular'; steerable: on our SteerableConv2d; "
@@ -153,6 +150,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=0.125, help="of the published numbers of fields")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--train", help="train this network here with the first seed, and print its row as JSON")
+    parser.add_argument("--report", action="store_true", help="write the page from the results that are there")
     arguments = parser.parse_args()
     folder = arguments.runs
     if arguments.train:
@@ -163,15 +161,18 @@ def main() -> None:
     from equisym.train.artifacts import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
-    for split in ("valid", "test"):
-        draw(folder / f"{split}-0.pt", split, 0)
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+    if not arguments.report:
+        for split in ("valid", "test"):
+            draw(folder / f"{split}-0.pt", split, 0)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
     rows = []
     for seed in arguments.seeds:
-        draw(folder / f"train-{seed}.pt", "train", seed)
+        if not arguments.report:
+            draw(folder / f"train-{seed}.pt", "train", seed)
         for name in arguments.networks:
             result = folder / f"{name}-{seed}.json"
-            if not result.is_file() and not (name in ("escnn", "e2cnn") and arguments.parity is None):
+            left_out = arguments.report or (name in ("escnn", "e2cnn") and arguments.parity is None)
+            if not result.is_file() and not left_out:
                 python = str(arguments.parity or sys.executable)
                 command = [python, "-W", "ignore", __file__, "--train", name, "--seeds", str(seed)]
                 command += ["--runs", str(folder), "--scale", str(arguments.scale), "--device", arguments.device]

@@ -209,7 +209,7 @@ def _on_pixels() -> list[str]:
         "",
         "Networks that see pixels, from the reduced benchmark (eval/results/benchmark-cpu): 3,400 images of one",
         "family at 65 x 65 pixels, 4 epochs, tested on 1,700. Twice the images and a budget of two cores; what more",
-        "epochs bring is in eval/results/equivariant_vs_plain.md, what more images bring in the published rows.",
+        "epochs and images bring is in eval/results/pixels.",
         "",
         markdown_table(HEADS, table),
     ]

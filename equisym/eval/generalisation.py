@@ -28,7 +28,7 @@ from equisym.eval.results import (
     read_results,
     values_of,
 )
-from equisym.eval.statistics import mean_interval
+from equisym.eval.statistics import mean_interval, percent_interval
 
 __all__ = ["read_results", "report"]
 
@@ -58,11 +58,10 @@ def _cell(rows: Sequence[Row]) -> str:
     values = values_of(rows)
     if not values:
         return "-"
-    mean, half = mean_interval(values)
     if len(values) > 1:
-        return f"{100 * mean:.1f} ± {100 * half:.1f}"
+        return percent_interval(values)
     ends = [rows[0].get(name, "") for name in ("ci_low", "ci_high")]
-    return percent(mean) + (
+    return percent(values[0]) + (
         f" ({percent(float(ends[0]))}-{percent(float(ends[1]))})" if all(map(is_number, ends)) else ""
     )
 

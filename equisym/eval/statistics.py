@@ -66,6 +66,16 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(half)
 
 
+def percent_interval(values: Sequence[float], digits: int = 1) -> str:
+    """Mean of independent runs in percent with its 95 % interval, or one run's figure.
+
+    >>> percent_interval([0.8, 0.9, 1.0]), percent_interval([0.8])
+    ('90.0 ± 24.8', '80.0')
+    """
+    mean, half = mean_interval(values)
+    return f"{100 * mean:.{digits}f}" + (f" ± {100 * half:.{digits}f}" if len(values) > 1 else "")
+
+
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> tuple[int, int, float]:
     """McNemar's exact test: whether two classifiers err equally often on the same images.
 

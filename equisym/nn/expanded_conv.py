@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, TypedDict, get_args
 
 import torch
@@ -70,11 +71,16 @@ class ExpandedConv2d(ConstantModule):
         dilation: distance between the kernel's pixels.
         groups: parts that are connected only to each other.
         padding_mode: what the padding holds.
+
+    Attributes:
+        channels_last: whether the filters are written in that layout even where the input does not show it, as an
+            image of one channel does not; set by ``.to(memory_format=...)``, as the layout of a plain layer's weights.
     """
 
     transposed: ClassVar[bool] = False
     printed: ClassVar[tuple[str, ...]] = ("stride", "padding", "output_padding", "dilation", "groups", "padding_mode")
     output_padding: int = 0
+    channels_last: bool = False
     weight: nn.Parameter
     bias: nn.Parameter | None
 
@@ -151,6 +157,8 @@ class ExpandedConv2d(ConstantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.check_channels(x)
         weight, bias = self.filters_for(x)
+        if self.channels_last and not torch.compiler.is_compiling():
+            weight = weight.contiguous(memory_format=torch.channels_last)
         if self.transposed:
             steps = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
             return functional.conv_transpose2d(x, self._swapped(weight), bias, *steps)
@@ -184,7 +192,16 @@ class ExpandedConv2d(ConstantModule):
         plain.weight.copy_(self._swapped(weight) if self.transposed else weight)
         if bias is not None and plain.bias is not None:
             plain.bias.copy_(bias)
+        if self.channels_last:
+            plain.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return plain.train(self.training)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ExpandedConv2d:
+        super()._apply(fn, recurse)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        probe = torch.empty(2, 2, 2, 2, dtype=self.weight.dtype, device=self.weight.device, memory_format=layout)
+        self.channels_last = is_channels_last(fn(probe))
+        return self
 
     def extra_repr(self) -> str:
         usual = {"padding": 0, "output_padding": 0, "padding_mode": "zeros"}

@@ -80,7 +80,7 @@ class RegularConv2d(ExpandedConv2d):
 
     def filters_for(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """The filters in the layout that suits an input."""
-        return self.filters(channels_last=is_channels_last(x))
+        return self.filters(channels_last=self.channels_last or is_channels_last(x))
 
     def call(self) -> str:
         """The sizes and the group with which the layer was made."""
@@ -172,7 +172,11 @@ class GroupConv2d(RegularConv2d):
     def forward(self, x: Tensor) -> Tensor:
         self.check_channels(x)
         plan = {"group": self.group, "kernel_size": self.kernel_size, "stride": self.stride, "dilation": self.dilation}
-        if self.kernel.exact and turning_is_cheaper(x, self.weight, padding=self.padding, **plan):
+        if (
+            self.kernel.exact
+            and not self.channels_last
+            and turning_is_cheaper(x, self.weight, padding=self.padding, **plan)
+        ):
             x, padding = self.pad(x)
             plan |= {"sources": self.kernel.products, "groups": self.groups, "padding": padding}
             return convolve_turned(x, self.kernel.pixel_weights(self.weight), self.bias, **plan)

@@ -33,6 +33,8 @@ class ResidentTraining:
         turn: whether to turn and flip them, for networks that are not invariant.
         decay: of the running average of the weights.
         compiled: whether torch.compile fuses the network: half a minute to two minutes that long trainings earn back.
+        graphed: whether to record the step on a GPU; not for networks that read numbers back from it.
+        bfloat16: whether to compute in it where autocast does; by default on a GPU.
 
     Attributes:
         losses: of the steps done, and zeros.
@@ -55,14 +57,18 @@ class ResidentTraining:
         turn: bool = False,
         decay: float = 0.998,
         compiled: bool = False,
+        graphed: bool = True,
+        bfloat16: bool | None = None,
     ) -> None:
         self.build, self.batch_size, self.device = build, batch_size, torch.device(device)
         self.appearance, self.turn, self.decay = appearance, turn, decay
-        self._graphed = self.device.type == "cuda"
+        self._on_gpu = self.device.type == "cuda"
+        self._graphed = self._on_gpu and graphed
+        self._bfloat16 = self._on_gpu if bfloat16 is None else bfloat16
         new: dict[str, Any] = {"device": self.device}
         self.model = build().to(self.device).train()
         self._network = torch.compile(self.model) if compiled else self.model
-        if self._graphed and not compiled and isinstance(self.model, FieldClassifier):
+        if self._on_gpu and not compiled and isinstance(self.model, FieldClassifier):
             self.model.stem[1].register_forward_hook(_channels_last)  # pyright: ignore[reportIndexIssue]
         self.images = torch.rand(images, 1, size, size, **new)
         self.labels = torch.arange(images, **new) % 17
@@ -77,7 +83,7 @@ class ResidentTraining:
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
         # A rate that lives on the device, so that a recorded step can change it.
-        self._optimiser = torch.optim.AdamW(groups, lr=self._rate, capturable=self._graphed, fused=self._graphed)
+        self._optimiser = torch.optim.AdamW(groups, lr=self._rate, capturable=self._on_gpu, fused=self._on_gpu)
         self._state = {n: v for n, v in self.model.state_dict().items() if v.is_floating_point()}
         self._average = {n: v.detach().clone() for n, v in self._state.items()}
         if self._graphed:
@@ -142,7 +148,7 @@ class ResidentTraining:
             x = turn_and_flip(x)
         if self.appearance:
             x = vary_appearance(x)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._graphed):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self._network(x)
         loss = nn.functional.cross_entropy(logits.float(), y)
         loss.backward()
