@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pixels_plan import BATCH, EPOCHS, FAMILIES, FEW, MANY, NETWORKS, PEAK, SIZE, TEST, plan
 
-from equisym.document import Figure, Text, markdown_table, render_html
+from equisym.document import Figure, markdown_table, render_html
 from equisym.eval.generalisation import report as generalisation
 from equisym.eval.metrics import RELATIONS, wilson_interval
 from equisym.eval.results import Results
@@ -53,9 +53,8 @@ def report(runs: Path) -> None:
     )
     results = as_results(rows)
     title = "Networks that see pixels, across image families"
-    first, *rest = generalisation(results, "python eval/pixels.py")
-    blocks = [first, *rest[:2], Text(made), Text(networks), *rest[2:]]
-    write_whole(RESULTS / "index.html", render_html(title, blocks))
+    first, *rest = generalisation(results, "python eval/pixels.py", [made, networks])
+    write_whole(RESULTS / "index.html", render_html(title, [first, *rest]))
     if isinstance(first, Figure):
         write_whole(RESULTS / "unseen.svg", first.svg)
     text = [f"# {title}", "", "![Accuracy on unseen families against the number of training images](unseen.svg)", ""]

@@ -33,14 +33,21 @@ from equisym.eval.statistics import mean_interval, percent_interval
 __all__ = ["read_results", "report"]
 
 
-def report(results: Results, command: str) -> list[Block]:
-    """The page's blocks."""
+def report(results: Results, command: str, about: Sequence[str] = ()) -> list[Block]:
+    """The page's blocks.
+
+    Args:
+        results: what was read.
+        command: that makes the page.
+        about: paragraphs on what was trained and how, behind the findings.
+    """
     if not results.rows:
         return [Text(f"`{command}`"), Text("No results could be read."), Heading("Missing"), Bullets(results.problems)]
     families = list(dict.fromkeys(row["test_family"] for row in results.rows))
     of_groups = [row for row in results.rows if not answers_first_level(results, row)]
     groups = by_network(of_groups)
-    blocks: list[Block] = [*_unseen(results, groups), *findings(results, groups, families), Text(f"`{command}`")]
+    blocks: list[Block] = [*_unseen(results, groups), *findings(results, groups, families)]
+    blocks += [Text(text) for text in (*about, f"`{command}`")]
     blocks += [Heading("Accuracy across families"), *_accuracy(results, groups, families)]
     blocks += [Heading("Techniques with and without"), *techniques(results, groups, families)]
     blocks += [Heading("Levels and kinds of errors"), *kinds_of_errors(results, groups)]
