@@ -13,6 +13,7 @@ from equisym.crystal.lattice_search import Lattice, estimate_lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operation_maps import OperationMaps, correlate_operations
 from equisym.crystal.operations import OperationScore, operation_scores
+from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.posterior import (
     exact_group,
     group_energies,
@@ -69,6 +70,7 @@ __all__ = [
     "find_fault",
     "find_grating",
     "find_lattice",
+    "find_perspective",
     "find_unindexed",
     "fit_groups",
     "group_energies",
@@ -84,4 +86,5 @@ __all__ = [
     "symmetrise",
     "tile",
     "unbend",
+    "without_perspective",
 ]

@@ -223,12 +223,16 @@ def _closed(k: NDArray[np.int64], isometries: tuple[Matrix, ...]) -> NDArray[np.
 
 
 def _carried(motif: Complex, k: NDArray[np.int64], W: NDArray[np.int64]) -> Complex:
-    """The motif under an operation: its wave k becomes the wave at k W^-1."""
+    """The motif under an operation: its wave k becomes the wave at k W^-1, if that is among them.
+
+    The near isometries of a very long cell are no group, so that a wave may be carried beyond all that are compared.
+    """
     to = np.rint(k @ np.linalg.inv(W)).astype(int)
     turned = (to[:, 0] < 0) | ((to[:, 0] == 0) & (to[:, 1] < 0))
     to = np.where(turned[:, None], -to, to)
     place = {tuple(one): i for i, one in enumerate(k.tolist())}
     out = np.zeros_like(motif)
     for i, one in enumerate(to.tolist()):
-        out[place[tuple(one)]] = motif[i].conj() if turned[i] else motif[i]
+        if tuple(one) in place:
+            out[place[tuple(one)]] = motif[i].conj() if turned[i] else motif[i]
     return out

@@ -63,13 +63,13 @@ def find_lattice(
     first = look_at(image, mask)
     if first is not None and _fine(first.lattice, options):
         first = _sharper(image, mask, first)
-    if first is not None and enough(first, options):
+    if first is not None and twice(first.lattice.basis, extent(image, mask)) and enough(first, options):
         return first.lattice if not _along_rows(first) else _among_rows(image, mask, first, options)
     if expected is not None and first is not None:
         there = lattice_near(first.found, _area(image, mask), expected)
         if there is not None and there.steadiness >= options.expected:
             return there
-    best = first if first is not None and twice(first.lattice.basis, image.shape[-2:]) else None
+    best = first if first is not None and twice(first.lattice.basis, extent(image, mask)) else None
     for other in _further_looks(image, mask, options):
         if best is None or other.steadiness > options.steadier * best.steadiness:
             best = other
@@ -97,6 +97,20 @@ def twice(basis: Array, shape: tuple[int, int] | torch.Size) -> bool:
     height, width = shape
     x, y = np.abs(basis)
     return bool((x <= width / 2).all() and (y <= height / 2).all())
+
+
+def extent(image: Tensor, mask: Tensor | None) -> tuple[int, int]:
+    """Height and width of the part of an image (H, W) or (C, H, W) that a mask leaves.
+
+    >>> mask = torch.zeros(8, 9, dtype=torch.bool)
+    >>> mask[2:6, 1:8] = True
+    >>> extent(torch.zeros(8, 9), mask)
+    (4, 7)
+    """
+    if mask is None or not bool(mask.any()):
+        return image.shape[-2], image.shape[-1]
+    rows, columns = (torch.nonzero(mask.any(axis)) for axis in (1, 0))
+    return int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
 
 
 def look_at(

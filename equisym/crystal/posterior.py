@@ -129,11 +129,13 @@ def group_probabilities(
 ) -> Tensor:
     r"""Probabilities of the groups, (B, 17).
 
-    .. math:: p = (1 - b \lambda) \bigl( (1 - s)\, \mathrm{softmax}\, E + s\, \mathrm{softmax}\, E_1 \bigr)
+    .. math:: p = (1 - b \lambda) \Bigl( (1 - t) \bigl( (1 - s)\, \mathrm{softmax}\, E
+              + s\, \mathrm{softmax}\, E_1 \bigr) + t\, \mathrm{softmax}\, E_0 \Bigr)
               + b \lambda\, \mathrm{softmax}\, E'
 
-    with the chance s that a perfect image was distorted as by an instrument (E_1), and b that one distorts badly,
-    in which case the metric says little (E'). An answer that a distorted lattice would change is therefore never quite
+    with the chance s that a perfect image was distorted as by an instrument (E_1), t that a lattice is what it seems,
+    however close a special one is (E_0, without the rare distortions), and b that an instrument distorts badly, in
+    which case the metric says little (E'). An answer that a distorted lattice would change is therefore never quite
     sure, unless the distortion is said to be none.
 
     Args:
@@ -149,6 +151,7 @@ def group_probabilities(
     usual = answer(options)
     if options.distortion >= DISTORTIONS["typical"]:
         usual = (1 - options.stretched) * usual + options.stretched * answer(replace(options, rigid=1.0))
+        usual = (1 - options.true) * usual + options.true * answer(replace(options, wild=0.0))
     bad = replace(options, distortion=max(options.distortion, options.badly), wild=0.0, rigid=1.0)
     chance = options.bad * imperfection(e, options).double()[:, None]
     return (1 - chance) * usual + chance * answer(bad)

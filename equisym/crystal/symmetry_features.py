@@ -12,7 +12,7 @@ from torch import Tensor
 from equisym.crystal.cell_average import SIZE, CellAverage, average_cell
 from equisym.crystal.correlation import SHELLS, Spectrum, spectrum
 from equisym.crystal.drift_correction import correct_drift, is_straight, merit
-from equisym.crystal.lattice_choice import find_lattice
+from equisym.crystal.lattice_choice import find_lattice, twice
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operation_maps import OperationMaps, correlate_operations
@@ -228,6 +228,8 @@ def measure_scan(image: Tensor, *, mask: Tensor | None = None, expected: Array |
     straight = measure(found[0], expected=expected)
     if straight is None or straight.lattice.score < _LEAST:
         return Scan(image, 0.0, m)
+    if m is not None and twice(m.lattice.basis, image.shape) and not twice(straight.lattice.basis, image.shape):
+        return Scan(image, 0.0, m)  # a lattice of few translations that happen to hold
     if merit(straight.lattice) < merit(m and m.lattice) + _BETTER:
         return Scan(image, 0.0, m)
     return Scan(*found, straight)

@@ -121,6 +121,8 @@ class PeakLimits:
             is said.
         few: cells, below which a lattice has a point near any wave, so that less is allowed.
         stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
+        borne_out: part of what peaks off their points must leave that the averaged cell leaves, or they are only
+            smeared; of patterns in perspective it is at most a sixth, of incommensurate ones about the whole.
     """
 
     sharp: float = 30.0
@@ -138,6 +140,7 @@ class PeakLimits:
     broadest: float = 1.3
     few: float = 12.0
     stricter: float = 0.5
+    borne_out: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,34 @@ class FaultLimits:
 
 
 @dataclass(frozen=True)
+class PerspectiveOptions:
+    """How a perspective is looked for; set on patterns drawn with 3 to 12 %, of two waves to hard-edged lines.
+
+    Attributes:
+        side: pixels, to which larger images are reduced at most twofold beyond.
+        largest: magnification from edge to edge, less one, on either side of none.
+        periods: over the image, of the finest waves that are looked at, from round to round.
+        steps: values of a and of b that are tried in each round.
+        closer: times that they are closer from round to round.
+        least: perspective that is worth removing.
+        doubt: of the image repeats, below which a perspective is looked for.
+        steady: mean over spread of the translations, up to which one is looked for: of patterns with 3 % and more it
+            is 3 to 20, of noisy ones without perspective 9 to 120.
+        gain: of the image that repeats more without it, at least.
+    """
+
+    side: int = 256
+    largest: float = 0.12
+    periods: tuple[float, ...] = (12.0, 30.0, 80.0)
+    steps: int = 7
+    closer: float = 3.0
+    least: float = 0.008
+    doubt: float = 0.9
+    steady: float = 30.0
+    gain: float = 0.03
+
+
+@dataclass(frozen=True)
 class PosteriorOptions:
     """Constants of the posterior, set on clean and degraded images of our families and on 27 micrographs.
 
@@ -234,6 +265,8 @@ class PosteriorOptions:
         wide: standard deviation of its strain.
         stretched: chance that a perfect image was distorted as much as an instrument does: by a page, a screen, a
             resampling; the answer at stake is then not sure. Set by hand, for no share of such images is known.
+        true: chance that a lattice 5 % and more from a special one is what it seems: with it no answer that rests on
+            such a strain is sure (p < 0.8). Set by hand, for no share of such crystals is known.
         bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
             more.
         badly: standard deviation of the strain then.
@@ -255,6 +288,7 @@ class PosteriorOptions:
     wild: float = 0.01
     wide: float = 0.04
     stretched: float = 0.25
+    true: float = 0.3
     bad: float = 0.3
     badly: float = 0.06
     largest: float = 0.12

@@ -48,13 +48,16 @@ def find_unindexed(
     tiled: Tensor | None = None,
     mask: Tensor | None = None,
     spectrum: PowerSpectrum | None = None,
+    explained: float = 0.0,
 ) -> Unindexed:
     """Find the sharp peaks of an image's spectrum that its lattice does not index, and what they are.
 
     They are looked for in the image and in what the averaged cell leaves of it. A harmonic beyond Nyquist is folded
     back by whole cycles per pixel: it is indexed as such, as long as it is no stronger than the other peaks promise.
     A lattice of few large cells has a point near any wave, but at no more than a few of them exactly: if the
-    strong peaks are off their points by more than background and noise explain, none of them counts as indexed.
+    strong peaks are off their points by more than background and noise explain, none of them counts as indexed. Peaks
+    that are off by m bins slip by m periods over the image, and an average leaves (2 pi m)^2 / 12 of them: where the
+    cell explains more than that, perspective or bending has smeared the peaks.
 
     Args:
         image: grey image, (H, W).
@@ -62,6 +65,7 @@ def find_unindexed(
         tiled: averaged cell and trend at each pixel, (H, W); without it, only the image is used.
         mask: which pixels to look at, (H, W); all if not given.
         spectrum: of the image, if known.
+        explained: share of the image's variance that the averaged cell explains, if known.
 
     >>> import torch
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
@@ -81,7 +85,8 @@ def find_unindexed(
     holds = index.holds(every.position)
     own = every[holds]
     strong = _exact(whole, own)
-    if _off(strong, index, LIMITS.stricter if lattice.repeats < LIMITS.few else 1.0):
+    few = lattice.repeats < LIMITS.few  # cells, whose average takes in what is off the lattice as well
+    if _off(strong, index, LIMITS.stricter if few else 1.0, left=1.0 if few else 1 - explained):
         return _apart(strong, index)
     periodic = float(own.power.sum())
     found = _sharp(whole, every[~holds], every, periodic)
@@ -116,10 +121,11 @@ def _exact(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
     return own[own.sharpness > LIMITS.exact]
 
 
-def _off(strong: SpectralPeaks, index: Indexing, part: float) -> bool:
+def _off(strong: SpectralPeaks, index: Indexing, part: float, left: float) -> bool:
     """Whether peaks are farther from the points of their lattice than background and noise explain.
 
-    A scan that is strained or bent moves all of them alike, which the fitted lattice follows.
+    A scan that is strained or bent moves all of them alike, which the fitted lattice follows; and an average that
+    leaves only a part ``left`` of the image contradicts it.
     """
     if len(strong) < 4:
         return False
@@ -127,7 +133,8 @@ def _off(strong: SpectralPeaks, index: Indexing, part: float) -> bool:
     away = index.bins(strong.position, index.fitted_to(strong))
     misfit = float(np.sqrt(spare * np.average(away**2, weights=strong.power)))
     known = float(np.sqrt(np.average(1 / strong.sharpness, weights=strong.power)))
-    return misfit > part * max(LIMITS.misfit, LIMITS.precision * known)
+    slips = min(1.0, (2 * np.pi * misfit) ** 2 / 12)
+    return misfit > part * max(LIMITS.misfit, LIMITS.precision * known) and left > LIMITS.borne_out * slips
 
 
 def _apart(strong: SpectralPeaks, index: Indexing) -> Unindexed:

@@ -238,7 +238,8 @@ class SymmetryClassifier:
         if 2 * window > max(pixels.shape):
             return answer
         step = max(1, window // 2, -(-(max(pixels.shape) - window) // (_MOST_WINDOWS - 1)))
-        windows = self._map(pixels, side, window, step, options, 0, lattice)
+        alike = replace(options, true=0.0)  # the distortion is the same in all windows, and is asked of none of them
+        windows = self._map(pixels, side, window, step, alike, 0, lattice)
         agreed = windows.vote.agreed >= _AGREED * windows.vote.windows
         return windows.answer() if windows.group is not None and agreed else answer
 
@@ -247,7 +248,8 @@ class SymmetryClassifier:
         if found.measurement is None:
             return Prediction(found.refusal, shape=found.shape, pixel_size=found.pixel_size, notes=found.notes)
         assert found.view is not None
-        if found.view.drift and options.distortion >= OPTIONS.distortion:  # what drifted has come through an instrument
+        through = found.view.drift or any(found.view.perspective)  # an instrument or a camera
+        if through and options.distortion >= OPTIONS.distortion:
             options = replace(options, rigid=1.0)
         e = features_of(found.measurement)
         opinion = None

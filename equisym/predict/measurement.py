@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, measure_scan
+from equisym.crystal.drift_correction import merit
+from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
+from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.hyperspy_signal import image_of, is_signal
@@ -162,7 +165,7 @@ def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None) -> _Look:
 
 def _measured(view: View) -> _Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _one_side(_drift_corrected(view))
+    look = _one_side(_square_on(view, _drift_corrected(view)))
     lines = stray_lines(view.grey.double().numpy())
     if lines is None:
         return look
@@ -193,6 +196,25 @@ def _one_side(look: _Look) -> _Look:
     if alone.refusal is not None:
         return look
     return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
+
+
+def _square_on(view: View, look: _Look) -> _Look:
+    """A look, or one without the perspective of a camera, if clearly more of the image then repeats, or more often."""
+    m = look.measurement
+    holds = m is not None and (m.lattice.score >= PERSPECTIVE.doubt or m.lattice.steadiness >= PERSPECTIVE.steady)
+    if (holds and look.refusal is None) or view.mask is not None or view.expected is not None:
+        return look
+    tilt = find_perspective(view.grey)
+    if max(map(abs, tilt)) < PERSPECTIVE.least:
+        return look
+    seen = replace(view, channels=without_perspective(view.channels, tilt), perspective=tilt)
+    straight = _drift_corrected(seen)
+    if straight.measurement is None or straight.refusal is not None:
+        return look
+    if merit(straight.measurement.lattice) < merit(m and m.lattice) + PERSPECTIVE.gain:
+        return look
+    share = 100 * float(np.hypot(*tilt))
+    return straight.noting(f"the image is seen at an angle: a perspective of {share:.1f} % across it was removed")
 
 
 def _drift_corrected(view: View) -> _Look:

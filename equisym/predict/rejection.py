@@ -13,7 +13,7 @@ from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.domains import find_domains
 from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
-from equisym.crystal.lattice_choice import CHOICE, look_at, twice
+from equisym.crystal.lattice_choice import CHOICE, extent, look_at, twice
 from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import find_pseudocell
@@ -112,7 +112,8 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(refusal, (str(fault),), fault)
     if refusal is not None:
         return Review(refusal)
-    found = find_unindexed(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
+    tiled = m.average.tiled[0] + m.average.trend[0]
+    found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained)
     refusal, note = _off_the_lattice(found)
     two = parts is not None and parts.kind != "one" and refusal is None and found.kind != "superstructure"
     if parts is not None and (twin or two):
@@ -183,7 +184,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if lattice.repeats < FEWEST:
         chance = Refusal(RefusalCode.NOT_PERIODIC, "nothing in the image repeats as often as twice along a side")
         return _several_grains(image) or chance
-    height, width = image.shape
+    height, width = extent(image, m.mask)
     if not twice(_NEARLY * lattice.basis, (height, width)):
         long = max(np.linalg.norm(lattice.basis, axis=0))
         detail = f"a cell {long:.0f} pixels long in an image of {width} x {height}; show more of the pattern"
@@ -267,11 +268,12 @@ def _several_grains(image: Tensor) -> Refusal | None:
 
 
 def _strong(part: Tensor) -> Lattice | None:
-    """The lattice of a part of an image, if it is certain."""
+    """The lattice of a part of an image, if it is certain, with two repeats along each vector."""
     if float(part.std()) < 1e-4:
         return None
     lattice = estimate_lattice(part.contiguous())
-    return lattice if lattice is not None and lattice.score > 0.5 and lattice.repeats >= 6 else None
+    certain = lattice is not None and lattice.score > 0.5 and lattice.repeats >= 6
+    return lattice if certain and twice(lattice.basis, part.shape) else None
 
 
 def _differ(first: NDArray[np.float64], second: NDArray[np.float64], tolerance: float = 0.12) -> bool:

@@ -32,6 +32,7 @@ class View:
         scale: pixels of the image along one pixel of the view.
         corner: (x, y) of the view's first pixel in the image, its own centre.
         drift: largest shift of a line, in pixels, that was removed; 0 for none.
+        perspective: magnification along x and y from edge to edge, less one, that was removed.
         expected: basis of the lattice that is expected, in pixels of the view.
     """
 
@@ -42,6 +43,7 @@ class View:
     scale: int
     corner: tuple[float, float]
     drift: float = 0.0
+    perspective: tuple[float, float] = (0.0, 0.0)
     expected: NDArray[np.float64] | None = None
 
     @property

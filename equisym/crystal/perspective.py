@@ -1,0 +1,87 @@
+"""Perspective of an image taken at an angle: found without a lattice, by the sharpness of the spectrum, and removed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from equisym.crystal.autocorrelate import detrend
+from equisym.crystal.tuned_constants import PerspectiveOptions
+
+OPTIONS = PerspectiveOptions()
+
+
+def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tuple[float, float]:
+    r"""How much a plane pattern is magnified from one edge of the image to the other, along x and along y.
+
+    The pattern p was taken as :math:`f(x) = p(x / (1 + a x + b y))`, with x and y from -1/2 to 1/2 over the image. Its
+    waves are sharp peaks in the spectrum of p, and smeared in that of f. Of all a and b those are right with which
+
+    .. math:: \sum_q P(q)^2 \Big/ \Bigl( \sum_q P(q) \Bigr)^2
+
+    is greatest, P being the power of the image without it: first for waves of few periods over the image, which a
+    small perspective does not smear, then for ever finer ones.
+
+    Args:
+        image: grey image, (H, W).
+        options: constants.
+
+    >>> y, x = torch.meshgrid(torch.arange(160.0), torch.arange(160.0), indexing="ij")
+    >>> d = 1 + 0.06 * (x / 160 - 0.5)
+    >>> image = sum(torch.cos(2 * torch.pi * ((v - 80) / d) / 11) for v in (x, y))
+    >>> a, b = find_perspective(image)
+    >>> abs(a - 0.06) < 0.01, abs(b) < 0.01
+    (True, True)
+    """
+    flat = detrend(image.float(), 2)
+    step = max(1, max(image.shape) // options.side)
+    if step > 1:
+        height, width = (n // step * step for n in flat.shape)
+        flat = functional.avg_pool2d(flat[None, None, :height, :width], step)[0, 0]
+    best, width = np.zeros(2), options.largest
+    for finest in options.periods:
+        reach = np.linspace(-width, width, options.steps)
+        tried = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2) + best
+        best = tried[int(_sharpness(flat, tried, finest).argmax())]
+        width /= options.closer
+    return float(best[0]), float(best[1])
+
+
+def without_perspective(image: Tensor, perspective: tuple[float, float]) -> Tensor:
+    """The pattern of which an image (..., H, W) was taken with a perspective; mirrored where it was not seen."""
+    planes = image.reshape(1, -1, *image.shape[-2:]).float()
+    places = _places(np.array([perspective]), planes).to(planes)
+    options = {"mode": "bicubic", "padding_mode": "reflection", "align_corners": False}
+    return functional.grid_sample(planes, places, **options)[0].reshape(image.shape).to(image.dtype)
+
+
+def _places(perspectives: np.ndarray, like: Tensor) -> Tensor:
+    """Where the points of the pattern are in the image, from -1 to 1, (n, H, W, 2)."""
+    height, width = like.shape[-2:]
+    y, x = ((torch.arange(n) + 0.5) * 2 / n - 1 for n in (height, width))
+    at = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    tilt = torch.from_numpy(perspectives).float()[:, None, None, :]
+    return at / (1 - (tilt * at / 2).sum(-1, keepdim=True))
+
+
+def _sharpness(flat: Tensor, perspectives: np.ndarray, finest: float) -> np.ndarray:
+    """How much of the power of the waves of up to so many periods is in few of them, for each perspective."""
+    height, width = flat.shape
+    window = torch.hann_window(height)[:, None] * torch.hann_window(width)
+    rows, columns = torch.fft.fftfreq(height)[:, None] * height, torch.fft.rfftfreq(width) * width
+    radius = torch.hypot(rows, columns)
+    band = (radius > 1.5) & (radius < finest)
+    ring = radius.long()[band]
+    plain = torch.fft.rfft2(flat * window).abs().square()[band]
+    mean = torch.zeros(int(ring.max()) + 1).index_add_(0, ring, plain) / torch.bincount(ring).clamp(min=1)
+    even = mean.clamp(min=1e-9 * float(mean.max()))[ring] ** -0.5
+    out = []
+    for one in perspectives:
+        seen = functional.grid_sample(
+            flat[None, None], _places(one[None], flat), padding_mode="reflection", align_corners=False
+        )
+        power = torch.fft.rfft2(seen[0, 0] * window).abs().square()[band] * even
+        out.append(float(power.square().sum() / power.sum().square().clamp(min=1e-30)))
+    return np.array(out)
