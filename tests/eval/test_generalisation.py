@@ -246,16 +246,6 @@ def test_a_technique_helps_only_where_its_whole_interval_does(results, gains, ve
     assert [part.rpartition(", ")[2] for part in said.rstrip(".").split("; ")] == [verdict] * 2
 
 
-def test_the_best_and_the_last_network_are_named_with_what_they_were_trained_on(results):
-    found = read_results([results], None)
-    for row in found.rows:
-        row["accuracy"] = "0.75" if row["arch"] == "turning" else "0.5"
-        row["train_images"] = "9" if row["arch"] == "plain" else "1000"
-    _, sentences = findings(found, by_network(found.rows), ["atom"])
-    best = "best is turning trained on 1000 noise images with 75.0 %"
-    assert sentences.items[0] == f"On atom, {best}, last plain trained on 9 noise images with 50.0 %."
-
-
 def test_networks_differ_where_the_corrected_p_is_below_a_twentieth(results):
     found = read_results([results], None)
     groups = by_network(found.rows)
