@@ -22,7 +22,7 @@ th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
 tr.published td { font-style: italic; } tbody tr:hover { background: var(--soft); }
 figure { margin: 1.25rem 0; overflow-x: auto; }
-figure svg { max-width: 100%; min-width: 34rem; height: auto; background: white; border-radius: 4px; }
+figure svg { max-width: 100%; height: auto; background: white; border-radius: 4px; }
 details summary { cursor: pointer; margin: 1rem 0; }
 th:first-child, td:first-child { white-space: normal; min-width: 11rem; max-width: 18rem; }
 @media (max-width: 40rem) { th:first-child, td:first-child { min-width: 0; max-width: 8rem; } }
@@ -197,6 +197,9 @@ def _html(block: Block) -> str:
             return f"<figure>{picture}<figcaption>{_inline(caption)}</figcaption></figure>"
         case Figure(_, svg, caption):
             inline = svg[svg.index("<svg") :]
+            points = re.match(r'<svg[^>]* width="([\d.]+)pt"', inline)
+            if points:  # no narrower than its text can be read; the rest scrolls
+                inline = inline.replace("<svg", f'<svg style="min-width: {0.8 * float(points[1]):.0f}px"', 1)
             return f"<figure>{inline}<figcaption>{_inline(caption)}</figcaption></figure>"
 
 

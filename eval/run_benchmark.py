@@ -29,7 +29,7 @@ import numpy as np
 from benchmark_plan import NETWORKS, SCALES, TECHNIQUES, Scale
 
 from equisym.data import CORRUPTIONS, FAMILIES, Corruption
-from equisym.document import Text, render_html, render_markdown
+from equisym.document import render_html, render_markdown
 from equisym.eval import evaluate
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, Repeats, describe, write_answers, write_table
@@ -197,7 +197,7 @@ def collect(folders: list[Path], runs: Path, out: Path, summary: str) -> None:
     results = read_results([out / "cross_dataset.csv"], HERE / "published" / "accuracy.csv")
     command = shlex.join(["python", "eval/run_benchmark.py", *sys.argv[1:]])
     title = f"Generalisation across image families: {runs.name}"
-    blocks = [Text(summary), *report(results, command)]
+    blocks = report(results, command, [summary])
     write_whole(out / "REPORT.md", render_markdown(title, blocks, out / "figures"))
     write_whole(out / "index.html", render_html(title, blocks))
     print(out / "index.html")

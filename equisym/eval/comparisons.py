@@ -12,43 +12,90 @@ from pathlib import Path
 import numpy as np
 
 from equisym.document import Block, Bullets, Heading, Table, Text
-from equisym.eval.results import READABLE, Results, Row, folded, percent, values_of
-from equisym.eval.statistics import holm, mcnemar, mean_interval, paired_interval
+from equisym.eval.results import READABLE, Results, Row, folded
+from equisym.eval.statistics import holm, mcnemar, mean_interval, paired_interval, percent_interval
+
+MOST = 8
+"""Findings on the page; tables hold the rest."""
+
+
+def on_unseen(groups: dict) -> dict[str, dict[str, list[float]]]:
+    """Accuracy on families that a network was not trained on, by network and number of images, one for each seed.
+
+    Each is the mean over all pairs of a training family and another one; seeds that lack a pair are left out. Where
+    nothing was tested on another family, the families tested on count.
+    """
+    found: dict[str, dict[str, dict[str, dict[tuple[str, str], float]]]] = {}
+    crossed = any(source != family for _, source, _ in groups for own in groups.values() for family in own)
+    for (name, source, images), own in groups.items():
+        for family, rows in own.items():
+            if source == family and crossed:
+                continue
+            for row in rows:
+                seeds = found.setdefault(name, {}).setdefault(images, {})
+                seeds.setdefault(_seed_of(row), {})[source, family] = float(row["accuracy"])
+    whole: dict[str, dict[str, list[float]]] = {}
+    for name, counts in found.items():
+        for images, seeds in counts.items():
+            most = max(len(pairs) for pairs in seeds.values())
+            means = [float(np.mean(list(pairs.values()))) for pairs in seeds.values() if len(pairs) == most]
+            whole.setdefault(name, {})[images] = means
+    return whole
 
 
 def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Block]:
-    """Findings as sentences, all of them supported by the tables below, good news or bad."""
+    """At most eight findings as sentences, strongest first, all supported by the tables below, good news or bad."""
     items = []
-    for family in families:
-        scored = [(float(np.mean(values_of(own[family]))), name) for name, own in groups.items() if family in own]
-        best, worst = max(scored), min(scored)
-        items.append(
-            f"On {family}, best is {best[1][0]} trained on {best[1][2]} {best[1][1]} images with {percent(best[0])} %, "
-            f"last {worst[1][0]} trained on {worst[1][2]} {worst[1][1]} images with {percent(worst[0])} %."
-        )
-    for technique, sources in _compared(results, groups):
-        parts, runs = [], 0
-        for family in families:
-            difference = _difference(results, groups, technique["with"], technique["without"], sources, family)
-            if difference is None or math.isnan(difference[1]):
-                continue
-            mean, half, runs = difference
-            better, worse = ("it helps", "it harms") if runs > 1 else ("ahead", "behind")
-            verdict = better if mean - half > 0 else worse if mean + half < 0 else "no difference is shown"
-            parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points, {verdict}")
-        if parts:
-            over = f"over {runs} seeds" if runs > 1 else "one seed, over its images: another seed may differ by more"
-            trained = f"trained on {sources[0]}"
-            if len(sources) > 1:
-                over, trained = f"over {runs} pairs of runs", f"trained on {', '.join(sources[:-1])} or {sources[-1]}"
-            items.append(f"{technique['technique']}, {trained} ({over}): {'; '.join(parts)}.")
+    unseen = on_unseen(groups)
+    counts = {images for own in unseen.values() for images in own}
+    for images in sorted(counts, key=lambda n: -int(n) if n.isdigit() else 0)[:3]:
+        known = {name: own[images] for name, own in unseen.items() if images in own}
+        order = sorted(known, key=lambda name: -float(np.mean(known[name])))
+        told = [f"{name} with {percent_interval(known[name])} %" for name in order]
+        number = f"{int(images):,}" if images.isdigit() else images
+        start = f"From {number} images of one family, on the others, best is {'; then '.join(told[:3])}"
+        items.append(start + (f"; last is {told[-1]}." if len(told) > 3 else "."))
+    told, rest = [], 0
+    for technique in results.techniques:
+        *_, (_, sources) = _compared(results, groups, technique)
+        found = {f: _difference(results, groups, technique["with"], technique["without"], sources, f) for f in families}
+        known = {f: d for f, d in found.items() if d is not None and not math.isnan(d[1])}
+        if known:
+            certain = max(abs(mean) - half for mean, half, _ in known.values())
+            told.append((certain, _sentence(technique["technique"], sources, known)))
+    told.sort(key=lambda item: -item[0])
+    room = MOST - len(items)
+    if len(told) > room:
+        rest = len(told) - room + 1
+    items += [text for _, text in told[: len(told) - rest]]
+    if rest:
+        items.append(f'{rest} more comparisons stand under "Techniques with and without".')
     return [Heading("Findings"), Bullets(items)]
 
 
-def _compared(results: Results, groups: dict) -> Iterator[tuple[Row, tuple[str, ...]]]:
+def _sentence(technique: str, sources: Sequence[str], found: dict[str, tuple[float, float, int]]) -> str:
+    """What a technique brings on each family."""
+    parts, runs = [], 0
+    for family, (mean, half, runs) in found.items():
+        better, worse = ("it helps", "it harms") if runs > 1 else ("ahead", "behind")
+        verdict = better if mean - half > 0 else worse if mean + half < 0 else "no difference is shown"
+        parts.append(f"on {family} {100 * mean:+.1f} ± {100 * half:.1f} points, {verdict}")
+    over = f"over {runs} seeds" if runs > 1 else "one seed, over its images: another seed may differ by more"
+    trained = f"trained on {sources[0]}"
+    if len(sources) > 1:
+        over, trained = f"over {runs} pairs of runs", f"trained on {', '.join(sources[:-1])} or {sources[-1]}"
+    return f"{technique}, {trained} ({over}): {'; '.join(parts)}."
+
+
+def _seed_of(row: Row) -> str:
+    seed = re.search(r"(\d+)$", Path(row["run"]).stem)
+    return seed.group(1) if seed else ""
+
+
+def _compared(results: Results, groups: dict, only: Row | None = None) -> Iterator[tuple[Row, tuple[str, ...]]]:
     """Techniques with training families: the most common one, others that both networks share, and all of these."""
     usual = [source for source, _ in Counter(source for _, source, _ in groups).most_common()]
-    for technique in results.techniques:
+    for technique in results.techniques if only is None else [only]:
         known = [
             {source for name, source, _ in groups if name == network}
             for network in (technique["with"], technique["without"])
@@ -72,8 +119,7 @@ def _difference(
     for (name, trained_on, images), own in groups.items():
         if name in runs and trained_on in sources:
             for row in own.get(family, []):
-                seed = re.search(r"(\d+)$", Path(row["run"]).stem)
-                runs[name][trained_on, images, seed.group(1) if seed else ""] = row
+                runs[name][trained_on, images, _seed_of(row)] = row
     shared = sorted(runs[first].keys() & runs[second].keys())
     if not shared:
         return None

@@ -26,12 +26,12 @@ def accuracy_against_images(
     """Accuracy against the number of training images.
 
     Args:
-        points: for each network, (images, accuracy, half width of the interval).
+        points: for each network, (images, accuracy, half width of the interval); the legend keeps their order.
         published: the same without interval, drawn dashed.
     """
-    figure = _figure(7, 3.6)
+    figure = _figure(6.4, 4.6)
     axes = figure.subplots()
-    for number, (name, values) in enumerate(sorted(points.items())):
+    for number, (name, values) in enumerate(points.items()):
         x, y, half = np.array(sorted(values)).T
         marker = "osD^v<>PX*"[number % 10]
         axes.errorbar(x, 100 * y, 100 * np.nan_to_num(half), marker=marker, label=name, capsize=2, linewidth=1.4)
@@ -40,7 +40,7 @@ def accuracy_against_images(
         axes.plot(x, 100 * y, "--", marker=".", linewidth=1, alpha=0.7, label=f"{name} (published)")
     axes.axhline(100 / 17, color="0.6", linewidth=0.8, linestyle=":")
     axes.set(xscale="log", xlabel="training images", ylabel="accuracy in %", ylim=(0, 102))
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2 if len(points) > 6 else 3, frameon=False)
     return _svg(figure)
 
 

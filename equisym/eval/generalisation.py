@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from equisym.document import Block, Bullets, Figure, Heading, Table, Text
-from equisym.eval.comparisons import findings, pairs, techniques
+from equisym.eval.comparisons import findings, on_unseen, pairs, techniques
 from equisym.eval.figures import (
     accuracy_against_images,
     accuracy_by_network,
@@ -33,14 +33,21 @@ from equisym.eval.statistics import mean_interval, percent_interval
 __all__ = ["read_results", "report"]
 
 
-def report(results: Results, command: str) -> list[Block]:
-    """The page's blocks."""
+def report(results: Results, command: str, about: Sequence[str] = ()) -> list[Block]:
+    """The page's blocks.
+
+    Args:
+        results: what was read.
+        command: that makes the page.
+        about: paragraphs on what was trained and how, behind the findings.
+    """
     if not results.rows:
         return [Text(f"`{command}`"), Text("No results could be read."), Heading("Missing"), Bullets(results.problems)]
     families = list(dict.fromkeys(row["test_family"] for row in results.rows))
     of_groups = [row for row in results.rows if not answers_first_level(results, row)]
     groups = by_network(of_groups)
-    blocks: list[Block] = [Text(f"`{command}`"), *findings(results, groups, families)]
+    blocks: list[Block] = [*_unseen(results, groups), *findings(results, groups, families)]
+    blocks += [Text(text) for text in (*about, f"`{command}`")]
     blocks += [Heading("Accuracy across families"), *_accuracy(results, groups, families)]
     blocks += [Heading("Techniques with and without"), *techniques(results, groups, families)]
     blocks += [Heading("Levels and kinds of errors"), *kinds_of_errors(results, groups)]
@@ -51,6 +58,33 @@ def report(results: Results, command: str) -> list[Block]:
     blocks += [Heading("Paired tests"), *pairs(results, groups, families)]
     blocks += [Heading("Missing"), Bullets(_missing(results, groups, families) or ["Nothing."])]
     return blocks
+
+
+def _unseen(results: Results, groups: dict) -> list[Block]:
+    """The question of the page in one picture: accuracy on unseen families against the number of images."""
+    points = {
+        name: [(int(images), *mean_interval(means)) for images, means in own.items() if images.isdigit()]
+        for name, own in on_unseen(groups).items()
+    }
+    best = sorted((n for n in points if points[n]), key=lambda name: -max(mean for _, mean, _ in points[name]))
+    dashed: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in results.published:
+        families = {row["test_family"] for row in results.rows} - {row.get("train_family", "")}
+        if row["train_images"].isdigit() and row["test_family"] in families:
+            dashed[row["arch"]][int(row["train_images"])].append(float(row["accuracy"]))
+    if not best:
+        return []
+    published = {name: [(n, float(np.mean(v))) for n, v in own.items()] for name, own in dashed.items() if len(own) > 1}
+    caption = (
+        "Accuracy on families that the network was not trained on, against the number of training images: mean over "
+        "pairs of families with its 95 % interval over seeds; dotted: chance."
+    )
+    if len(best) > READABLE:
+        caption += f" The {READABLE} best networks."
+    if published:
+        caption += " Dashed: published networks, on the authors' own images: context, no comparison."
+    drawn = accuracy_against_images({name: points[name] for name in best[:READABLE]}, published)
+    return [Figure("unseen", drawn, caption)]
 
 
 def _cell(rows: Sequence[Row]) -> str:

@@ -54,13 +54,16 @@ def test_unbending_gives_the_image_that_was_bent():
 def test_phases_are_constant_on_a_lattice_and_turn_with_a_shift():
     y, x = torch.meshgrid(torch.arange(120.0), torch.arange(120.0), indexing="ij")
     lattice = Lattice(np.eye(2) * 10, np.zeros((2, 2)), 1.0, 144.0)
-    before, k, _, _ = local_phase(torch.cos(torch.pi * x / 5) + torch.cos(torch.pi * y / 5), lattice)
+    before, k, *places = local_phase(torch.cos(torch.pi * x / 5) + torch.cos(torch.pi * y / 5), lattice)
     after, _, _, _ = local_phase(torch.cos(torch.pi * (x - 1) / 5) + torch.cos(torch.pi * y / 5), lattice)
     turn = np.angle(after * before.conj())
     along = [k.tolist().index([1, 0]), k.tolist().index([0, 1])]
     assert np.abs(np.ptp(np.angle(before), axis=(1, 2))).max() < 0.2
     assert turn[along[0]].mean() == pytest.approx(-0.2 * np.pi, abs=0.02)
     assert turn[along[1]].mean() == pytest.approx(0, abs=0.02)
+    for at in places:  # 0.6 of the window's two cells apart, or a little more, from the first pixel to the last
+        assert (at[0], at[-1]) == (0, 119)
+        np.testing.assert_allclose(np.diff(at), 12, atol=3)
 
 
 def test_stripes_have_no_displacement_along_them():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from equisym.crystal import CellAverage, fit_groups, operation_scores, residual, spectrum, symmetrise
-from equisym.crystal.correlation import SHELLS
+from equisym.crystal import CellAverage, extract_features, fit_groups, operation_scores, residual, spectrum, symmetrise
+from equisym.crystal.correlation import SHELLS, half_plane, products
 from equisym.crystal.operation_maps import search_weight
-from equisym.data import WallpaperDataset
+from equisym.data import WallpaperDataset, render
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.groups.lattice import reduce_basis
 
@@ -97,3 +97,18 @@ def test_strained_lattice_keeps_its_group_and_tells_the_strain():
     fit = fit_groups(spectrum(strained), strained.basis)[0][WALLPAPER_GROUPS["p4m"].label]
     assert fit.agreement > 0.98
     assert 0.005 < fit.strain < 0.03
+
+
+def test_features_do_not_depend_on_brightness_and_contrast():
+    image = render("p4m", "noise", seed=1, size=96)[0].double()[None, None]
+    plain, bright = extract_features(image), extract_features(300 * image + 50)
+    torch.testing.assert_close(bright.profile, plain.profile, atol=1e-4, rtol=1e-4)
+    assert plain.admitted[0, WALLPAPER_GROUPS["p4m"].label]
+
+
+def test_noise_does_not_agree_with_itself():
+    halves = torch.randn(1, 2, SIZE, SIZE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    s = spectrum(CellAverage(halves.mean(1), halves, torch.eye(2)[None] * 20, *torch.zeros(2, 1, 1, 1)))
+    identity = products(s, torch.tensor([0])).real
+    power = half_plane(s.half[:, 0].abs().square()).sum()
+    assert abs(identity.sum()) < 0.1 * power

@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from equisym.crystal import PowerSpectrum
+from equisym.crystal.indexing import _promised
+from equisym.crystal.spectral_peaks import SpectralPeaks
 
 
 def waves(height, width, frequencies, amplitudes):
@@ -41,3 +43,9 @@ def test_pixels_out_of_the_mask_do_not_count():
     assert np.abs(peaks.position[0] - (0.11, 0.05)).max() * 160 < 0.1
     strange = np.linalg.norm(peaks.position - (0.3, 0.2), axis=1) * 160 < 2
     assert peaks.power[strange].sum() < 1e-4
+
+
+def test_what_edges_promise_beyond_nyquist_is_told_by_the_peaks_toward_it():
+    position = np.array([(0.1, 0.0), (0.25, 0.0), (0.3, 0.1)])
+    peaks = SpectralPeaks(position, np.array([9.0, 0.2, 0.1]), np.full(3, np.inf))
+    assert _promised(peaks) == pytest.approx(0.2 * 0.25**2)

@@ -74,6 +74,7 @@ def test_a_turned_bilayer_has_two_lattices_unless_the_turn_is_commensurate():
         ([[1, 0], [0, 3]], "1 x 3"),
         ([[2, -1], [1, 1]], "√3 x √3 R30°"),
         ([[7, 0], [0, 7]], "7 x 7"),
+        ([[3, 1], [0, 3]], "(3 0 | 1 3)"),
     ],
 )
 def test_a_superstructure_is_named_with_its_share(matrix, period):

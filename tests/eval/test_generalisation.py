@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import t as student
 
 from equisym.document import Bullets, Figure, Heading, Table, Text, render_html
-from equisym.eval.comparisons import findings, pairs
+from equisym.eval.comparisons import findings, on_unseen, pairs
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
-from equisym.eval.results import READABLE, by_network
+from equisym.eval.results import READABLE, Results, by_network
 
 SCRIPT = Path(__file__).parents[2] / "eval" / "generalisation_report.py"
 PUBLISHED = SCRIPT.parent / "published" / "accuracy.csv"
@@ -250,7 +250,8 @@ def test_networks_differ_where_the_corrected_p_is_below_a_twentieth(results):
     found = read_results([results], None)
     groups = by_network(found.rows)
     (table,) = [b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table)]
-    ((*_, p, differ),) = table.rows
+    ((*who, _, _, p, differ),) = table.rows
+    assert who == ["noise", "turning", "plain", "1000 noise"]
     assert float(p) < 0.05
     assert differ == "yes"
     for row in found.rows:
@@ -266,5 +267,51 @@ def test_of_many_networks_only_pairs_with_the_best_are_compared(results):
     groups = {(f"network {k}", "noise", "1000"): {"noise": [first | {"run": f"run {k}"}]} for k in range(count)}
     for k in range(count):
         found.answers[f"run {k}", "noise"] = found.answers[first["run"], "noise"]
-    table = next(b for b in pairs(found, groups, ["noise"]) if isinstance(b, Table))
+    said, table = pairs(found, groups, ["noise"])
+    assert "Of the many pairs" in said.text
     assert [row[:3] for row in table.rows] == [["noise", "network 0", f"network {k}"] for k in range(1, count)]
+
+
+def _rows(accuracies):
+    """A row for each (network, seed, training family, images, tested family)."""
+    names = ("run", "train_family", "train_images", "test_family")
+    return [
+        dict(zip(names, (f"{source}-{images}/{name}-{seed}", source, images, family), strict=True))
+        | {"arch": "e2resnet", "accuracy": str(accuracy)}
+        for (name, seed, source, images, family), accuracy in accuracies.items()
+    ]
+
+
+def test_unseen_families_are_those_not_trained_on_and_seeds_lack_none():
+    rows = _rows(
+        {
+            ("ours", 0, "noise", "100", "noise"): 1.0,
+            ("ours", 0, "noise", "100", "atom"): 0.8,
+            ("ours", 0, "atom", "100", "noise"): 0.6,
+            ("ours", 1, "noise", "100", "atom"): 0.2,  # its other direction was not run
+            ("ours", 0, "noise", "1000", "atom"): 0.9,
+        }
+    )
+    found = on_unseen(by_network(rows))["ours"]
+    assert {images: [round(v, 9) for v in values] for images, values in found.items()} == {"100": [0.7], "1000": [0.9]}
+    alone = on_unseen(by_network(_rows({("ours", 0, "noise", "100", "noise"): 0.5})))
+    assert alone == {"ours": {"100": [0.5]}}
+
+
+def test_the_page_begins_with_the_answer_and_few_findings():
+    accuracies = {
+        (f"net{number}", seed, "noise", images, "atom"): 0.9 - 0.05 * number + 0.002 * seed
+        for number in range(12)
+        for seed in range(2)
+        for images in ("100", "1000")
+    }
+    found = Results(rows=_rows(accuracies))
+    found.techniques = [{"technique": f"t{n}", "with": "net0", "without": f"net{n}"} for n in range(1, 12)]
+    picture, heading, said, *_ = report(found, "command")
+    assert picture.name == "unseen"
+    assert heading == Heading("Findings")
+    assert len(said.items) == 8
+    assert said.items[0].startswith("From 1,000 images of one family, on the others, best is net0 with 90.1")
+    assert said.items[0].endswith("last is net11 with 35.1 ± 1.3 %.")
+    assert said.items[2].startswith("t11, trained on noise")  # the greatest difference first
+    assert said.items[-1].startswith("6 more comparisons")

@@ -39,6 +39,7 @@ def test_mean_interval_agrees_with_scipy():
     mean, half = mean_interval(values)
     low, high = scipy.stats.t.interval(0.95, 3, loc=np.mean(values), scale=scipy.stats.sem(values))
     assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert mean_interval([0.5, 0.7]) == pytest.approx((0.6, 0.1 * scipy.stats.t.ppf(0.975, 1)))
     assert np.isnan(mean_interval([0.5])[1])
 
 

@@ -95,6 +95,8 @@ def test_folding_and_refusal():
     x = torch.randn(2, 12)
     torch.testing.assert_close(to_plain(layer)(x), layer(x))
     assert repr(layer) == "IsotypicLinear(3, 5, group=C(4))"
+    assert repr(IsotypicTransform(group=C(4))) == "IsotypicTransform(group=C(4))"
+    assert repr(IsotypicTransform(group=C(4), inverse=True)) == "IsotypicTransform(group=C(4), inverse=True)"
     with pytest.raises(ValueError, match="12 features, 3 fields of C4 .got 13"):
         layer(torch.randn(2, 13))
     with pytest.raises(ValueError, match="one of gelu, relu, silu .got 'tanh'"):

@@ -211,6 +211,9 @@ def test_the_input_is_not_turned_where_that_would_be_another_function():
         x = torch.randn(1, 64, *shape)
         assert turning_is_cheaper(x, conv.weight, **plan) is turned, shape
         torch.testing.assert_close(conv(x), conv.to_plain()(x), rtol=1e-4, atol=1e-4)
+    x = torch.randn(1, 64, 5, 5)
+    assert not turning_is_cheaper(x[0], conv.weight, **plan)
+    torch.testing.assert_close(conv(x[0]), conv(x)[0], rtol=1e-4, atol=1e-4)
     assert not turning_is_cheaper(torch.randn(1, 96, 5, 5), conv.weight, **{**plan, "group": C(6)})
 
 
@@ -350,3 +353,12 @@ def test_autocast_casts_the_weights_not_the_filters():
         assert layer.to_plain().weight.dtype == torch.float32
     filters.float().square().sum().backward()
     assert layer.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("side", [32, 33])
+def test_an_eighth_of_a_turn_carries_a_wave_to_the_turned_wave(side):
+    y, x = torch.meshgrid(*[torch.arange(side, dtype=torch.float64) - (side - 1) / 2] * 2, indexing="ij")
+    diagonal = (x - y) * 0.5**0.5  # y points down: up and to the right
+    inside = x**2 + y**2 < (side / 2 - 2) ** 2
+    turned = act(torch.cos(0.3 * x)[None, None], 1, C(8), regular=False)[0, 0]
+    assert (turned - torch.cos(0.3 * diagonal))[inside].abs().max() < 0.02

@@ -3,7 +3,7 @@ import torch
 from torus import torus_permutations
 
 from equisym.groups import WALLPAPER_GROUPS, C, D
-from equisym.nn import SymmetryCorrelation2d, SymmetryFilter2d
+from equisym.nn import SymmetryCorrelation2d, SymmetryFilter2d, act
 
 
 def noise(*shape):
@@ -83,6 +83,7 @@ def test_correlation_is_its_definition(periodic):
     x = noise(1, 2, 5, 5)
     layer = SymmetryCorrelation2d(group=D(4), periodic=periodic, overlap=0.3)
     c = layer(x)[0]
+    assert c.shape == ((8, 5, 5) if periodic else (8, 9, 9))
     f = (x - x.mean((-2, -1), keepdim=True))[0]
     for g in range(8):
         h = torch.rot90(f.flip(-1) if g >= 4 else f, g % 4, (-2, -1))
@@ -97,6 +98,14 @@ def test_correlation_is_its_definition(periodic):
                 expected = (a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()
                 found = c[g, 4 + dy, 4 + dx]
             torch.testing.assert_close(found, expected)
+
+
+def test_correlation_of_regular_fields_permutes_them():
+    group, x = D(4), noise(1, 16, 5, 5)
+    f = x - x.mean()
+    c = SymmetryCorrelation2d(group=group, regular=True)(x)[0]
+    for g in range(8):
+        torch.testing.assert_close(c[g, 0, 0], (f * act(f, g, group, regular=True)).sum() / f.square().sum())
 
 
 def test_correlation_says_which_groups_a_tile_has():

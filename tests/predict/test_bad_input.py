@@ -8,9 +8,10 @@ import pytest
 import torch
 from skimage import data
 
+from equisym.crystal import measure
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
-from equisym.predict.rejection import _differ
+from equisym.predict.rejection import Background, _differ, take_apart
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 RNG = np.random.default_rng(0)
@@ -120,3 +121,18 @@ def test_lattices_differ_unless_one_contains_the_other():
         assert not _differ(first, second)
     for first, second in ((fine, other), (other, fine), (coarse, other)):
         assert _differ(first, second)
+
+
+def test_patchiness_compares_the_greatest_of_36_parts_with_the_median():
+    left = np.ones((60, 72))
+    left[20:30, 24:36] = 3.0
+    assert Background(left, 0.0, ()).patchiness == pytest.approx(9)
+
+
+def test_the_cell_explains_the_share_of_the_variance_that_is_no_noise():
+    pattern = torch.as_tensor(render("p4m", "noise", seed=1, size=160)[0]).double()
+    noise = torch.randn(160, 160, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    image = (pattern - pattern.mean()) / pattern.std() + noise / 2
+    found = take_apart(image, measure(image))
+    assert found.explained == pytest.approx(1 / (1 + 0.5**2), abs=0.03)
+    np.testing.assert_allclose(found.quarters, found.explained, atol=0.1)

@@ -68,6 +68,13 @@ def test_a_refused_image_exports_what_there_is(tmp_path):
     assert export_answer(Prediction("no lattice"), tmp_path / "x") == []
 
 
+def test_an_answer_without_its_cell_exports_the_text_alone(tmp_path):
+    from dataclasses import replace
+
+    bare = replace(RESULT, average=None, symmetrised=None)
+    assert [file.name for file in export_answer(bare, tmp_path)] == ["cell.cif"]
+
+
 def test_errors_reach_the_truth():
     """The borders of an image pull at its lattice by more than noise does; the errors say so."""
     y, x = np.mgrid[:256, :256] / 19.525

@@ -44,15 +44,15 @@ def test_whole_in_itself(page):
 
 def test_a_row_says_how_sure_the_answer_is_and_how_strained(tmp_path):
     image = render("p4m", "noise", seed=1, size=128)[0].numpy()
-    result = replace(CLASSIFIER.predict(image), strain=0.08)
+    result = replace(CLASSIFIER.predict(image), strain=0.08, residuals={"p4m": 0.034})
     rows = {}
     with FolderReport(tmp_path / "page.html") as report:
         for p in (0.79, 0.81):
             report.add("a.png", image, replace(result, probabilities={"p4m": p, "p4": 1 - p}), ())
     for row in re.findall(r'<tr class="(.*?)">(.*?)</tr>', (tmp_path / "page.html").read_text()):
         cells = dict(re.findall(r'<td data-name="(.*?)".*?>(.*?)</td>', row[1]))
-        rows[cells["certainty"]] = row[0], cells["strain"]
-    assert rows == {"79.0 %": ("unsure", "8 %"), "81.0 %": ("", "8 %")}
+        rows[cells["certainty"]] = row[0], cells["strain"], cells["residual"]
+    assert rows == {"79.0 %": ("unsure", "8 %", "3.4 %"), "81.0 %": ("", "8 %", "3.4 %")}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")

@@ -8,7 +8,7 @@ import torch
 
 from equisym.data import render
 from equisym.predict import Prediction, SymmetryClassifier, draw_map, vote
-from equisym.predict.map import suitable_window
+from equisym.predict.map import placed, suitable_window
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 PATTERN = render("p4m", "noise", seed=1, size=240, repeats=(14, 14))[0].double().numpy()
@@ -42,6 +42,16 @@ def test_one_pattern_has_one_group_and_no_strain():
     assert len(figure.axes) == 5
     (tiles,) = figure.axes[0].collections
     np.testing.assert_allclose(tiles.get_array()[..., 3], 0.15 + 0.5 * found.certainty)
+    signed = [axis.collections[0].get_clim() for axis in figure.axes[1:3]]
+    assert all(low == -high < 0 for low, high in signed)  # white is no change
+
+
+def test_the_answer_of_a_window_is_placed_in_its_image():
+    window = CLASSIFIER.predict(PATTERN[40:200, 30:230])
+    found = placed(window, 30, 40, PATTERN.shape)
+    np.testing.assert_allclose(found.origin - window.origin, (30, 40))
+    np.testing.assert_allclose(found.corner - window.corner, (30, 40))
+    assert found.shape == PATTERN.shape
 
 
 def test_strain_and_rotation_are_those_of_each_window():
@@ -76,6 +86,7 @@ def test_noise_has_no_winner():
     assert found.group is None
     assert "periodic" in found.refused
     assert found.answer().refused == found.refused
+    assert found.vote.share == 0
 
 
 def test_a_window_too_small_names_the_size_needed():

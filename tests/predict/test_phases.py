@@ -1,5 +1,7 @@
 """Phase residuals: zero for what a group has, brute force for a small cell, large for what it has not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -40,3 +42,11 @@ def test_two_fold_phases_by_brute_force():
     )
     expected = (abs(F) * distance)[strong].sum() / abs(F)[strong].sum()
     assert phase_residuals(m)["p2"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_noise_is_half_of_the_difference_of_the_half_sets():
+    m = measure(torch.as_tensor(draw_pattern("p2", "noise", 5, 128, OPTIONS).image(128))[0])
+    noise = 0.1 * torch.randn(m.average.cell.shape, generator=torch.Generator().manual_seed(0)).to(m.average.cell)
+    halves = torch.stack((m.average.cell + noise, m.average.cell - noise), 1)
+    found = _noise(replace(m, average=replace(m.average, half_sets=halves)))
+    assert float(found.mean()) == pytest.approx(float(noise.square().sum()), rel=1e-3)  # Parseval

@@ -15,6 +15,7 @@ import tifffile
 from equisym.data import render
 from equisym.data.readers import read_image
 from equisym.predict.command import main
+from equisym.predict.file_list import distinct_stem
 from equisym.predict.options import PredictConfig
 from equisym.predict.session import Session
 
@@ -320,3 +321,9 @@ def test_thousands_of_files_in_one_call_take_no_more_memory(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 20_000  # KiB
     assert time.perf_counter() - start < 60
     assert (tmp_path / "r" / "report.html").read_text().count("<tr class=") == 2000
+
+
+def test_names_of_results_differ_also_from_those_that_were_numbered():
+    taken = {}
+    names = [distinct_stem(file, taken) for file in ("a/x.tif", "b/x.tif", "c/x-2.tif", "d/x.tif", "e/x-2.tif")]
+    assert names == ["x", "x-2", "x-2-2", "x-3", "x-2-3"]

@@ -7,7 +7,7 @@ import torch
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
 from equisym.predict.artefacts import picture_within
-from equisym.predict.preprocessing import Pixels, as_pixels
+from equisym.predict.preprocessing import Pixels, as_pixels, halves
 from equisym.predict.view import LARGEST, reduced
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
@@ -254,3 +254,12 @@ def test_of_two_pictures_on_a_page_the_larger_is_taken(turn):
     sheet[0, 8:72, 110:150] = 1  # now the second
     part = picture_within(Pixels(np.rot90(sheet, turn, (1, 2))))
     assert 64 <= part.shape[0] < 72
+
+
+def test_an_image_is_looked_at_in_its_middle_and_its_corners():
+    image = np.arange(90 * 60).reshape(1, 90, 60)
+    parts = halves(Pixels(image), 3)
+    assert [part.corner for part in parts] == [(20, 30), (0, 0), (40, 0), (0, 60), (40, 60)]
+    for part in parts:
+        x, y = part.corner
+        np.testing.assert_array_equal(part.channels, image[:, y : y + 30, x : x + 20])

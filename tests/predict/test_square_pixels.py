@@ -43,8 +43,10 @@ def test_large_images_are_averaged_along_the_finer_axis():
     assert image.shape == (4000, 4000)
     assert side == 2.0
     np.testing.assert_allclose(image, 1, rtol=1e-6)
-    image, side, _ = square_pixels(np.ones((100, 6000), np.uint8), (1.0, 2.0))  # too long only along the coarser axis
+    long = np.ones((100, 6000), np.uint8)
+    image, side, note = square_pixels(long, (1.0, 2.0))  # too long only along the coarser axis
     assert (image.shape, side) == ((50, 6000), 2.0)
+    assert note.endswith("squares of 2 nm: 6000 x 50 of them")
 
 
 @pytest.mark.parametrize("size", [0, (1, -1), (1, 2, 3), (np.nan, 1), (1, 100)])
