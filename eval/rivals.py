@@ -36,7 +36,7 @@ COLUMNS = ("network", "images", "seed", "peak", "params", "card", "valid", *FAMI
 WIDTH, NARROW, BLOCKS = 8, 23, (1, 1, 1)
 SIZE, FEW, TEST, BATCH = 65, 3400, 1700, 64
 EPOCHS = {FEW: 20, 34000: 6}
-PEAKS = (4e-3, 1e-2, 2.5e-2)
+PEAKS = (2.5e-2, 1e-2, 4e-3)
 
 
 @dataclass(frozen=True)

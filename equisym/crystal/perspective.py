@@ -43,7 +43,8 @@ def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tu
     best, width = np.zeros(2), options.largest
     for finest in options.periods:
         reach = np.linspace(-width, width, options.steps)
-        tried = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2) + best
+        grid = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2)
+        tried = np.concatenate((grid + best, grid)) if best.any() else grid  # thin lines have none but fine waves
         best = tried[int(_sharpness(flat, tried, finest).argmax())]
         width /= options.closer
     return float(best[0]), float(best[1])
