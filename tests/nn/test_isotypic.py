@@ -129,6 +129,26 @@ def test_the_fused_kernels_agree_in_the_interpreter():
     subprocess.run([sys.executable, "-c", FUSED], check=True, env=os.environ | {"TRITON_INTERPRET": "1"})
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_no_matrix_product_of_tensorfloat_in_the_fused_kernels(backward):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+
+    from equisym.nn.isotypic_kernel import _change_of_basis, _pointwise
+
+    def compiled(kernel, pointers, **constants):
+        signature = {name: "*fp32" for name in pointers} | {"count": "i32", "fields": "i32"}
+        signature |= dict.fromkeys(constants, "constexpr")
+        source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants)
+        return triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ttir"]
+
+    shape = {"order": 16, "padded": 16, "block": 64}
+    text = compiled(_pointwise, ("x_ptr", "grad_ptr", "y_ptr", "basis_ptr"), function=0, backward=backward, **shape)
+    text += compiled(_change_of_basis, ("x_ptr", "y_ptr", "basis_ptr"), inverse=backward, **shape)
+    assert "tt.reduce" in text
+    assert "tt.dot" not in text
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
