@@ -22,7 +22,6 @@ if ! works; then
   install=("$python" -m pip install --quiet --disable-pip-version-check)
   "${install[@]}" "numpy<2" "setuptools<81" wheel cython >&2
   "${install[@]}" "numpy<2" scipy sympy joblib pymanopt requests autograd py3nj >&2
-  "${install[@]}" "numpy<2" docstring-parser jsonargparse lightning safetensors >&2 # what equisym.train imports
   "${install[@]}" "numpy<2" --no-build-isolation lie_learn >&2 # its build reads the installed numpy
   "${install[@]}" "numpy<2" --no-deps escnn==1.0.11 e2cnn==0.2.3 >&2
   if packages=$("$base" -c 'import sysconfig, torch; print(sysconfig.get_path("purelib"))' 2>/dev/null); then
@@ -35,6 +34,7 @@ if ! works; then
   else
     "${install[@]}" "numpy<2" torch >&2
   fi
+  "${install[@]}" "numpy<2" docstring-parser jsonargparse lightning safetensors >&2 # what equisym.train imports
   works || { "$python" -c 'import escnn.nn, e2cnn.nn'; exit 1; }
 fi
 echo "$python"
