@@ -272,8 +272,9 @@ def _strong(part: Tensor) -> Lattice | None:
     if float(part.std()) < 1e-4:
         return None
     lattice = estimate_lattice(part.contiguous())
-    certain = lattice is not None and lattice.score > 0.5 and lattice.repeats >= 6
-    return lattice if certain and twice(lattice.basis, part.shape) else None
+    if lattice is None or lattice.score <= 0.5 or lattice.repeats < 6:
+        return None
+    return lattice if twice(lattice.basis, part.shape) else None
 
 
 def _differ(first: NDArray[np.float64], second: NDArray[np.float64], tolerance: float = 0.12) -> bool:
