@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
 from resnets import make  # noqa: E402
 
-NETWORKS = ("equisym", "band-limited", "pixels", "escnn", "e2cnn", "narrow")
+NETWORKS = ("equisym", "unit scale", "band-limited", "pixels", "escnn", "e2cnn", "narrow")
+OURS = ("unit scale", "band-limited", "pixels")
 FAMILIES = ("noise", "photo", "atom")
 COLUMNS = ("network", "images", "seed", "peak", "params", "card", "valid", *FAMILIES)
 WIDTH, NARROW, BLOCKS = 8, 23, (1, 1, 1)
@@ -85,6 +87,11 @@ def read(*files: Path) -> tuple[Tensor, Tensor]:
 def network(name: str, seed: int) -> nn.Module:
     """A fresh network of the comparison; the narrow one has as many parameters as ours."""
     torch.manual_seed(seed)
+    if name == "unit scale":
+        from equisym.nn import kernel
+
+        with patch.object(kernel, "_STEERABLE_POWER", 1.0):
+            return make("equisym", WIDTH, BLOCKS)
     return make(name, NARROW if name == "narrow" else WIDTH, BLOCKS).train()  # theirs keep no filters in training
 
 
@@ -167,7 +174,7 @@ def table(rows: list[dict]) -> str:
         for name in NETWORKS:
             own = [row for row in rows if (row["network"], row["images"]) == (name, images)]
             if own:
-                label = f"equisym, {name}" if name in ("band-limited", "pixels") else name
+                label = f"equisym, {name}" if name in OURS else name
                 cells = [f"{images:,}", label, f"{own[0]['params']:,}", f"{own[0]['peak']:g}", str(len(own))]
                 lines.append([*cells, *(percent_interval([row[f] for row in own]) for f in FAMILIES)])
     heads = ["images", "network", "parameters", "peak rate", "seeds"]
@@ -195,8 +202,9 @@ def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
         f"fresh images of each family: mean and 95 % interval over seeds (Student). Card: {cards}.",
         "",
         "Ours differ in what the weights of a kernel are: coefficients of a basis sorted by the group's irreps, the "
-        'default; band-limited, coefficients of waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each '
-        '(`basis="pixels"`). All but pixels leave out the parts of a 3 x 3 kernel that the grid holds badly, hence '
+        "default; unit scale, the same with weights that begin as small as He initialisation has them; band-limited, "
+        'coefficients of waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). All '
+        "but pixels leave out the parts of a 3 x 3 kernel that the grid holds badly, hence "
         "fewer parameters. Speed: benchmarks/results/layers.md.",
         "",
         table(rows),
