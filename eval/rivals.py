@@ -203,8 +203,8 @@ def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
         "",
         "Ours differ in what the weights of a kernel are: coefficients of a basis sorted by the group's irreps, the "
         "default; unit scale, the same with weights that begin as small as He initialisation has them; band-limited, "
-        'coefficients of waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). All '
-        "but pixels leave out the parts of a 3 x 3 kernel that the grid holds badly, hence "
+        'coefficients of waves on rings (`GroupConv2d(basis="circular")`); pixels, one for each (`basis="pixels"`). '
+        "All but pixels leave out the parts of a 3 x 3 kernel that the grid holds badly, hence "
         "fewer parameters. Speed: benchmarks/results/layers.md.",
         "",
         table(rows),
