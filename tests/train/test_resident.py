@@ -86,3 +86,16 @@ def test_vectors_are_not_decayed(images):
     decay = {p: group["weight_decay"] for group in training._optimiser.param_groups for p in group["params"]}
     assert {p.ndim > 1 for p in decay} == {True, False}
     assert all(value == (0.3 if p.ndim > 1 else 0.0) for p, value in decay.items())
+
+
+@pytest.mark.parametrize(("asked", "dtype"), [(None, torch.float32), (True, torch.bfloat16)])
+def test_bfloat16_can_be_asked_for_off_a_gpu(images, asked, dtype):
+    room = {"size": 33, "images": 68, "steps": 4, "batch_size": 17, "device": "cpu", "appearance": False}
+    training = ResidentTraining(small, **room, bfloat16=asked)
+    seen = set()
+    training.model.stem.register_forward_hook(lambda layer, given, answer: seen.add(answer.dtype))
+    for _ in range(training.load(*images, epochs=1)):
+        training.advance()
+    assert seen == {dtype}
+    assert training.losses[:4].isfinite().all()
+    assert all(p.dtype == torch.float32 for p in training.averaged().parameters())
