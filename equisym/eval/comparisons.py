@@ -53,23 +53,24 @@ def findings(results: Results, groups: dict, families: Sequence[str]) -> list[Bl
         order = sorted(known, key=lambda name: -float(np.mean(known[name])))
         told = [f"{name} with {percent_interval(known[name])} %" for name in order]
         number = f"{int(images):,}" if images.isdigit() else images
-        start = f"From {number} images of one family, on the others, best is {'; then '.join(told[:3])}"
-        items.append(start + (f"; last is {told[-1]}." if len(told) > 3 else "."))
-    told, rest = [], 0
+        start = (
+            f"Trained on {number} images of one family, tested on the others: the best is {'; then '.join(told[:3])}"
+        )
+        items.append(start + (f"; the last is {told[-1]}." if len(told) > 3 else "."))
+    judged: list[tuple[float, str]] = []
     for technique in results.techniques:
         *_, (_, sources) = _compared(results, groups, technique)
         found = {f: _difference(results, groups, technique["with"], technique["without"], sources, f) for f in families}
         known = {f: d for f, d in found.items() if d is not None and not math.isnan(d[1])}
         if known:
             certain = max(abs(mean) - half for mean, half, _ in known.values())
-            told.append((certain, _sentence(technique["technique"], sources, known)))
-    told.sort(key=lambda item: -item[0])
+            judged.append((certain, _sentence(technique["technique"], sources, known)))
+    judged.sort(key=lambda item: -item[0])
     room = MOST - len(items)
-    if len(told) > room:
-        rest = len(told) - room + 1
-    items += [text for _, text in told[: len(told) - rest]]
-    if rest:
-        items.append(f'{rest} more comparisons stand under "Techniques with and without".')
+    shown = judged if len(judged) <= room else judged[: room - 1]
+    items += [text for _, text in shown]
+    if len(shown) < len(judged):
+        items.append(f'{len(judged) - len(shown)} more comparisons stand under "Techniques with and without".')
     return [Heading("Findings"), Bullets(items)]
 
 

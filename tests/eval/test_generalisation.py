@@ -311,7 +311,9 @@ def test_the_page_begins_with_the_answer_and_few_findings():
     assert picture.name == "unseen"
     assert heading == Heading("Findings")
     assert len(said.items) == 8
-    assert said.items[0].startswith("From 1,000 images of one family, on the others, best is net0 with 90.1")
-    assert said.items[0].endswith("last is net11 with 35.1 ± 1.3 %.")
+    assert said.items[0].startswith(
+        "Trained on 1,000 images of one family, tested on the others: the best is net0 with 90.1"
+    )
+    assert said.items[0].endswith("the last is net11 with 35.1 ± 1.3 %.")
     assert said.items[2].startswith("t11, trained on noise")  # the greatest difference first
     assert said.items[-1].startswith("6 more comparisons")
