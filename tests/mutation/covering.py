@@ -145,7 +145,7 @@ def reached_by(module: str, line: int) -> dict[str, set[int]]:
 
 
 def covering(module: str, line: int) -> list[str]:
-    """The tests that run a line, the fastest first; of a kernel, which no test runs itself, those that load its file."""
+    """The tests that run a line, the fastest first; of a kernel, which no test runs itself, those of its file."""
     found = {
         test for file, lines in reached_by(module, line).items() for n in lines for test in tests_of_lines(file)[n]
     }
