@@ -74,6 +74,20 @@ def test_the_way_to_each_task_leads_to_a_file():
     assert not [file for file in files if not (DOCS.parent / file).is_file()]
 
 
+def test_the_methods_state_the_constants_that_the_code_has():
+    from equisym.crystal import lattice_search, tuned_constants
+
+    rows = [
+        row
+        for page in (DOCS / "methods").glob("*.md")
+        for row in re.findall(r"^\|.*\| `(\w+)\.(\w+)` \| ([^|]+) \|", page.read_text(), re.MULTILINE)
+    ]
+    assert len(rows) > 20
+    places = vars(tuned_constants) | {"lattice_search": lambda: lattice_search}
+    found = {f"{place}.{name}": (float(stated), getattr(places[place](), name)) for place, name, stated in rows}
+    assert not {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+
+
 def test_the_first_steps_run(tmp_path, monkeypatch):
     answer, network, layer = re.findall(r"```python\n(.*?)```", (DOCS / "getting_started.md").read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from equisym.crystal import Lattice, correct_drift, estimate_lattice, measure
-from equisym.crystal.drift_correction import is_straight
+from equisym.crystal.drift_correction import _bend, is_straight
 from equisym.crystal.operations import repeats_within
 from equisym.data import WallpaperDataset
 from equisym.data.corruptions import unit_grid, warp
@@ -32,6 +32,26 @@ def test_lattices_of_bent_scans_are_found_again(family):
     assert np.median(score) > np.median(score_before) + 0.1
     # what a line through the drift leaves of a parabola of 4.8 pixels in x and y: two thirds, at the ends
     assert np.median(shifts) == pytest.approx(2 / 3 * np.hypot(4.8, 4.8), rel=0.35)
+
+
+def test_lines_count_by_what_they_show():
+    """An image fades towards its last lines: these say less of the drift, but they still say something."""
+    y, x = torch.meshgrid(torch.arange(160.0), torch.arange(160.0), indexing="ij")
+
+    def pattern(u, v):
+        return torch.cos(2 * torch.pi * u) + torch.cos(2 * torch.pi * v) + 0.5 * torch.cos(2 * torch.pi * (u + v))
+
+    drift = 4 * (y / 79.5 - 1) ** 2
+    faded = torch.linspace(1, 0.15, 160)[:, None] * pattern((x + drift) / 12, y / 14)
+    part = torch.arange(84) / 84
+    lattice = Lattice(np.diag([12.0, 14.0]), np.zeros((2, 2)), 1.0, 150.0)
+    expected = drift[:, 0] - drift[:, 0].mean()  # a parabola about the middle has no slope
+    off = []
+    for seed in range(10):
+        image = faded + 0.3 * torch.randn(160, 160, generator=torch.manual_seed(seed))
+        found = _bend(image, lattice, pattern(part[None], part[:, None]))[:, 0]
+        off.append(np.square(found - found.mean() - expected.numpy()).mean() ** 0.5)
+    assert np.mean(off) < 0.035
 
 
 def test_a_straight_scan_stays_as_it_is():

@@ -45,6 +45,19 @@ def test_the_shift_and_the_line_of_a_fault_are_found(shift, angle, offset, noise
     assert "shifted by" in str(found)
 
 
+def test_the_shift_is_read_where_no_window_reaches_across_the_line():
+    off = []
+    for seed in range(8):
+        drawn = draw_pattern("p2", "noise", seed, SIZE, PatternOptions(repeats=(5, 6)))
+        cell, basis = np.asarray(drawn.primitive_cell(96))[0], drawn.primitive_basis
+        lattice = Lattice(basis, np.full((2, 2), 1e-3), 0.5, SIZE**2 / abs(np.linalg.det(basis)))
+        u = basis @ (0.33, 0.2)
+        image = np.where(side_of(35, 10), tile(cell, basis, X - u[0], Y - u[1]), tile(cell, basis, X, Y))
+        left = np.array(find_fault(image_of(image), lattice).shift) - (0.33, 0.2)
+        off.append(np.linalg.norm(left - np.rint(left)))
+    assert np.median(off) < 0.0032
+
+
 def test_a_step_in_brightness_alone_is_no_shift():
     cell, basis, lattice = pattern("p3")
     upper = side_of(70, 15)

@@ -41,6 +41,18 @@ def test_error_is_a_few_hundredths_of_a_pixel_and_of_the_stated_size():
     assert 0.1 < np.median(errors) / np.median(stated) < 10
 
 
+def test_stated_errors_are_those_that_noise_makes():
+    dataset, off, stated = WallpaperDataset("noise", 12, size=192, seed=6, repeats=(5, 9)), [], []
+    for i in range(12):
+        pattern = dataset.pattern(i)
+        image = pattern.image(192)[0]
+        found = estimate_lattice(image + 0.3 * image.std() * torch.randn(192, 192, generator=torch.manual_seed(i)))
+        whole = np.rint(np.linalg.solve(pattern.primitive_basis, found.basis))
+        off.append(np.abs(found.basis - pattern.primitive_basis @ whole).mean())
+        stated.append(found.uncertainty.mean())
+    assert 0.8 < np.median(off) / np.median(stated) < 1.4
+
+
 def test_survives_noise_and_a_background():
     pattern = WallpaperDataset("photo", 17, size=160, seed=7, repeats=(4, 8)).pattern(10)
     image = pattern.image(160)[0]

@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from equisym.crystal import Lattice, average_cell, estimate_lattice, find_unindexed
+from equisym.crystal.indexing import Indexing
+from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.data import Degradation, WallpaperDataset
 
 HEXAGONAL = np.array([[1, -0.5], [0, 3**0.5 / 2]])
@@ -132,3 +134,14 @@ def test_own_families_have_one_lattice(corrupt):
             lattice = estimate_lattice(image[0])
             if lattice is not None:
                 assert look(image[0], lattice).kind in ("none", "single wave")
+
+
+@pytest.mark.parametrize(("rank", "counts"), [(40, True), (41, False)])
+def test_the_lattice_is_fitted_to_the_forty_strongest_peaks(rank, counts):
+    """As the page on decisions says: weaker ones only add noise."""
+    k = np.array([(h, j) for h in range(1, 8) for j in range(-3, 4)], float)[:45]
+    position = k / 20
+    position[rank - 1] += 0.3 / 200  # a third of a bin beside its point
+    peaks = SpectralPeaks(position, np.ones(len(k)), np.full(len(k), 99.0))
+    basis = Indexing(known(20 * np.eye(2), 200), PowerSpectrum(torch.eye(200)), peaks).basis
+    assert np.allclose(basis, 20 * np.eye(2), rtol=0, atol=1e-9) != counts

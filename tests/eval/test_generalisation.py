@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import t as student
 
 from equisym.document import Bullets, Figure, Heading, Table, Text, render_html
-from equisym.eval.comparisons import findings, on_unseen, pairs
+from equisym.eval.comparisons import findings, on_unseen, pairs, techniques
 from equisym.eval.generalisation import read_results, report
 from equisym.eval.metrics import score
 from equisym.eval.protocol import COLUMNS, MODEL_COLUMNS, write_answers, write_table
@@ -123,6 +123,15 @@ def test_numbers_are_those_of_the_files(results):
     assert gains["magic"] == "not run"
     (tested,) = [b.text for b in blocks if isinstance(b, Text) and "McNemar" in b.text]
     assert "many pairs" not in tested
+
+
+def test_a_technique_is_compared_on_the_families_that_both_networks_were_trained_on():
+    row = {"accuracy": "0.9", "run": "runs/0"}
+    trained = {"turning": ("noise", "photo"), "plain": ("noise", "photo"), "other": ("noise", "atom")}
+    groups = {(name, source, "1000"): {"noise": [row]} for name, sources in trained.items() for source in sources}
+    one = Results(techniques=[{"technique": "turning kernels", "with": "turning", "without": "plain"}])
+    (table,) = [block for block in techniques(one, groups, ["noise"]) if isinstance(block, Table)]
+    assert [r[table.heads.index("trained on")] for r in table.rows] == ["noise", "photo", "noise, photo"]
 
 
 def test_networks_of_the_first_level_stand_apart(results):

@@ -145,12 +145,14 @@ def reached_by(module: str, line: int) -> dict[str, set[int]]:
 
 
 def covering(module: str, line: int) -> list[str]:
-    """The tests that run a line, or if none does any of its module; the fastest first."""
+    """The tests that run a line, the fastest first; of a kernel, which no test runs itself, those of its file."""
     found = {
         test for file, lines in reached_by(module, line).items() for n in lines for test in tests_of_lines(file)[n]
     }
-    found = found or set().union(*tests_of_lines(module).values())
     known = seconds()
+    if not found:
+        files = {test.partition("::")[0] for tests in tests_of_lines(module).values() for test in tests}
+        found = {test for test in known if test.partition("::")[0] in files}
     return sorted((test for test in found if test in known), key=lambda test: (known[test], test))
 
 

@@ -3,7 +3,8 @@
     python tests/mutation/covering.py tests/groups equisym/groups ...    # once: which tests run which lines
     python tests/mutation/mutants.py draw                                # the sample, into an empty table
     python tests/mutation/mutants.py run [PART ...]                      # goes on where it was stopped
-    python tests/mutation/mutants.py again                               # the survivors, after tests were written
+    python tests/mutation/mutants.py again [NAME:LINE ...]               # the survivors, after tests were written
+    python tests/mutation/mutants.py follow                              # after the code was edited
     python tests/mutation/mutants.py check                               # tests that killed pass on the sound code
     python tests/mutation/mutants.py report
 
@@ -19,7 +20,9 @@ import functools
 import importlib
 import importlib.util
 import json
+import linecache
 import os
+import random
 import signal
 import sys
 from collections import Counter
@@ -27,7 +30,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from covering import CONTRACT, QUIET, STORE, covering, seconds
-from sample import NUMBERS, ROOT, Mutant, part_of, sample
+from sample import NUMBERS, ROOT, SEED, Mutant, modules, part_of, places, sample
 
 OUTCOMES = Path(__file__).with_name("outcomes.csv")
 UNFIT = STORE / "unfit.json"  # tests that fail on the sound code when they run like this
@@ -49,6 +52,8 @@ class _Changed(SourceFileLoader):
         self.changed = mutant.source()
 
     def get_code(self, fullname: str):
+        lines = self.changed.splitlines(keepends=True)
+        linecache.cache[self.path] = (len(self.changed), None, lines, self.path)  # Triton compiles what it reads there
         return compile(self.changed, self.path, "exec")
 
     def find_spec(self, name: str, path=None, target=None):
@@ -192,6 +197,45 @@ def check() -> None:
     print(f"{len(failed)} of {len(tests)} fail on the sound code", *failed, sep="\n")
 
 
+def follow() -> None:
+    """Find each change where its line stands now; where the line went, draw another mutant of the same part."""
+    with OUTCOMES.open(newline="") as file:
+        recorded = [row["change"] for row in csv.DictReader(file)]
+    table, gone = {}, []
+    for (mutant, known), text in zip(outcomes().items(), recorded, strict=True):
+        there = mutant if told(mutant) == text else moved(mutant, text)
+        if there is None:
+            gone.append(mutant)
+        else:
+            table[there] = known
+    draw = random.Random(SEED)
+    for part in sorted(part_of(mutant.module) for mutant in gone):
+        taken = {(mutant.module, mutant.line, mutant.column) for mutant in table}
+        free = [
+            here
+            for path in modules()[part]
+            for place, here in sorted(places(path).items())
+            if (here[0].module, *place) not in taken
+        ]
+        table[draw.choice(draw.choice(free))] = ("", "")
+    keep(table)
+    print(f"{len(gone)} lines went and others were drawn: run them")
+
+
+def told(mutant: Mutant) -> str | None:
+    """The change, if there is still a place for it."""
+    try:
+        return change(mutant)
+    except AttributeError:  # cosmic-ray makes no text of a change that has no place
+        return None
+
+
+def moved(mutant: Mutant, text: str) -> Mutant | None:
+    """Where the same change stands now."""
+    everywhere = [m for here in places(ROOT / mutant.module).values() for m in here if m.operator == mutant.operator]
+    return next((m for m in everywhere if told(m) == text), None)
+
+
 def report() -> None:
     """Print a table of counts and each survivor."""
     table = {mutant: known for mutant, known in outcomes().items() if known[0]}
@@ -215,9 +259,10 @@ def main() -> None:
     elif command == "run":
         run_all([m for m, (known, _) in outcomes().items() if not known and part_of(m.module) in (parts or NUMBERS)])
     elif command == "again":
-        run_all([m for m, (outcome, _) in outcomes().items() if outcome == ALIVE], SINCE)
+        alive = [m for m, (outcome, _) in outcomes().items() if outcome == ALIVE]
+        run_all([m for m in alive if not parts or f"{Path(m.module).stem}:{m.line}" in parts], SINCE)
     else:
-        {"check": check, "report": report}[command]()
+        {"check": check, "follow": follow, "report": report}[command]()
 
 
 if __name__ == "__main__":

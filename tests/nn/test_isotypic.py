@@ -19,6 +19,7 @@ from equisym.nn import (
     OrbitLinear,
     to_plain,
 )
+from equisym.nn.isotypic import fused_kernels
 from equisym.nn.isotypic_linear import _BlockDiagonal, block_diagonal
 from equisym.testing import assert_equivariant
 
@@ -122,6 +123,18 @@ for group in (D(4), C(4), D(3), D(1)):
         layer = IsotypicTransform(group=group, inverse=inverse)
         check(layer, lambda x: fused_transform(x, layer.basis, inverse), x)
 """
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that says it is on a GPU."""
+
+    is_cuda = property(lambda self: True)  # type: ignore[assignment]
+
+
+def test_a_gpu_without_triton_takes_the_plain_way(monkeypatch):
+    monkeypatch.delattr("equisym.nn.isotypic_kernel", raising=False)
+    monkeypatch.setitem(sys.modules, "equisym.nn.isotypic_kernel", None)  # its import fails
+    assert fused_kernels(torch.ones(3).as_subclass(OnGPU)) is None
 
 
 def test_the_fused_kernels_agree_in_the_interpreter():

@@ -31,3 +31,10 @@ def test_a_doubtful_answer_names_the_two_likeliest_groups_with_their_probabiliti
         assert not result.notes
         low, high = (middle, high) if first in ("p4", "p4m", "p4g") else (low, middle)
     assert result.notes == (f"uncertain: {first} ({100 * p:.0f} %) or {second} ({100 * q:.0f} %)",)
+
+
+def test_a_large_image_of_a_fine_pattern_is_analysed_at_full_scale_in_its_middle():
+    fine = CLASSIFIER.predict(waves(1030, 1100, 24))
+    assert "only the middle 1024 pixels were analysed, of 1100 x 1030" in fine.notes
+    assert fine.group == "p4m"
+    assert "reduced 2-fold from 1100 x 1030 pixels" in CLASSIFIER.predict(waves(1030, 1100, 64)).notes
