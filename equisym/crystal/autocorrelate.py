@@ -27,10 +27,7 @@ def detrend(image: Tensor, order: int = 1, mask: Tensor | None = None) -> Tensor
     height, width = image.shape[-2:]
     if mask is None:  # products of orthonormal polynomials in x and in y are orthonormal
         degree = torch.arange(order + 1, device=image.device)
-        y, x = (
-            torch.linalg.qr(torch.linspace(-1, 1, n, dtype=image.dtype, device=image.device)[:, None] ** degree)[0]
-            for n in (height, width)
-        )
+        y, x = (_orthonormal(n, order, image.dtype, image.device) for n in (height, width))
         low = (degree[:, None] + degree <= order)[: y.shape[1], : x.shape[1]]  # few pixels hold few polynomials
         inner = (y.T @ image @ x) * low
         return image - y @ inner @ x.T
@@ -40,11 +37,23 @@ def detrend(image: Tensor, order: int = 1, mask: Tensor | None = None) -> Tensor
     return (flat - (flat @ basis) @ basis.T).reshape(image.shape)
 
 
+@lru_cache(maxsize=16)
+def _orthonormal(length: int, order: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Orthonormal polynomials up to a degree on the pixels of a line, (length, order + 1)."""
+    x = torch.linspace(-1, 1, length, dtype=dtype, device=device)[:, None]
+    return torch.linalg.qr(x ** torch.arange(order + 1, device=device))[0]
+
+
 def polynomials(height: int, width: int, order: int, like: Tensor) -> Tensor:
     """The monomials in x and y up to a total degree on the pixels of an image, the constant first; (terms, H, W)."""
     y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)[:, None].expand(height, width)
     x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device).expand(height, width)
     return torch.stack([x ** (total - j) * y**j for total in range(order + 1) for j in range(total + 1)])
+
+
+def squared_modulus(values: Tensor) -> Tensor:
+    """Of complex numbers, without the roots of ``abs``."""
+    return values.real.square() + values.imag.square()
 
 
 def smooth(image: Tensor, sigma: float) -> Tensor:
@@ -110,11 +119,10 @@ def whiten(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> 
         ``(B, H, W)`` to the same.
     """
     height, width = image.shape[-2:]
-    q, shell = _frequencies(height, width, image.dtype, image.device)
-    coefficients = torch.fft.rfft2(image) * -torch.expm1(-2 * (torch.pi * longest * min(height, width) * q).square())
+    q, shell, count = _frequencies(height, width, image.dtype, image.device)
+    coefficients = torch.fft.rfft2(image) * _high_pass(height, width, longest, image.dtype, image.device)
     power = image.new_zeros(len(image), _RINGS + 1)
-    power = power.index_add(1, shell, coefficients.abs().square().flatten(1))
-    count = torch.bincount(shell, minlength=_RINGS + 1)
+    power = power.index_add(1, shell, squared_modulus(coefficients).flatten(1))
     power = power / count.clamp(min=1)
     outer = torch.where(count > 0, power, torch.inf)[:, _OUTER_RINGS:]
     noise = torch.maximum(outer.amin(1, keepdim=True), 1e-3 * power.amax(1, keepdim=True))
@@ -125,12 +133,20 @@ def whiten(image: Tensor, *, longest: float = 1 / 16, strength: float = 0.3) -> 
 
 
 @lru_cache(maxsize=4)
-def _frequencies(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Length of each frequency of a real transform in cycles per pixel, and its shell, flat."""
+def _high_pass(height: int, width: int, longest: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What a Gaussian average leaves of each frequency of a real transform."""
+    q = _frequencies(height, width, dtype, device)[0]
+    return -torch.expm1(-2 * (torch.pi * longest * min(height, width) * q).square())
+
+
+@lru_cache(maxsize=4)
+def _frequencies(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Length of each frequency of a real transform in cycles per pixel, its shell, flat, and how many are on each."""
     y = torch.fft.fftfreq(height, dtype=dtype, device=device)[:, None]
     q = torch.hypot(y, torch.fft.rfftfreq(width, dtype=dtype, device=device))
     edges = torch.logspace(-8, -1, _RINGS, base=2, dtype=dtype, device=device)
-    return q, torch.bucketize(q, edges).flatten()
+    shell = torch.bucketize(q, edges).flatten()
+    return q, shell, torch.bincount(shell, minlength=_RINGS + 1)
 
 
 def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -167,9 +183,12 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
 
     def correlated(a: Tensor, b: Tensor, first: int = 1 - height) -> Tensor:
         """Sum of a(x) b(x + t) from the transforms of a and b, for t_y from ``first`` on, which is negative or 0."""
-        full = torch.fft.irfft2(a.conj() * b, s=shape)
-        across = torch.cat((full[..., shape[1] - width + 1 :], full[..., :width]), -1)
-        return torch.cat((across[..., first:, :], across[..., :height, :]), -2) if first else across[..., :height, :]
+        product = a.conj() * b
+        # along y first, where only some of the rows are wanted
+        down = torch.fft.ifft(product, dim=-2)
+        down = torch.cat((down[..., first:, :], down[..., :height, :]), -2) if first else down[..., :height, :]
+        full = torch.fft.irfft(down, n=shape[1])
+        return torch.cat((full[..., shape[1] - width + 1 :], full[..., :width]), -1)
 
     def below(values: Tensor) -> Tensor:  # at shifts t of half the plane; the map is symmetric
         return values[..., height - 1 :, :]
@@ -177,11 +196,10 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     def opposite(values: Tensor) -> Tensor:  # at -t
         return values[..., :height, :].flip((-2, -1))
 
-    spectrum = torch.fft.rfft2(image, s=shape)
+    spectrum = torch.fft.rfft2(functional.pad(image, (0, shape[1] - width, 0, shape[0] - height)))
     cross = correlated(spectrum, spectrum, 0)
     if mask is None:
-        rows, columns = (n - (torch.arange(2 * n - 1, device=image.device) - n + 1).abs() for n in (height, width))
-        count = torch.outer(rows, columns).to(image)
+        count = _overlaps(height, width, image.dtype, image.device)
         first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
         second = _overlap_sums(image.square())
     else:
@@ -198,6 +216,13 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     overlap = count / area
     rho = rho * (below(overlap) >= min_overlap)
     return torch.cat((rho[..., 1:, :].flip((-2, -1)), rho), -2), overlap
+
+
+@lru_cache(maxsize=2)
+def _overlaps(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """How many pixels of an image overlap under each shift, (2H - 1, 2W - 1)."""
+    rows, columns = (n - (torch.arange(2 * n - 1, dtype=dtype, device=device) - n + 1).abs() for n in (height, width))
+    return torch.outer(rows, columns)
 
 
 @lru_cache

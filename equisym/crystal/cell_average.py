@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,10 @@ class CellAverage:
 
     def frequency(self) -> Tensor:
         """Length of the reciprocal vectors in cycles per pixel, in the order of ``torch.fft.fft2``, (B, N, N)."""
+        return self._frequency
+
+    @cached_property
+    def _frequency(self) -> Tensor:
         return reciprocal_length(self.basis, self.size)
 
 
@@ -52,8 +57,8 @@ def reciprocal_length(basis: Tensor, size: int) -> Tensor:
 
 def _squared_length(basis: Tensor, size: int) -> Tensor:
     k = torch.fft.fftfreq(size, 1 / size, dtype=basis.dtype, device=basis.device)
-    ky, kx = torch.meshgrid(k, k, indexing="ij")
-    return (torch.stack((kx, ky), -1) @ torch.linalg.inv(basis)[:, None]).square().sum(-1)
+    (ax, ay), (bx, by) = (row.unbind(-1) for row in torch.linalg.inv(basis)[:, None, None].unbind(-2))  # reciprocal
+    return (k * ax + k[:, None] * bx).square() + (k * ay + k[:, None] * by).square()
 
 
 def average_cell(
@@ -97,9 +102,7 @@ def average_cell(
     flat = flat - (flat * weight).sum(-1, keepdim=True) / weight.sum(-1, keepdim=True)
     counts = grid.smooth(grid.spread(weight))
     least = 1e-3 * counts.sum(1, keepdim=True).mean((-2, -1), keepdim=True)  # where no pixel lies
-    shapes = polynomials(height, wide, trend_order, image)[1:].flatten(1)
-    shapes = shapes * weight[0]
-    inverse = torch.linalg.inv(shapes @ shapes.T)
+    background = _Background(height, wide, trend_order, image, mask)
     trend = torch.zeros_like(flat)
     half_sets = torch.zeros(batch, 2, size, size, dtype=image.dtype, device=image.device)
     rest = flat * weight
@@ -110,7 +113,7 @@ def average_cell(
         seen = grid.gather(half_sets)
         rest = (flat - trend - seen) * weight
         if trend_order:
-            trend = trend + rest @ shapes.T @ inverse @ shapes
+            trend = trend + background.of(rest)
             rest = (flat - trend - seen) * weight
     counts = counts.clamp(min=0)
     cell = (half_sets * counts).sum(1) / torch.maximum(counts.sum(1), least[:, 0])
@@ -125,6 +128,32 @@ def tile(cell: NDArray[np.floating], lattice: NDArray[np.float64], x: Any, y: An
     inverse = np.linalg.inv(lattice) * cell.shape[-1]
     u, v = (row[0] * x + row[1] * y for row in inverse)
     return np.asarray(map_coordinates(cell.astype(np.float32), [v, u], order=1, mode="grid-wrap"), dtype=np.float32)
+
+
+class _Background:
+    """Least squares of polynomials without a constant, on all pixels of an image or on those of a mask."""
+
+    def __init__(self, height: int, wide: int, order: int, like: Tensor, mask: Tensor | None) -> None:
+        self.shapes = None if mask is None else (polynomials(height, wide, order, like)[1:] * mask).flatten(1)
+        if self.shapes is not None:
+            self.inverse = torch.linalg.inv(self.shapes @ self.shapes.T)
+            return
+        degree = torch.arange(order + 1, device=like.device)
+        self.i, self.j = torch.nonzero((degree[:, None] + degree <= order) & (degree[:, None] + degree > 0)).unbind(1)
+        self.y, self.x = (
+            torch.linspace(-1, 1, n, dtype=like.dtype, device=like.device)[:, None] ** degree for n in (height, wide)
+        )
+        down, across = ((line.T @ line)[k[:, None], k] for line, k in ((self.y, self.i), (self.x, self.j)))
+        self.inverse = torch.linalg.inv(down * across)
+
+    def of(self, flat: Tensor) -> Tensor:
+        """The polynomials' share of images (B, pixels), which are 0 outside of the mask."""
+        if self.shapes is not None:
+            return flat @ self.shapes.T @ self.inverse @ self.shapes
+        inner = self.y.T @ flat.unflatten(1, (len(self.y), len(self.x))) @ self.x
+        fitted = torch.zeros_like(inner)
+        fitted[:, self.i, self.j] = inner[:, self.i, self.j] @ self.inverse
+        return (self.y @ fitted @ self.x.T).flatten(1)
 
 
 class _Grid:
@@ -167,8 +196,9 @@ class _Places:
         parity = (u.floor() + v.floor()).int() & 1
         (column, right, fx), (row, below, fy) = (_neighbours(t * size, size) for t in (u, v))
         rows, belows = ((parity * size + k) * size for k in (row, below))
+        gx, gy = 1 - fx, 1 - fy
         self.points = torch.stack((rows + column, rows + right, belows + column, belows + right), -1)
-        self.weights = torch.stack(((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx), -1)
+        self.weights = torch.stack((gy * gx, gy * fx, fy * gx, fy * fx), -1)
         ends = np.arange(0, self.points.numel() + 1, 4, dtype=np.int32)
         numbers = (values.detach().cpu().flatten().numpy() for values in (self.weights, self.points))
         self.matrix = csr_array((*numbers, ends), shape=(len(u), 2 * size**2))  # faster than scattering
@@ -178,7 +208,7 @@ def _neighbours(t: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """The grid points on either side of a position, and its distance from the first."""
     whole = t.floor()
     first = (whole - (whole / size).floor() * size).int()  # faster than the remainder of integers
-    return first, (first + 1).masked_fill(first == size - 1, 0), t - whole
+    return first, (first + 1) * (first != size - 1), t - whole
 
 
 class _Spread(torch.autograd.Function):

@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from equisym.crystal.autocorrelate import squared_modulus
 from equisym.crystal.cell_average import CellAverage
 from equisym.groups.lattice import finite_order_matrices
 from equisym.groups.operation import Matrix
@@ -77,7 +78,7 @@ def spectrum(average: CellAverage, *, joint: bool = False) -> Spectrum:
     shell = torch.where(q > fits.clamp(max=HIGHEST)[:, None, None], SHELLS, shell).clamp(max=SHELLS)
     shell[..., 0, 0] = SHELLS
     signal = by_shell((half[:, 0] * half[:, 1].conj()).real, shell).sum(1)
-    power, count = by_shell(full.abs().square(), shell), by_shell(torch.ones_like(q), shell)
+    power, count = by_shell(squared_modulus(full), shell), by_shell(torch.ones_like(q), shell)
     total = power.sum(1)
     tiny = torch.finfo(power.dtype).tiny
     channels = (total.square() / power.square().sum(1).clamp(min=tiny)).clamp(min=1) if len(power[0]) > 1 else 1.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import autocorrelation, detrend, smooth, whiten
-from equisym.crystal.shifts import Array, ShiftMap
+from equisym.crystal.shifts import Array, ShiftMap, deficits_of_finer
 from equisym.crystal.tuned_constants import LatticeOptions
 from equisym.groups.lattice import reduce_basis
 
@@ -162,14 +162,13 @@ def candidate_lattices(found: ShiftMap, options: LatticeOptions = OPTIONS) -> li
     weight = found.overlap(t)
     weight = weight * (weight >= found.min_overlap)
     first = (found.highest_near(t) * weight).sum(-1) / np.maximum(weight.sum(-1), 1e-9)
+    order = np.argsort(0.05 * first.max() * np.log(np.abs(np.linalg.det(bases))) - first, kind="stable")
+    bases, other = bases[order], np.ones(len(bases), bool)
     kept: list[Array] = []
-    inverses: list[NDArray[np.floating]] = []
-    for k in np.argsort(0.05 * first.max() * np.log(np.abs(np.linalg.det(bases))) - first, kind="stable"):
-        if not kept or not _same(np.array(inverses), bases[k], 0.08).any():
-            kept.append(reduce_basis(bases[k]))
-            inverses.append(np.linalg.inv(kept[-1]))
-        if len(kept) == options.lattices:
-            break
+    while len(kept) < options.lattices and other.any():
+        kept.append(reduce_basis(bases[other.argmax()]))
+        other[other.argmax()] = False
+        other &= ~_same(np.linalg.inv(kept[-1]), bases, 0.08)
     refined = list(refine_lattices(found, kept)[0])
     mean, error = found.means(refined)
     return [(refined[k], float(mean[k]), float(error[k])) for k in np.argsort(-mean, kind="stable")]
@@ -241,21 +240,19 @@ def choose_lattice(
     )  # what defects and noise may take from single shifts
     for _ in range(4):
         (own,) = found.values([basis])
-        for matrix in _SUBLATTICES:  # drop translations that hold clearly less well than the rest
-            coarser = reduce_basis(basis @ matrix)
-            deficit, error = own.deficit(coarser)
-            if deficit > max(slack, options.errors * error):
-                basis = coarser
-                break
-        else:
+        every = [reduce_basis(basis @ matrix) for matrix in _SUBLATTICES]
+        deficit, error = own.deficits(every)
+        worse = np.flatnonzero(deficit > np.maximum(slack, options.errors * error))
+        if not len(worse):
             break
+        basis = every[worse[0]]  # drop translations that hold clearly less well than the rest
     for _ in range(4):
         every = [reduce_basis(basis @ matrix) for matrix in _SUPERLATTICES]
         every = [b for b in every if np.linalg.det(b) >= SHORTEST**2 and np.linalg.norm(b, axis=0).min() >= SHORTEST]
         if not every:
             break
-        for finer, values in zip(every, found.values(every), strict=True):  # add translations that hold as well
-            deficit, error = values.deficit(basis)
+        # add translations that hold as well
+        for finer, (deficit, error) in zip(every, deficits_of_finer(found.values(every), basis), strict=True):
             if deficit < max(slack, min(options.errors * error, options.doubt * slack)):
                 basis = finer
                 break
@@ -285,7 +282,7 @@ def _local_maxima(rho: NDArray[np.floating], least: float) -> tuple[NDArray[np.i
     high[:-1] &= rho[:-1] >= rho[1:]
     high[:, 1:] &= rho[:, 1:] >= rho[:, :-1]
     high[:, :-1] &= rho[:, :-1] >= rho[:, 1:]
-    y, x = np.nonzero(high)  # a few per cent: only these are compared with all of their neighbours
+    y, x = np.divmod(np.flatnonzero(high), rho.shape[1])  # a few per cent: only these meet all of their neighbours
     k = np.arange(-2, 3)
     rows, columns = np.clip(y[:, None] + k, 0, rho.shape[0] - 1), np.clip(x[:, None] + k, 0, rho.shape[1] - 1)
     greatest = rho[rows[:, :, None], columns[:, None, :]].max((1, 2))
@@ -293,9 +290,9 @@ def _local_maxima(rho: NDArray[np.floating], least: float) -> tuple[NDArray[np.i
     return y[kept], x[kept]
 
 
-def _same(inverses: NDArray[np.floating], basis: Array, tolerance: float) -> NDArray[np.bool_]:
-    """Which of several lattices, given the inverses (n, 2, 2) of their bases, are the lattice of another basis."""
-    k = inverses @ basis
+def _same(inverse: NDArray[np.floating], bases: Array, tolerance: float) -> NDArray[np.bool_]:
+    """Which of several bases (n, 2, 2) are of the lattice whose basis has this inverse."""
+    k = inverse @ bases
     whole = np.rint(k)
     det = whole[:, 0, 0] * whole[:, 1, 1] - whole[:, 0, 1] * whole[:, 1, 0]
     return (np.abs(k - whole).max((-2, -1)) < tolerance) & (np.abs(det) == 1)

@@ -17,7 +17,7 @@ from equisym.crystal.correlation import (
     pair_weight,
     products,
 )
-from equisym.groups.lattice import finite_order_matrices, strain_to
+from equisym.groups.lattice import finite_order_matrices, strains_to
 from equisym.groups.operation import Matrix, Operation
 
 STRAIN = 0.25  # operations that strain the lattice by more are not tried
@@ -81,7 +81,8 @@ def search_weight(s: Spectrum, whitening: float = 0.0) -> Tensor:
 
 def _maps(s: Spectrum, weight: Tensor, basis: Tensor) -> OperationMaps:
     metric = basis.detach().double().cpu().numpy()
-    strains = {m: strain_to(metric, _powers(m)) for m in (IDENTITY, *finite_order_matrices())}
+    matrices = finite_order_matrices()
+    strains = dict(zip(matrices, strains_to(metric, tuple(map(_powers, matrices))).tolist(), strict=True))
     strains = {m: strain for m, strain in strains.items() if strain <= STRAIN}
     which = torch.tensor([matrix_index()[m] for m in strains])
     size = s.full.shape[-1]
@@ -120,10 +121,10 @@ class Waves:
             for line in k.long().unbind(1)
         ]
 
-    def phase(self, t: Tensor) -> Tensor:
+    def phase(self, t: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """exp(2 pi i k t) for translations t (M, 2), by factors of either direction; (M, K)."""
         factors = []
         for (place, values), part in zip(self.sides, t.unbind(1), strict=True):
             angle = 2 * torch.pi * part[:, None] * values
-            factors.append(torch.complex(angle.cos(), angle.sin()).index_select(1, place))
+            factors.append(torch.complex(angle.cos(), angle.sin()).to(dtype).index_select(1, place))
         return factors[0] * factors[1]

@@ -60,14 +60,15 @@ def operation_scores(
 
 def _scores(found: OperationMaps) -> list[OperationScore]:
     scores = []
-    for m, values in zip(found.strains, found.maps, strict=True):
+    for m, values in zip(found.strains, found.maps.cpu().numpy(), strict=True):
         if m == IDENTITY:
             continue
         for kind, order, allowed in _kinds(m, values.shape[-1]):
-            highest, where = (values.flatten() + allowed).max(0)
-            at = int(where)
+            some = values.ravel() if allowed is None else values.ravel()[allowed]
+            best = int(some.argmax())
+            at = best if allowed is None else int(allowed[best])
             t = np.array([at % values.shape[-1], at // values.shape[-1]]) / values.shape[-1]
-            scores.append(OperationScore(m, kind, order, highest.item() / found.peak, t, found.strains[m]))
+            scores.append(OperationScore(m, kind, order, float(some[best]) / found.peak, t, found.strains[m]))
     return sorted(scores, key=lambda o: -o.score)
 
 
@@ -78,22 +79,24 @@ def repeats_within(s: Spectrum, *, whitening: float = 0.5) -> Tensor:
     """
     which = torch.tensor([matrix_index()[IDENTITY]])
     maps = correlation_maps(s, search_weight(s, whitening), which, refine=1)[:, 0]
-    around = functional.max_pool2d(functional.pad(maps[:, None], (_PEAK,) * 4, mode="circular"), 2 * _PEAK + 1, 1)[:, 0]
+    around = functional.pad(maps[:, None], (_PEAK,) * 4, mode="circular")
+    for window in ((2 * _PEAK + 1, 1), (1, 2 * _PEAK + 1)):
+        around = functional.max_pool2d(around, window, 1)
+    around = around[:, 0]
     peaks = maps.masked_fill(maps != around, 0)
     peaks[:, 0, 0] = 0
     return peaks.amax((-2, -1)) / maps[:, 0, 0]
 
 
 @lru_cache
-def _kinds(m: Matrix, grid: int) -> tuple[tuple[str, int, Tensor], ...]:
-    """Kinds of an operation: kind, order, and at each translation of a grid 0 where it is of that kind, else -inf."""
+def _kinds(m: Matrix, grid: int) -> tuple[tuple[str, int, NDArray[np.intp] | None], ...]:
+    """Kinds of an operation: kind, order, and the translations of a grid where it is of that kind, ``None`` for all."""
     op = Operation(m, (0, 0))  # pyright: ignore[reportArgumentType]
     if op.determinant > 0:
-        return (("rotation", op.rotation_order, torch.zeros(grid * grid)),)
+        return (("rotation", op.rotation_order, None),)
     (a, b), (c, d) = m
-    k = torch.arange(grid)
-    y, x = (t.flatten() for t in torch.meshgrid(k, k, indexing="ij"))
-    twice = torch.stack((x + a * x + b * y, y + c * x + d * y), -1)  # the operation applied twice: a translation
+    y, x = (t.ravel() for t in np.indices((grid, grid)))
+    twice = np.stack((x + a * x + b * y, y + c * x + d * y), -1)  # the operation applied twice: a translation
     closes = (twice % grid == 0).all(-1)
     # (1 + W) of the lattice vectors: what a change of the translation by a lattice vector adds
     steps = {(1 + a, c), (b, 1 + d)} - {(0, 0)}
@@ -103,10 +106,6 @@ def _kinds(m: Matrix, grid: int) -> tuple[tuple[str, int, Tensor], ...]:
     multiples = {s[0] // direction[0] if direction[0] else s[1] // direction[1] for s in steps}
     coordinate = twice[:, 0] // direction[0] if direction[0] else twice[:, 1] // direction[1]
     if np.gcd.reduce([abs(n) for n in multiples]) == 1:
-        return (("both", 2, _only(closes)),)
+        return (("both", 2, np.flatnonzero(closes)),)
     odd = (coordinate // grid) % 2 == 1
-    return ("mirror", 2, _only(closes & ~odd)), ("glide", 2, _only(closes & odd))
-
-
-def _only(allowed: Tensor) -> Tensor:
-    return torch.zeros(len(allowed)).masked_fill(~allowed, -torch.inf)
+    return ("mirror", 2, np.flatnonzero(closes & ~odd)), ("glide", 2, np.flatnonzero(closes & odd))

@@ -114,14 +114,23 @@ def group_energies(e: SymmetryFeatures, options: PosteriorOptions = OPTIONS) -> 
         options: constants.
     """
     residual = group_residuals(e)
+    return _cell_energies(e, residual, options) + _metric_energies(e, residual, options)
+
+
+def _cell_energies(e: SymmetryFeatures, residual: Tensor, options: PosteriorOptions) -> Tensor:
+    """What the cell says, (B, 17)."""
     x = residual / allowed(residual, e.strain, options)[:, None]
     lost = x**options.steepness + (x - 1).clamp(min=0) / options.wall
+    return (options.surprise * (_ORDER.log2() - lost)).nan_to_num(neginf=-1e4)
+
+
+def _metric_energies(e: SymmetryFeatures, residual: Tensor, options: PosteriorOptions) -> Tensor:
+    """What the lattice says, (B, 17)."""
     tells = telling(residual, options.tolerance) * (options.distortion >= DISTORTIONS["typical"])
     metric = metric_evidence(e.strain, imperfection(e, options), options, telling=tells)
-    energy = options.surprise * (_ORDER.log2() - lost) + metric
     possible = e.admitted & (e.strain <= options.largest)
     possible[:, WALLPAPER_GROUPS["p1"].label] = True
-    return torch.where(possible, energy.nan_to_num(neginf=-1e4), -1e4)
+    return torch.where(possible, metric, -1e4)
 
 
 def group_probabilities(
@@ -144,9 +153,11 @@ def group_probabilities(
         opinion: log-probabilities of a network, (B, 17), to be added.
     """
     said = 0.0 if opinion is None else opinion
+    residual = group_residuals(e)
+    cell = _cell_energies(e, residual, options) + said  # distortions leave it as it is
 
     def answer(options: PosteriorOptions) -> Tensor:
-        return (group_energies(e, options) + said).double().softmax(-1)
+        return (cell + _metric_energies(e, residual, options)).double().softmax(-1)
 
     usual = answer(options)
     if options.distortion >= DISTORTIONS["typical"]:

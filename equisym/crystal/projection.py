@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from torch import Tensor
 from equisym.crystal.correlation import SHELLS, Spectrum
 from equisym.crystal.operation_maps import STRAIN, OperationMaps, Waves, correlate_operations
 from equisym.groups import WALLPAPER_GROUPS
+from equisym.groups.lattice import strains_to
 from equisym.groups.operation import Matrix, Operation
+from equisym.groups.reciprocal import turned_frequencies
 from equisym.groups.setting import Setting, settings
 
 _STRONG = 1e-3  # of the strongest product of two waves: weaker ones do not move an origin
@@ -39,16 +41,15 @@ class Fit:
     shells: Tensor
 
 
-@lru_cache
-def _places(grid: int) -> tuple[list[tuple[Matrix, Tensor]], list[list[int]]]:
+@functools.lru_cache
+def _places(grid: int) -> tuple[list[tuple[Matrix, NDArray[np.intp]]], list[list[int]]]:
     """Where the translation of an operation lies at every origin, and the operations of each setting among these.
 
     Operations that settings share are listed once. The places are flat indices, (grid**2,).
     """
-    k = torch.arange(grid, dtype=torch.int32)
-    oy, ox = torch.meshgrid(k, k, indexing="ij")
+    oy, ox = np.indices((grid, grid))
     known: dict[Operation, int] = {}
-    places: list[tuple[Matrix, Tensor]] = []
+    places: list[tuple[Matrix, NDArray[np.intp]]] = []
     members = []
     for setting in settings():
         for op in setting.operations[1:]:
@@ -57,7 +58,7 @@ def _places(grid: int) -> tuple[list[tuple[Matrix, Tensor]], list[list[int]]]:
                 (a, b), (c, d) = op.W
                 tx = ox - a * ox - b * oy + int(op.w[0] * grid)
                 ty = oy - c * ox - d * oy + int(op.w[1] * grid)
-                places.append((op.W, ((ty % grid) * grid + tx % grid).flatten()))
+                places.append((op.W, ((ty % grid) * grid + tx % grid).ravel()))
         members.append([known[op] for op in setting.operations[1:]])
     return places, members
 
@@ -81,26 +82,25 @@ def fit_groups(
 
 
 def _fit_one(found: OperationMaps, basis: NDArray[np.float64], polish: int) -> list[Fit | None]:
-    grid, place, maps = found.maps.shape[-1], found.place, found.maps.flatten(-2)
+    grid, place, maps = found.maps.shape[-1], found.place, found.maps.flatten(-2).cpu().numpy()
     places, members = _places(grid)
-    at_origins: dict[int, Tensor] = {}
+    at_origins: dict[int, NDArray[np.floating]] = {}
     best: dict[str, tuple[float, Setting, int, float]] = {}
-    for setting, operations in zip(settings(), members, strict=True):
-        strain = setting.strain(basis)
+    strains = strains_to(basis, tuple(setting.matrices for setting in settings())).tolist()
+    for setting, strain, operations in zip(settings(), strains, members, strict=True):
         if strain > STRAIN:
             continue
-        total = maps.new_zeros(grid * grid)
         for n in operations:
             if n not in at_origins:
                 W, where = places[n]
-                at_origins[n] = maps[place[W]].index_select(0, where)
-            total += at_origins[n]
-        most, where = total.max(0)
-        score = most.item() / found.peak / max(len(operations), 1) - strain
+                at_origins[n] = maps[place[W]].take(where)
+        total = functools.reduce(np.add, [at_origins[n] for n in operations], np.zeros(1, maps.dtype))
+        where = int(total.argmax())
+        score = float(total[where]) / found.peak / max(len(operations), 1) - strain
         if setting.group.name not in best or score > best[setting.group.name][0]:
-            best[setting.group.name] = (score, setting, int(where), strain)
+            best[setting.group.name] = (score, setting, where, strain)
     chosen = [best[group.name] for group in WALLPAPER_GROUPS if group.name in best]
-    starts = torch.tensor([(at % grid, at // grid) for _, _, at, _ in chosen], dtype=maps.dtype) / grid
+    starts = found.maps.new_tensor([(at % grid, at // grid) for _, _, at, _ in chosen]) / grid
     fits = _refined(found, [setting for _, setting, _, _ in chosen], starts, [s for *_, s in chosen], polish)
     named = {fit.setting.group.name: fit for fit in fits}
     return [named.get(group.name) for group in WALLPAPER_GROUPS]
@@ -141,14 +141,24 @@ def _refined(
     turned = (found.cross.index_select(0, row) * every.phase(translations())).real
     total = by_group((turned * found.weight.index_select(0, row)).sum(-1))
     shells = 2 * turned.new_zeros(len(row), SHELLS).scatter_add(1, found.shell.expand(len(row), -1), turned)
-    fits = []
-    for setting, origin, own, strain, part in zip(
-        chosen, origins % 1, total, strains, shells.split(counts), strict=True
-    ):
-        classes = [part[[i - 1 for i in members]].mean(0) for members in setting.classes]
-        agreement = (own / (len(part) * found.power)).nan_to_num(0.0).item() if len(part) else 1.0
-        fits.append(Fit(setting, origin, agreement, strain, torch.stack(classes) if classes else part))
-    return fits
+    number = torch.tensor([count or 1 for count in counts])
+    agreement = (total / (number * found.power)).nan_to_num(0.0).tolist()
+    start, every_member, sizes = 0, [], []
+    for setting, count in zip(chosen, counts, strict=True):
+        every_member += [start + i - 1 for members in setting.classes for i in members]
+        sizes.append([len(members) for members in setting.classes])
+        start += count
+    size = torch.tensor([n for part in sizes for n in part], dtype=torch.long)
+    classes = shells.new_zeros(len(size), SHELLS).index_add(
+        0, torch.arange(len(size)).repeat_interleave(size), shells[every_member]
+    )
+    parts = (classes / size[:, None]).split([len(part) for part in sizes])
+    return [
+        Fit(setting, origin, own if count else 1.0, strain, part)
+        for setting, origin, own, strain, part, count in zip(
+            chosen, origins % 1, agreement, strains, parts, counts, strict=True
+        )
+    ]
 
 
 def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
@@ -166,17 +176,24 @@ def symmetrise(cell: Tensor, setting: Setting, origin: Tensor) -> Tensor:
     size = cell.shape[-1]
     F = torch.fft.fft2(cell).flatten()
     k = torch.fft.fftfreq(size, 1 / size, dtype=cell.dtype)
-    ky, kx = (f.flatten() for f in torch.meshgrid(k, k, indexing="ij"))
     W, w = (torch.from_numpy(part).to(cell) for part in (setting.linear, setting.translations))
-    images = torch.einsum("oij,ni->onj", W, torch.stack((kx, ky), -1))  # W^T k
-    F = F * (images.abs() < size / 2).all(-1).all(0)  # whole orbits only: the others do not fit onto the grid
+    places, fits = _orbits(setting.matrices, size)
+    F = F * fits  # whole orbits only: the others do not fit onto the grid
     total = torch.zeros_like(F)
-    for t, to in zip(origin.to(cell) - W @ origin.to(cell) + w, images, strict=True):
+    for t, where in zip(origin.to(cell) - W @ origin.to(cell) + w, places, strict=True):
         # f(W u + t) has the coefficient F(k) exp(2 pi i k t) at W^T k
-        angle = 2 * torch.pi * (kx * t[0] + ky * t[1])
-        where = (to[:, 1].long() % size) * size + to[:, 0].long() % size
-        total = total.index_add(0, where, F * torch.complex(angle.cos(), angle.sin()))
+        x, y = (torch.polar(torch.ones_like(k), 2 * torch.pi * k * part) for part in t)
+        total = total.index_add(0, where, F * torch.outer(y, x).flatten())
     return torch.fft.ifft2(total.reshape(size, size) / len(setting.operations)).real
+
+
+@functools.lru_cache(maxsize=64)
+def _orbits(matrices: tuple[Matrix, ...], size: int) -> tuple[Tensor, Tensor]:
+    """Where each matrix takes the frequencies of a cell, and which of these all of them keep on the grid."""
+    k = np.fft.fftfreq(size, 1 / size)
+    pairs = np.stack(np.meshgrid(k, k), -1).reshape(-1, 2)
+    fits = (np.abs(pairs @ np.array(matrices, dtype=float)) < size / 2).all((0, 2))  # W^T k
+    return torch.from_numpy(turned_frequencies(matrices, size)), torch.from_numpy(fits)
 
 
 def residual(cell: Tensor, projected: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -12,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+_FARTHEST = 40  # steps along a vector: farther translations are not looked at
+_PAIRS = np.stack(np.meshgrid(np.arange(_FARTHEST + 1.0), np.arange(-_FARTHEST, _FARTHEST + 1.0), indexing="ij"), -1)
+_EXPLAINED = 0.4  # deficit beyond which backgrounds, defects and fine texture are no explanation
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,11 @@ class ShiftMap:
         """Values at real shifts (..., 2), by Catmull-Rom interpolation."""
         x, y = t[..., 0] + self.width - 1, t[..., 1] + self.height - 1
         i, j = np.floor(x), np.floor(y)
-        k = np.arange(-1, 3)
-        columns = _within(i[..., None].astype(int) + k, 0, self.rho.shape[1] - 1)
-        rows = _within(j[..., None].astype(int) + k, 0, self.rho.shape[0] - 1)
-        patch = self.rho[rows[..., :, None], columns[..., None, :]]
-        return np.einsum("...yx,...y,...x->...", patch, _cubic(y - j), _cubic(x - i))
+        k = np.arange(-1, 3).reshape(4, *(1,) * i.ndim)  # the neighbours come first: long rows are fast
+        columns = _within(i.astype(int) + k, 0, self.rho.shape[1] - 1)
+        rows = _within(j.astype(int) + k, 0, self.rho.shape[0] - 1) * self.rho.shape[1]
+        patch = self.rho.take(rows[:, None] + columns)
+        return ((patch * _cubic(x - i)).sum(1) * _cubic(y - j)).sum(0)
 
     def highest_near(self, t: Array) -> Array:
         """The greatest value within a pixel of shifts (..., 2)."""
@@ -67,8 +71,7 @@ class ShiftMap:
 
     def peaks_near(self, t: Array, reach: int = 2) -> tuple[Array, Array, Array]:
         """Sub-pixel peaks within ``reach`` pixels of shifts (n, 2): position, height, curvature (n, 2, 2)."""
-        k = np.arange(-reach, reach + 1)
-        dy, dx = (d.ravel() for d in np.meshgrid(k, k, indexing="ij"))
+        dy, dx = _square(reach)
         limit_y, limit_x = self.rho.shape[0] - 2, self.rho.shape[1] - 2
         x = np.rint(t[:, 0] + self.width - 1).astype(int)
         y = np.rint(t[:, 1] + self.height - 1).astype(int)
@@ -89,16 +92,19 @@ class ShiftMap:
         return position, v[:, 1, 1] + (gx * sx + gy * sy) / 2, curvature
 
     def translations(self, basis: Array, most: int = 600) -> tuple[Array, Array]:
-        """Integer pairs (n, 2) of half the plane whose shifts keep the least overlap, nearest first; and the shifts."""
-        square, det = (basis**2).sum(), basis[0, 0] * basis[1, 1] - basis[0, 1] * basis[1, 0]
-        shortest = np.sqrt(max((square - np.sqrt(max(square**2 - 4 * det**2, 0.0))) / 2, 0.0))  # singular value
-        reach = min(int(np.ceil(np.hypot(self.width, self.height) / max(shortest, 1e-3))), 40)
-        n = _half_plane(reach)
+        """Integer pairs (n, 2) of half the plane whose shifts keep the least overlap, the nearest; and the shifts."""
+        (ax, bx), (ay, by) = basis.tolist()
+        part = 1.0 if self.known is not None else 1 - self.min_overlap  # of either side, beyond which overlap is less
+        x, y, area = part * self.width, part * self.height, max(abs(ax * by - bx * ay), 1e-9)
+        reach = ((abs(by) * x + abs(bx) * y) / area, (abs(ay) * x + abs(ax) * y) / area)
+        first, second = (min(math.ceil(k), _FARTHEST) for k in reach)
+        pairs = _PAIRS[: first + 1, _FARTHEST - second : _FARTHEST + second + 1]
+        n = pairs.reshape(-1, 2)[second + 1 :]  # one of each pair n and -n, without 0
         t = n @ basis.T
-        keep = self.overlap(t) >= self.min_overlap
-        n, t = n[keep], t[keep]
-        order = np.argsort((t**2).sum(-1), kind="stable")[:most]
-        return n[order].astype(float), t[order]
+        keep = np.flatnonzero(self.overlap(t) >= self.min_overlap)
+        if len(keep) > most:
+            keep = keep[np.argsort((t[keep] ** 2).sum(-1), kind="stable")[:most]]
+        return n[keep], t[keep]
 
     def of_lattices(self, bases: Sequence[Array], most: int = 600) -> tuple[Array, Array, NDArray[np.int64]]:
         """:meth:`translations` of several lattices, one after the other; and which lattice each is of."""
@@ -126,7 +132,7 @@ class ShiftMap:
         return np.where(whole > 0, mean, -1.0), np.where(whole > 0, error, np.inf)
 
     def values(self, bases: Sequence[Array]) -> list[Shifts]:
-        """Correlations at the translations of each of several lattices, for :meth:`Shifts.deficit`."""
+        """Correlations at the translations of each of several lattices, for :meth:`Shifts.deficits`."""
         _, t, of = self.of_lattices(bases, most=1200)
         weight, value = np.sqrt(self.overlap(t)), self.at(t)
         size = (self.width, self.height)
@@ -151,70 +157,103 @@ class Shifts:
     size: tuple[int, int]
 
     @cached_property
-    def sums(self) -> Array:
-        """Overlap of each shift, and times its correlation, (n, 2)."""
-        overlap = self.weight**2
-        return np.stack((overlap, overlap * self.value), -1)
-
-    @cached_property
     def design(self) -> Array:
-        """Weighted design matrix of the fit in :meth:`deficit`: constant, a free column, nuisances; (n, 7)."""
+        """Weighted design matrix of the fit in :meth:`deficits`: constant, an empty column, nuisances; (n, 7)."""
         x, y = (self.t / self.size).T
         between = (np.sin(np.pi * self.t) ** 2).sum(-1)
         nuisance = np.stack((between, x * x, x * y, y * y, np.exp(-(self.t[:, 1] ** 2))), -1)
-        one = np.ones((len(self.t), 2))
+        one = np.stack((np.ones(len(self.t)), np.zeros(len(self.t))), -1)
         return np.concatenate((one, nuisance - nuisance.mean(0)), 1) * self.weight[:, None]
 
-    def deficit(self, coarser: Array) -> tuple[float, float]:
-        """How much less the shifts that only this lattice has correlate than those of a coarser one.
+    def deficits(self, coarser: Sequence[Array]) -> tuple[Array, Array]:
+        """How much less the shifts that only this lattice has correlate than those of each of several coarser ones.
 
         Single shifts also lose correlation for other reasons: fine texture between pixels, backgrounds and defects
         that vary over the image, displaced lines. Those losses are fitted along with the difference.
 
         Returns:
-            The deficit (0 if they hold as well, 1 if they do not correlate at all) and its standard error, taken as 0
-            where the plain means differ by more than such losses can explain.
+            The deficits (0 if they hold as well, 1 if they do not correlate at all) and their standard errors, taken as
+            0 where the plain means differ by more than such losses can explain.
         """
-        t, weight = self.t, self.weight
-        k = t @ np.linalg.inv(coarser).T
-        new = (np.abs(k - np.rint(k)) > 0.1).any(-1)
-        if new.all() or not new.any():
-            return 0.0, float("inf")
-        own, whole = new @ self.sums, self.sums.sum(0)
-        rest = whole - own
-        plain = float(1 - own[1] / own[0] / max(rest[1] / rest[0], 1e-3))
-        if plain > 0.4:  # more than those losses can explain
-            return plain, 0.0
-        design = self.design.copy()
-        design[:, 1] *= -new.astype(float)
-        value = self.value * weight
+        new = _between(self.t, np.linalg.inv(np.array(coarser)))
+        overlap = self.weight**2
+        sums = np.stack((overlap, overlap * self.value), -1)
+        own = new @ sums
+        deficit, error = _plain(own, sums.sum(0) - own)
+        left = np.flatnonzero(np.isnan(error))
+        if len(left):
+            deficit[left], error[left] = self._fitted(new[left])
+        return deficit, error
+
+    def _fitted(self, new: Array) -> tuple[Array, Array]:
+        """Deficits of shifts that are marked by 1, (lattices, n), and their errors, with the nuisances fitted."""
+        weight, value, rest = self.weight, self.value * self.weight, self.design
+        column = new * -weight
         # in units of shifts: keeps the nuisances out of the way where there are few shifts
-        inverse = np.linalg.inv(design.T @ design + np.diag([0.0, 0.0, 0.003, 0.1, 0.1, 0.1, 0.1]))
-        fitted = inverse @ (design.T @ value)
-        level = max(fitted[0], 1e-3)
+        normal = np.empty((len(new), 7, 7))
+        normal[:] = rest.T @ rest + np.diag([0.0, 0.0, 0.003, 0.1, 0.1, 0.1, 0.1])
+        normal[:, 1] = normal[:, :, 1] = column @ rest
+        normal[:, 1, 1] = (column**2).sum(1)
+        right = np.empty((len(new), 7))
+        right[:] = rest.T @ value
+        right[:, 1] = column @ value
+        inverse = np.linalg.inv(normal)
+        fitted = (inverse @ right[..., None])[..., 0]
+        level = np.maximum(fitted[:, 0], 1e-3)
         prior = 3.0  # shifts' worth of a spread of 3 % of the level
-        left = ((value - design @ fitted) ** 2).sum()
-        spread = (left + prior * (0.03 * level) ** 2) / (max(len(t) - 7, 0) + prior)
-        return float(fitted[1] / level), float(np.sqrt(spread * inverse[1, 1]) / level)
+        free = fitted.copy()
+        free[:, 1] = 0.0
+        left = ((value - free @ rest.T - fitted[:, 1:2] * column) ** 2).sum(1)
+        spread = (left + prior * (0.03 * level) ** 2) / (max(len(self.t) - 7, 0) + prior)
+        return fitted[:, 1] / level, np.sqrt(spread * inverse[:, 1, 1]) / level
+
+
+def deficits_of_finer(finer: Sequence[Shifts], coarser: Array) -> Iterator[tuple[float, float]]:
+    """Deficit and error (:meth:`Shifts.deficits`) of each of several lattices against one that they contain."""
+    of = np.repeat(np.arange(len(finer)), [len(one.t) for one in finer])
+    new = _between(np.concatenate([one.t for one in finer]), np.linalg.inv(coarser)[None])[0]
+    overlap = np.concatenate([one.weight for one in finer]) ** 2
+    value = overlap * np.concatenate([one.value for one in finer])
+
+    def sums(shown: Array) -> Array:
+        found = [np.bincount(of, shown * part, len(finer)) for part in (overlap, value)]
+        return np.asarray(np.stack(found, -1), dtype=np.float64)
+
+    for deficit, error, one in zip(*_plain(sums(new), sums(1 - new)), finer, strict=True):
+        if np.isnan(error):
+            (deficit,), (error,) = one.deficits([coarser])
+        yield float(deficit), float(error)
+
+
+def _between(t: Array, inverses: NDArray[np.floating]) -> Array:
+    """1 at shifts (n, 2) that are none of a lattice's, 0 at those that are, for each of several (lattices, n)."""
+    k = t @ inverses.transpose(0, 2, 1)
+    return np.asarray((np.abs(k - np.rint(k)) > 0.1).any(-1), dtype=np.float64)
+
+
+def _plain(own: Array, rest: Array) -> tuple[Array, Array]:
+    """Deficits of the plain means, from sums (n, 2) of overlaps and correlations; their errors, NaN if to be fitted."""
+    none = (own[:, 0] <= 0) | (rest[:, 0] <= 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plain = 1 - own[:, 1] / own[:, 0] / np.maximum(rest[:, 1] / rest[:, 0], 1e-3)
+    error = np.where(plain > _EXPLAINED, 0.0, np.nan)
+    return np.where(none, 0.0, plain), np.where(none, np.inf, error)
 
 
 k3 = np.arange(-1, 2)
 
 
 @lru_cache
-def _half_plane(reach: int) -> NDArray[np.int64]:
-    """Integer pairs up to a reach, one of each pair n and -n, without 0; (n, 2)."""
-    k = np.arange(-reach, reach + 1)
-    return np.stack(np.meshgrid(np.arange(reach + 1), k, indexing="ij"), -1).reshape(-1, 2)[reach + 1 :]
+def _square(reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Steps along y and x to the points of a square."""
+    dy, dx = np.indices((2 * reach + 1, 2 * reach + 1)).reshape(2, -1) - reach
+    return dy, dx
 
 
 def _cubic(t: Array) -> Array:
-    """Catmull-Rom weights of the four neighbours at fraction t, shape (..., 4)."""
+    """Catmull-Rom weights of the four neighbours at fraction t, shape (4, ...)."""
     s = 1 - t
-    out = np.empty((*t.shape, 4))
-    out[..., 0], out[..., 3] = -0.5 * t * s * s, -0.5 * s * t * t
-    out[..., 1], out[..., 2] = 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5)
-    return out
+    return np.stack((-0.5 * t * s * s, 1 + t * t * (1.5 * t - 2.5), 1 + s * s * (1.5 * s - 2.5), -0.5 * s * t * t))
 
 
 def _within(values: NDArray[Any], least: Any, most: Any) -> NDArray[Any]:

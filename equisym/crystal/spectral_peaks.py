@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from equisym.crystal.autocorrelate import detrend
+from equisym.crystal.autocorrelate import detrend, squared_modulus
 from equisym.crystal.shifts import Array
 
 LOWEST = 5.0  # bins, of one over the side: below, blotches and shading have peaks
@@ -63,7 +63,7 @@ class PowerSpectrum:
         self.broadening = 1.0 if mask is None else _broadening(window.double().cpu().numpy())
         self.variance = float((flat.square() * window).sum() / window.sum()) if variance is None else variance
         unit = max(self.variance, 1e-30) * float(window.square().sum()) * image.numel() / 2  # of the pair q and -q
-        power = torch.fft.rfft2(flat * window).abs().square() / unit
+        power = squared_modulus(torch.fft.rfft2(flat * window)) / unit
         # a column of the other half on either side, so that every bin has its neighbours
         left = torch.roll(power[:, 1].flip(0), 1, 0)
         right = torch.roll(power[:, (self.width - 1) // 2].flip(0), 1, 0)

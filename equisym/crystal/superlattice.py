@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,18 +85,21 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     >>> find_pseudocell(np.diag([20.0, 10.0]), index, np.array([0.05, 1.0, 1.0])).period
     '2 x 1'
     """
-    index, power = index[index.any(1)], power[index.any(1)]
-    strong = np.argsort(-power, kind="stable")[:_STRONGEST]
-    index, power = index[strong].round().astype(int), power[strong]
+    moving = index.any(1)
+    index, power = index[moving], power[moving]
+    least = np.partition(power, -_STRONGEST)[-_STRONGEST] if len(power) > _STRONGEST else -np.inf
+    strong = np.flatnonzero(power >= least)  # few of many: only these are sorted
+    strong = strong[np.argsort(-power[strong], kind="stable")][:_STRONGEST]
+    whole, power = index[strong].round().astype(np.int32), power[strong]
     total = float(power.sum())
-    for cells in range(_LARGEST_PSEUDO, 1, -1):
-        forms = _whole_forms(cells)
-        # a wave is kept if it is a whole number of waves of the smaller cell: k inverse(form transposed)
-        d, s, rest = forms[:, 0, 0], forms[:, 0, 1], forms[:, 1, 1]
-        steps = index[:, 1:] // rest
-        kept = (index[:, 1:] % rest == 0) & ((index[:, :1] - steps * s) % d == 0)
-        beyond = 1 - power @ kept / max(total, 1e-30)
-        best = int(beyond.argmin())
+    forms, starts = _whole_forms()
+    # a wave is kept if it is a whole number of waves of the smaller cell: k inverse(form transposed)
+    d, s, rest = forms[:, 0, :1], forms[:, 0, 1:], forms[:, 1, 1:]
+    steps, left = np.divmod(whole[:, 1], rest)
+    kept = (left == 0) & ((whole[:, 0] - steps * s) % d == 0)
+    beyond = 1 - kept.astype(float) @ power / max(total, 1e-30)
+    for start, stop in pairwise(starts):
+        best = start + int(beyond[start:stop].argmin())
         if _LEAST_BEYOND < beyond[best] < _MOST_BEYOND:
             small = reduce_basis(basis @ np.linalg.inv(forms[best].T))
             return Pseudocell(small, wood(small, np.rint(np.linalg.inv(small) @ basis)), float(beyond[best]))
@@ -131,9 +135,10 @@ def hermite_forms(index: int) -> tuple[Array, ...]:
 
 
 @lru_cache
-def _whole_forms(index: int) -> NDArray[np.int64]:
-    """The same as integers, (n, 2, 2)."""
-    return np.array(hermite_forms(index)).astype(np.int64)
+def _whole_forms() -> tuple[NDArray[np.int32], list[int]]:
+    """The same of all indices from the largest down to 2, as integers (n, 2, 2), and where those of each begin."""
+    found = [np.array(hermite_forms(index), dtype=np.int32) for index in range(_LARGEST_PSEUDO, 1, -1)]
+    return np.concatenate(found), np.cumsum([0, *map(len, found)]).tolist()
 
 
 def wood(basis: Array, matrix: Array) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,13 +88,13 @@ def _maxima(weighted: NDArray[np.float32], q: NDArray[np.float64]) -> tuple[NDAr
     power = np.zeros(len(q))
     limit = 0.5 / np.array([width, height])
     for _ in range(_STEPS):
-        angle = 2 * np.pi * np.outer(x, q[:, 0])
-        waves = np.stack((np.cos(angle), -np.sin(angle))).astype(np.float32)
+        waves = np.stack(_wave(np.outer(x, q[:, 0])))
         powers = (2 * np.pi * x[:, None] / width) ** np.arange(3)[:, None, None]  # of order 1: half the accuracy does
         across = (waves[:, None] * powers.astype(np.float32)).transpose(2, 0, 1, 3).reshape(width, -1)
         real, imaginary = (weighted @ across).reshape(height, 2, 3, -1).transpose(1, 2, 0, 3).astype(np.float64)
         rows = [(real[n] + 1j * imaginary[n]) * (-1j * width) ** n for n in range(3)]
-        along = np.exp(-2j * np.pi * np.outer(y, q[:, 1]))
+        real_part, imaginary_part = _wave(np.outer(y, q[:, 1]))
+        along = real_part + 1j * imaginary_part.astype(np.float64)
         columns = [along * (-2j * np.pi * y[:, None]) ** n for n in range(3)]
         F = {(a, b): (rows[a] * columns[b]).sum(0) for a in range(3) for b in range(3) if a + b < 3}
         power = np.abs(F[0, 0]) ** 2
@@ -112,6 +113,12 @@ def _maxima(weighted: NDArray[np.float32], q: NDArray[np.float64]) -> tuple[NDAr
         if np.abs(step / limit).max() < _ENOUGH:
             break
     return q, power
+
+
+def _wave(cycles: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Real and imaginary part of exp(-2 pi i cycles), in single precision."""
+    angle = (2 * np.pi * (cycles - np.rint(cycles))).astype(np.float32)
+    return np.cos(angle), -np.sin(angle)
 
 
 def _weighted_fit(index: NDArray, q: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from itertools import product
 
@@ -97,16 +96,25 @@ def strain_to(basis: NDArray[np.floating], matrices: tuple[Matrix, ...]) -> floa
     >>> round(strain_to(np.diag([1.0, 1.1]), (((1, 0), (0, 1)), ((0, -1), (1, 0)))), 3)
     0.048
     """
+    return float(strains_to(basis, (matrices,))[0])
+
+
+def strains_to(basis: NDArray[np.floating], groups: tuple[tuple[Matrix, ...], ...]) -> NDArray[np.float64]:
+    """:func:`strain_to` of several groups of matrices."""
     metric = np.asarray(basis).T @ basis
     aa, ab, bb = metric[0, 0], metric[0, 1], metric[1, 1]
-    xx, xy, yy = (_averaging(matrices) @ (aa, ab, bb)).tolist()
+    xx, xy, yy = (_averagings(groups) @ (aa, ab, bb)).T
     # the squared stretches are proportional to the eigenvalues of adjugate(averaged metric) @ given metric
     p, q, r, s = yy * aa - xy * ab, yy * ab - xy * bb, xx * ab - xy * aa, xx * bb - xy * ab
-    greatest = (p + s) / 2 + math.sqrt(max((p - s) ** 2 / 4 + q * r, 0.0))
-    return abs(math.log(greatest**2 / ((aa * bb - ab * ab) * (xx * yy - xy * xy)))) / 4
+    greatest = (p + s) / 2 + np.sqrt(np.maximum((p - s) ** 2 / 4 + q * r, 0.0))
+    return np.abs(np.log(greatest**2 / ((aa * bb - ab * ab) * (xx * yy - xy * xy)))) / 4
 
 
 @lru_cache
+def _averagings(groups: tuple[tuple[Matrix, ...], ...]) -> NDArray[np.float64]:
+    return np.stack([_averaging(matrices) for matrices in groups])
+
+
 def _averaging(matrices: tuple[Matrix, ...]) -> NDArray[np.float64]:
     """The linear map that averages a metric (aa, ab, bb) over a group, (3, 3)."""
     rows = [

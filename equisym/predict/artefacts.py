@@ -31,8 +31,9 @@ def stray_lines(image: NDArray[np.float64]) -> NDArray[np.bool_] | None:
     array([20])
     """
     rows = _stray_rows(image)
-    columns = _stray_rows(image[~rows].T)
-    rows = _stray_rows(image[:, ~columns])  # one lost column of great values hides rows
+    columns = _stray_rows((image[~rows] if rows.any() else image).T)
+    if columns.any():  # one lost column of great values hides rows
+        rows = _stray_rows(image[:, ~columns])
     found = rows[:, None] | columns[None, :]
     return found if found.any() else None
 

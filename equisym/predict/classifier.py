@@ -283,8 +283,11 @@ def _incoherent(found: Found, answer: Prediction) -> bool:
 
 
 @dataclass(frozen=True)
-class _Jobs(Dataset[Prediction | Exception]):
-    """Images as answers. Invalid images are returned as exceptions, which no worker can raise in one piece."""
+class _Jobs(Dataset[tuple[int, Prediction | Exception]]):
+    """Images as answers, with their places among the images.
+
+    Invalid images are returned as exceptions, which no worker can raise in one piece.
+    """
 
     classifier: SymmetryClassifier
     images: Sequence[Image] | Tensor
@@ -296,19 +299,21 @@ class _Jobs(Dataset[Prediction | Exception]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> Prediction | Exception:
+    def __getitem__(self, index: int) -> tuple[int, Prediction | Exception]:
         try:
-            return self.classifier._predict(
+            return index, self.classifier._predict(
                 self.images[index], self.pixel_size, None, self.options, vote=self.vote, expected=self.expected
             )
         except (ValueError, OSError) as error:
-            return error
+            return index, error
 
 
 def _all_answers(jobs: _Jobs, workers: int) -> list[Prediction]:
     if workers < 2:
-        return [_raised(jobs[i]) for i in range(len(jobs))]
-    return [_raised(result) for result in DataLoader(jobs, batch_size=None, num_workers=workers)]
+        return [_raised(jobs[i][1]) for i in range(len(jobs))]
+    # whichever process is done takes the next image: some take several times as long as others
+    found = dict(DataLoader(jobs, batch_size=None, num_workers=workers, in_order=False))
+    return [_raised(found[i]) for i in range(len(jobs))]
 
 
 def _raised(result: Prediction | Exception) -> Prediction:

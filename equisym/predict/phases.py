@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement
+from equisym.crystal.autocorrelate import squared_modulus
 from equisym.crystal.operation_maps import Waves
 from equisym.crystal.projection import Fit
 from equisym.groups import WALLPAPER_GROUPS
@@ -60,7 +61,8 @@ def _differences(k: Tensor, F: Tensor, fits: list[Fit]) -> list[float]:
     inverse = torch.linalg.inv(W).round()
     source = k @ inverse  # W^-T k, (operations, n, 2)
     t = (inverse @ (origin - (W @ origin[..., None])[..., 0] + w)[..., None])[..., 0]
-    images = _at(F, source) * Waves(k).phase(t)
+    F = F.to(torch.complex64)  # of phases in degrees, a few decimals are enough
+    images = _at(F, source) * Waves(k).phase(t, F.dtype)
     beyond = (2 * source.abs() >= len(F)).any(-1)
     total = images.new_zeros(len(fits), len(k)).index_add(0, of, images)
     outside = torch.zeros(total.shape).index_add(0, of, beyond.float())
@@ -87,8 +89,8 @@ def _at(F: Tensor, k: Tensor) -> Tensor:
 def _noise(m: Measurement) -> Tensor:
     """Power of the noise at each coefficient of the cell: that of the half sets' difference, over its shell; (N, N)."""
     half, shell = m.average.half_sets[0].double(), m.spectrum.shell[0].flatten()
-    power = torch.fft.fft2((half[0] - half[1]) / 2).abs().square().flatten()
+    power = squared_modulus(torch.fft.fft2((half[0] - half[1]) / 2)).flatten()
     shells = int(shell.max()) + 1
     total = power.new_zeros(shells).index_add(0, shell, power)
-    count = power.new_zeros(shells).index_add(0, shell, torch.ones_like(power))
+    count = torch.bincount(shell)
     return (total / count.clamp(min=1))[shell].reshape(half.shape[-2:])

@@ -120,7 +120,8 @@ def _within_range(channels: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray
     """Values whose squares single precision can hold: others are scaled to at most 1."""
     if channels.dtype.kind != "f" or unknown.all():
         return channels
-    most = float(np.abs(channels[:, ~unknown]).max())
+    known = channels[:, ~unknown] if unknown.any() else channels
+    most = float(max(-known.min(), known.max()))
     return channels if most == 0 or _SMALL < most < 1 / _SMALL else channels / most
 
 
@@ -144,12 +145,21 @@ def _hot(channels: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[np.bool_
         n = max(8, int(_HOT * sample.size))
         if sample.size <= 4 * n or channel.dtype.kind == "b":
             continue
-        low, high = (float(v) for v in np.partition(sample, (n, sample.size - 1 - n))[[n, sample.size - 1 - n]])
+        low, high = _lowest(sample, n), -_lowest(-sample.astype(np.float64), n)
         reach = _HOT_RANGES * (high - low)
         beyond = ((channel < low - reach) | (channel > high + reach)) & ~unknown
         if high > low and beyond.sum() <= few:
             hot |= beyond
     return hot
+
+
+def _lowest(values: NDArray[Any], n: int) -> float:
+    """The value that n others are not above. Only those rows of 256 values are sorted that may hold it."""
+    whole = len(values) // 256 * 256
+    rows, rest = values[:whole].reshape(-1, 256), values[whole:]
+    if len(rows) > 2 * n:
+        rows = rows[np.argpartition(rows.min(1), n)[: n + 1]]
+    return float(np.partition(np.concatenate((rows.ravel(), rest)), n)[n])
 
 
 def squared(pixels: Pixels, size: PixelSize) -> tuple[Pixels, float | None, str | None]:

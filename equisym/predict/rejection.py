@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
+from equisym.crystal.autocorrelate import squared_modulus
 from equisym.crystal.domains import find_domains
 from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
@@ -59,13 +60,13 @@ class Background:
 def take_apart(image: Tensor, m: Measurement) -> Background:
     """Subtract background and averaged cell from an image (H, W), within its mask."""
     flat = (image - m.average.trend[0]).double().numpy()
-    mask = np.ones(flat.shape, bool) if m.mask is None else m.mask.numpy()
-    flat = (flat - flat[mask].mean()) * mask
-    left = (flat - m.average.tiled[0].double().numpy()) * mask
+    mask = None if m.mask is None else m.mask.numpy()
+    flat = flat - flat.mean() if mask is None else (flat - flat[mask].mean()) * mask
+    left = (flat - m.average.tiled[0].double().numpy()) * (1.0 if mask is None else mask)
 
     def share(part: tuple[slice, slice]) -> float:
-        seen = mask[part]
-        if seen.mean() < 0.1 and part != whole:
+        seen = ... if mask is None else mask[part]
+        if mask is not None and mask[part].mean() < 0.1 and part != whole:
             return share(whole)
         return float(1 - left[part][seen].var() / max(flat[part][seen].var(), 1e-12))
 
@@ -203,8 +204,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
 def _too_fine(m: Measurement) -> bool:
     """Whether the cell's structure lies wholly at frequencies whose period is below the shortest lattice."""
     q = m.average.frequency()[0]
-    power = m.spectrum.full[0].abs().square().sum(0)
-    power = torch.where(q > 0, power, torch.zeros_like(power))
+    power = squared_modulus(m.spectrum.full[0]).sum(0) * (q > 0)
     return bool(power[q >= 1 / SHORTEST].sum() > 0.98 * power.sum())
 
 
