@@ -5,6 +5,8 @@ import os
 import pkgutil
 import re
 import sys
+from collections import defaultdict
+from functools import cache
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
@@ -179,14 +181,23 @@ for name, page in pages.items():
         path.write_text(page)
 
 
+@cache
+def names_of(domain) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Where exported objects are documented, by full and by short name; all that is documented, by the last part."""
+    by_last_part = defaultdict(list)
+    for name in domain.objects:
+        by_last_part[name.split(".")[-1]].append(name)
+    return documented_as | {full.split(".")[-1]: name for full, name in documented_as.items()}, by_last_part
+
+
 def find_documented(app, env, node, contnode):
     """Lead a reference to an object, from where it was defined or by its name alone, to where it is documented."""
     if node.get("refdomain") != "py":
         return None
     domain, target = env.get_domain("py"), node["reftarget"]
-    known = documented_as | {full.split(".")[-1]: name for full, name in documented_as.items()}
+    known, by_last_part = names_of(domain)
     names = [known[p] + target.removeprefix(p) for p in (target, target.rpartition(".")[0]) if p in known]
-    names += [name for name in domain.objects if name.split(".")[-1] == target.split(".")[-1]]
+    names += by_last_part[target.split(".")[-1]]
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", names[0], node, contnode) if names else None
 
 
