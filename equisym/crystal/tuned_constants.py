@@ -271,6 +271,8 @@ class PosteriorOptions:
             more.
         badly: standard deviation of the strain then.
         largest: strain beyond which a lattice is another, not a distorted one.
+        unlike: chance that an average of motifs that differ from repeat to repeat says nothing of any of them. Set by
+            hand, so that no such answer is sure.
     """
 
     tolerance: float = 0.05
@@ -292,3 +294,4 @@ class PosteriorOptions:
     bad: float = 0.3
     badly: float = 0.06
     largest: float = 0.12
+    unlike: float = 0.5

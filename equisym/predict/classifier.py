@@ -258,7 +258,9 @@ class SymmetryClassifier:
 
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)
-        return interpret(found, e, group_probabilities(e, options, opinion)[0].tolist(), options)
+        probabilities = group_probabilities(e, options, opinion)[0]
+        doubt = options.unlike * found.unlike
+        return interpret(found, e, ((1 - doubt) * probabilities + doubt / len(probabilities)).tolist(), options)
 
 
 def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | None]:

@@ -25,6 +25,7 @@ from equisym.predict.prediction import OperationResidual, Prediction
 from equisym.predict.refusal import Refusal, RefusalCode
 
 _LEAST = 0.25  # an answer less likely than this is none
+_DIFFER = 0.3  # of the way to motifs that have little in common: worth a word
 _UNSTRAINED = 0.004  # a smaller strain is not worth a word
 
 
@@ -58,6 +59,9 @@ def interpret(found: Found, e: SymmetryFeatures, probabilities: list[float], opt
     residuals = {g.name: float(r) for g, r in zip(WALLPAPER_GROUPS, group_residuals(e)[0], strict=True) if r.isfinite()}
     exact = exact_group(e, _lattice_noise(m))
     notes = [*found.notes, *_doubts(m, order, probabilities)]
+    if found.unlike >= _DIFFER and found.explained is not None:
+        share = f"{100 * found.explained:.0f} %"
+        notes.append(f"the motifs differ from repeat to repeat: what they have in common is {share} of the image")
     if refusal is None:
         notes += _strained(m, answer, e, options)
     return Prediction(

@@ -46,6 +46,7 @@ class Found:
         explained: share of the view's variance that the averaged cell explains.
         patchiness: how unevenly what it leaves is spread: the most in a part of the image over the median.
         fault: what parts the pattern, so that the average is smeared; empty if nothing does.
+        unlike: how far the motifs differ from repeat to repeat, 0 to 1.
     """
 
     refusal: Refusal | None
@@ -57,6 +58,7 @@ class Found:
     explained: float | None = None
     patchiness: float = 1.0
     fault: str = ""
+    unlike: float = 0.0
 
 
 def inspect(
@@ -93,7 +95,8 @@ def inspect(
     explained = None if look.rest is None else look.rest.explained
     patchiness = 1.0 if look.rest is None else look.rest.patchiness
     fault = "" if look.review.fault is None else str(look.review.fault)
-    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, patchiness, fault)
+    unlike = 0.0 if look.rest is None else look.rest.unlike
+    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, patchiness, fault, unlike)
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:

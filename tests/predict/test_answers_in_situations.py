@@ -38,6 +38,7 @@ CHOSEN = {
     "domains": ("p6 mirrored, 30 %", "p2 mirrored, 50 %", "pm turned, 30 %"),
     "one domain": ("p6",),
     "uneven": ("p6m, amorphous rim", "p4m, frame with axes"),
+    "perspective": ("mesh, 10 and -8 %", "spots of p4, -4 and 7 %"),
     "colour": ("p4m in grey, rows of two colours",),
     "pixels": ("p4g, offset 1e9", "pgg, dead lines", "cmm, NaN border"),
 }

@@ -17,6 +17,7 @@ from equisym.data.situations import (
     lattices,
     many_repeats,
     metric,
+    perspective,
     pixel_faults,
     planar_faults,
     twins,
@@ -35,6 +36,7 @@ _ALL = (
     aperiodic,
     twins,
     uneven,
+    perspective,
     pixel_faults,
     many_repeats,  # large images last
 )

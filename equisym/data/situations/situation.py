@@ -31,6 +31,7 @@ KINDS = {  # and the number of the fault they stand for
     "domains": 7,
     "one domain": 7,
     "uneven": 8,
+    "perspective": 8,
     "colour": 9,
     "pixels": 9,
 }
