@@ -112,7 +112,7 @@ def measure(
                 step()
                 found[name][f"peak{what}"] = (torch.cuda.max_memory_allocated() - held) / 2**20
             try:
-                replays = {n: graphed(step) for n, step in steps.items() if n in HERE}
+                replays = {n: graphed(step) for n, step in steps.items()}
                 summarise(found, f"graph{what}", paired(replays, rounds, device, repeats))
                 del replays
             except RuntimeError as error:
@@ -192,8 +192,7 @@ def device_table(found: Figures, args: argparse.Namespace) -> str:
         "# ResNet18 of D4, width 22, beside a plain network of the same expanded widths, on a GPU",
         "",
         f"{torch.cuda.get_device_name()}, torch {torch.__version__.split('+')[0]}, batch {args.batch}, {args.rounds} "
-        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph, not tried "
-        "with the other libraries.",
+        "rounds; ms per step, ratios to plain of the same round. Graph: the training step as one CUDA graph.",
         "",
         markdown_table(heads, rows),
         "",

@@ -186,4 +186,14 @@ def make(name: str, width: int = 22, blocks: tuple[int, ...] = (2, 2, 2, 2)) -> 
     known: dict[str, Callable[[], Parts]] = {"plain": Plain, "equisym": Ours, "separable": Separable}
     known |= {kind: partial(Shared, kind) for kind in ("pixels", "band-limited", "steerable")}
     known["narrow"] = partial(Plain, 1)
-    return ResNet(known[name]() if name in known else Theirs(name), width, blocks)
+    return ResNet(known[name](), width, blocks) if name in known else _unwaiting(ResNet(Theirs(name), width, blocks))
+
+
+def _unwaiting(model: nn.Module) -> nn.Module:
+    """The bounds of the rivals' slices as numbers: as tensors on a GPU they are waited for, and no step is recorded."""
+    for module in model.modules():
+        for name, value in list(module.named_buffers(recurse=False)):
+            if "indices_" in name and value.shape == (2,):  # of fields that lie side by side, as all of ours do
+                delattr(module, name)
+                setattr(module, name, tuple(value.tolist()))
+    return model

@@ -67,7 +67,7 @@ def graphed(step: Callable[[], None]) -> Callable[[], None]:
             step()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=side):  # its own, else graphs share the workspace of cuBLAS
         step()
     return graph.replay
 

@@ -5,6 +5,8 @@ import os
 import pkgutil
 import re
 import sys
+from collections import defaultdict
+from functools import cache
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +17,10 @@ import matplotlib as mpl
 
 mpl.use("agg")
 from matplotlib.figure import Figure
+from sphinx.domains.python import PyObject
 from sphinx.pycode import ModuleAnalyzer
 from sphinx_gallery.scrapers import figure_rst
+from sphinx_gallery.sorting import ExplicitOrder
 
 import equisym
 
@@ -33,11 +37,12 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery_src", "gallery/*/*.py.md5"]
+exclude_patterns = ["_build", "_generated", "gallery_src", "gallery/*/*.py.md5"]
 
 html_theme = "furo"
 html_title = "equisym"
 html_static_path = ["_static"]
+html_css_files = ["equisym.css"]
 html_show_sourcelink = False
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -68,11 +73,12 @@ def shown_figure(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str,
     return figure_rst([path], gallery_conf["src_dir"])
 
 
-# One gallery section for each folder of gallery_src that holds a script; its GALLERY_HEADER.rst opens the section.
-_areas = sorted({script.parent.name for script in DOCS.glob("gallery_src/*/plot_*.py")})
+# One gallery section for each folder of gallery_src; its GALLERY_HEADER.rst opens the section.
+_sections = ["tutorials", "networks", "nn", "data", "crystal", "predict"]
 sphinx_gallery_conf = {
-    "examples_dirs": [f"gallery_src/{area}" for area in _areas],
-    "gallery_dirs": [f"gallery/{area}" for area in _areas],
+    "examples_dirs": ["gallery_src"],
+    "gallery_dirs": ["gallery"],
+    "subsection_order": ExplicitOrder([f"gallery_src/{section}" for section in _sections]),
     "filename_pattern": r"/plot_",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
@@ -94,6 +100,7 @@ _standard_library = "|".join(sys.stdlib_module_names)
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_elsewhere}|{_standard_library})(\..*)?"),
     (r"py:class", r"equisym\..*\.Config"),
+    (r"py:class", r"(bool|u?int|integer|float|floating|complex|number)\d*"),  # of numpy, in NDArray[...]
 ]
 # imported under TYPE_CHECKING alone
 _for_type_checkers = ("Axes", "Logger", "Model", "NDArray", "Path", "TensorDataset", "Trainer")
@@ -174,14 +181,23 @@ for name, page in pages.items():
         path.write_text(page)
 
 
+@cache
+def names_of(domain) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Where exported objects are documented, by full and by short name; all that is documented, by the last part."""
+    by_last_part = defaultdict(list)
+    for name in domain.objects:
+        by_last_part[name.split(".")[-1]].append(name)
+    return documented_as | {full.split(".")[-1]: name for full, name in documented_as.items()}, by_last_part
+
+
 def find_documented(app, env, node, contnode):
     """Lead a reference to an object, from where it was defined or by its name alone, to where it is documented."""
     if node.get("refdomain") != "py":
         return None
     domain, target = env.get_domain("py"), node["reftarget"]
-    known = documented_as | {full.split(".")[-1]: name for full, name in documented_as.items()}
+    known, by_last_part = names_of(domain)
     names = [known[p] + target.removeprefix(p) for p in (target, target.rpartition(".")[0]) if p in known]
-    names += [name for name in domain.objects if name.split(".")[-1] == target.split(".")[-1]]
+    names += by_last_part[target.split(".")[-1]]
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", names[0], node, contnode) if names else None
 
 
@@ -191,9 +207,21 @@ def keep_colons(_app, what, _name, _obj, _options, lines):
         lines[:0] = ["..", ""]  # an empty comment, without a colon
 
 
-def shorten_factories(_app, _what, _name, _obj, _options, signature, annotation):
-    """Write ``...`` for a default such as ``<factory>``, which is no Python and would stop the parser of signatures."""
-    return re.sub(r"<[^<>]*>", "...", signature or "") or None, annotation
+_np = r"~?(?:numpy\.)?"
+_array = re.compile(rf"{_np}ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], {_np}dtype\[{_np}(\w+)\]\]")
+# Members stand under "Attributes" in the sources, and do so on the pages.
+next(kind for kind in PyObject.doc_field_types if kind.name == "variable").label = "Attributes"
+
+
+def shorten_signature(_app, _what, _name, _obj, _options, signature, annotation):
+    """Arrays as the source names them, and ``...`` for a default such as ``<factory>``, which is no Python."""
+    signature = re.sub(r"<[^<>]*>", "...", signature or "")
+    return _array.sub(r"NDArray[\1]", signature) or None, annotation and _array.sub(r"NDArray[\1]", annotation)
+
+
+def shorten_arrays(_app, _what, _name, _obj, _options, lines):
+    """Write ``NDArray[float64]`` as the source does, where the alias was replaced by what it stands for."""
+    lines[:] = [_array.sub(r"NDArray[\1]", line) for line in lines]
 
 
 def skip_foreign(app, what, name, obj, skip, options):  # noqa: ARG001
@@ -202,7 +230,8 @@ def skip_foreign(app, what, name, obj, skip, options):  # noqa: ARG001
 
 
 def setup(app):
-    app.connect("autodoc-process-signature", shorten_factories)
+    app.connect("autodoc-process-signature", shorten_signature)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
+    app.connect("autodoc-process-docstring", shorten_arrays, priority=600)
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("missing-reference", find_documented)

@@ -1,4 +1,4 @@
-"""Console scripts that end at once: an interpreter that holds torch takes a fifth of a second to take itself apart.
+"""Console scripts that exit at once: an interpreter with torch loaded needs a fifth of a second to shut down.
 
 Only the scripts of an installation come through here. Who calls a command's ``main()`` from Python keeps the process.
 """

@@ -1,4 +1,4 @@
-"""Text from outside, such as names in files and messages of parsers, so that a terminal only shows it."""
+"""Text from outside, such as file names and messages of parsers, made safe to print on a terminal."""
 
 from __future__ import annotations
 

@@ -44,6 +44,12 @@ def no_page_shows_a_directive_as_text(pages):
     assert not {page.name: found.group() for page in html if (found := shown.search(visible_text(page)))}
 
 
+def test_no_line_is_taken_for_a_comment():
+    """A line that begins with a percent sign, as "80 %" broken at the space, is left out of the page without a word."""
+    lost = re.compile(r"^\s*%.*", re.MULTILINE)
+    assert not {page.name: found.group() for page in DOCS.rglob("*.md") if (found := lost.search(page.read_text()))}
+
+
 def visible_text(page: Path) -> str:
     """The words of a page, without tags, scripts and code blocks."""
     html = re.sub(r"(?s)<(script|style|pre)\b.*?</\1>", " ", page.read_text())

@@ -22,14 +22,14 @@ class EvalConfig:
 
     Attributes:
         runs: run folders written by equisym-train, .safetensors files, or hf-hub:OWNER/NAME.
-        families: image families to test on; none of them if --data is given and --families is not.
-        data: labelled images of your own, as equisym-train takes them; of these the test split.
+        families: image families to test on; by default all, or none if --data is given.
+        data: labelled images of your own, as equisym-train takes them; their test split is used.
         import_: package that registers architectures of your own.
         count: images of each family.
         out: folder for cross_dataset.csv, models.csv, answers.npz, REPORT.md and the confusion pictures.
         corruptions: test every corruption at severities 1, 3 and 5 as well, and cells that repeat 2 to 8 times along
             the side (corruptions.csv).
-        look: draw what answers hang on (needs captum) and a map of the images as the network sees them.
+        look: draw which pixels the answers depend on (needs captum), and the images arranged by their features.
         seed: of the test images.
         photos: folder of photographs for the photo family; the bundled ones if not given.
         workers: processes that draw images; -1 for one per core.

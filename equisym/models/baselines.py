@@ -86,7 +86,7 @@ class Baseline(nn.Sequential):
 
 
 class PyramidClassifier(nn.Module):
-    """A feature pyramid on a timm backbone: P2 to P5 pooled over the pixels, concatenated, dropped out, classified.
+    """A feature pyramid on a timm backbone: P2 to P5 are pooled over the pixels and concatenated, then classified.
 
     Args:
         backbone: timm model with ResNet's stages.

@@ -42,12 +42,8 @@ class ResidualBlock(nn.Module):
 class BottleneckBlock(nn.Module):
     """A 3x3 convolution between two 1x1 ones that narrow and widen by 4, with norms and a shortcut.
 
-    Args:
-        sharing: kind of the layers.
-        in_fields: fields of the input.
-        out_fields: fields of the narrow part; the output has 4 times as many.
-        stride: of the 3x3 convolution and the shortcut.
-        even: whether strided layers have even kernels, 4x4 and 2x2, which are exact at even sizes.
+    The arguments are those of :class:`ResidualBlock`: ``out_fields`` counts the narrow part, the output has 4 times as
+    many, and ``stride`` is that of the 3x3 convolution.
 
     Source: He et al., Deep Residual Learning (2016), figure 5 right.
     """
@@ -75,12 +71,7 @@ class BottleneckBlock(nn.Module):
 class WideBlock(nn.Module):
     """Norm and non-linearity before each of two 3x3 convolutions, with a plain shortcut.
 
-    Args:
-        sharing: kind of the layers.
-        in_fields: fields of the input.
-        out_fields: fields of the output.
-        stride: of the first convolution and the shortcut.
-        even: whether strided layers have even kernels, 4x4 and 2x2, which are exact at even sizes.
+    The arguments are those of :class:`ResidualBlock`.
 
     Source: Zagoruyko & Komodakis, Wide Residual Networks (2016), figure 1c.
     """

@@ -27,13 +27,7 @@ class ConvNet(FieldClassifier):
     """
 
     def __init__(
-        self,
-        sharing: Sharing,
-        *,
-        width: int,
-        kernel_size: int = 5,
-        in_channels: int = 1,
-        **head: Unpack[HeadOptions],
+        self, sharing: Sharing, *, width: int, kernel_size: int = 5, in_channels: int = 1, **head: Unpack[HeadOptions]
     ) -> None:
         super().__init__(sharing.invariance, 8)
         self.stem = nn.Sequential(

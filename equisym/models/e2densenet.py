@@ -15,7 +15,7 @@ from equisym.models.sharing import Sharing, parse_group
 
 
 class E2DenseNet(FieldClassifier):
-    """Blocks of layers that each add ``growth`` fields; between blocks half the fields and half the resolution.
+    """Blocks of layers that each add ``growth`` fields; between blocks fields and resolution are halved.
 
     The 3x3 mean that halves the resolution keeps the corners of odd sizes, where a 2x2 mean would lose them; exact at
     sizes of 1 modulo ``2 ** (number of blocks + 1)``. The defaults are DenseNet121's plan, over D4 with

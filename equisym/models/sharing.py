@@ -25,7 +25,7 @@ from equisym.nn import (
 
 @dataclass(frozen=True)
 class Sharing:
-    """Makes the layers of one kind, all counted in fields; the base of the kinds, with regular fields.
+    """Makes layers that share weights in one way, their sizes counted in fields; the base class has regular fields.
 
     A kind defines how its layers are made: :meth:`lift` from the image to fields and :meth:`conv` from fields to
     fields, both with a padding at which stride 1 keeps the size. :meth:`of` finds a kind by its name.

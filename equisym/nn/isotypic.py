@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from types import ModuleType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn import functional
 from equisym.groups import PointGroup, regular
 from equisym.nn.arguments import check_group, whole
 from equisym.nn.constant import ConstantModule
+from equisym.nn.fused import fused_kernels
 
 Function = Literal["gelu", "relu", "silu"]
 
@@ -57,17 +57,6 @@ def spectrum(group: PointGroup) -> Spectrum:
     return Spectrum(np.concatenate(ordered, 1), len(ones), len(twos), len(columns[twos[0]]) if twos else 0)
 
 
-def fused_kernels(x: Tensor) -> ModuleType | None:
-    """The GPU kernels, where the input is on a GPU and Triton is there."""
-    if not isinstance(x, Tensor) or not x.is_cuda or torch.compiler.is_compiling():
-        return None
-    try:
-        from equisym.nn import isotypic_kernel
-    except ImportError:
-        return None
-    return isotypic_kernel
-
-
 class IsotypicTransform(ConstantModule):
     r"""From regular fields to features in irreps, or back: an orthogonal change of basis.
 
@@ -97,7 +86,7 @@ class IsotypicTransform(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         basis, order = self.basis.to(x.dtype), self.group.order
-        kernels = fused_kernels(x)
+        kernels = fused_kernels(x, "isotypic_kernel")
         if kernels is not None:
             return kernels.fused_transform(x, self.basis, self.inverse)
         if self.inverse:
@@ -141,7 +130,7 @@ class IsotypicNonlinearity(ConstantModule):
         self.register_constant("basis", spectrum(group).basis)
 
     def forward(self, x: Tensor) -> Tensor:
-        kernels = fused_kernels(x)
+        kernels = fused_kernels(x, "isotypic_kernel")
         if kernels is not None:
             return kernels.fused_pointwise(x, self.basis, self.function)
         basis = self.basis.to(x.dtype)

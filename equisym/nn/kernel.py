@@ -64,9 +64,8 @@ def circular_basis(kernel_size: int, group: PointGroup) -> NDArray[np.float64]:
 
 _STEERABLE_POWER = 8.0
 """Mean square of a steerable function's output. The larger it is, the smaller are the weights, and the more of a kernel
-a step of Adam changes. Set on e2resnet, 3,400 noise images, 600 steps, peak rate 0.004, one seed: noise, photo and atom
-77, 72 and 69 % with 1, 85, 80 and 76 % with 8. At a peak of 0.025 and 1,060 steps the order is the other one: 86, 83
-and 79 % with 1, 76, 74 and 72 % with 8 (``eval/rivals.py``, group pooling, one seed)."""
+a step of Adam changes. With the best peak rate of each, 1, 3 and 8 reach the same within the spread of three seeds
+(``eval/results/kernel_scale.md``); 8 was best on validation images by a little."""
 
 BASES = ("pixels", "circular", "steerable")
 """What the free weights of a kernel can be."""

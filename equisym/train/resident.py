@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor, nn
@@ -124,6 +125,8 @@ class ResidentTraining:
                 value.copy_(self._state[name])
             self._step.zero_()
             self.losses.zero_()
+        if self._graphed:
+            self._stream.wait_stream(torch.cuda.current_stream())
         return steps
 
     def advance(self) -> None:
@@ -136,7 +139,12 @@ class ResidentTraining:
             self._graph.replay()
 
     def averaged(self) -> nn.Module:
-        """A network of its own with the averaged weights, in eval mode."""
+        """A network of its own with the averaged weights, in eval mode; warns if a loss was no number."""
+        if self._graphed:
+            torch.cuda.current_stream().wait_stream(self._stream)
+        wrong = (~self.losses[: int(self._step)].isfinite()).nonzero()
+        if len(wrong):
+            warn(f"the loss is NaN or infinite from step {int(wrong[0]) + 1} on: lower the rate", stacklevel=2)
         model = self.build().to(self.device)
         model.load_state_dict({n: self._average.get(n, v) for n, v in self.model.state_dict().items()})
         return model.eval()
@@ -172,7 +180,9 @@ class ResidentTraining:
         torch.cuda.synchronize()
         self._graph = torch.cuda.CUDAGraph()
         self._optimiser.zero_grad(set_to_none=True)
-        with torch.cuda.graph(self._graph):
+        # Each graph on a stream of its own: those recorded on one stream share the workspace of cuBLAS, and write to it
+        # at once, or to where it was when the first of them is gone.
+        with torch.cuda.graph(self._graph, stream=self._stream):
             self._do()
         self._step.zero_()
         for _ in range(_TRIAL):

@@ -5,7 +5,6 @@ import hashlib
 import multiprocessing
 import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from quick_python import python
 from small_sets import datasets, write
 
 from equisym.data import WallpaperDataset
@@ -187,7 +187,7 @@ def test_shard_comes_from_the_launcher(monkeypatch):
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
     code = "from equisym.data.command import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return python("-c", code, *arguments)
 
 
 def test_the_command(tmp_path):

@@ -1,12 +1,11 @@
 """Metrics against references, and the command on a run of seconds."""
 
 import csv
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from quick_python import python
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from equisym.data import CORRUPTIONS
@@ -66,7 +65,7 @@ def test_command_writes_table_pictures_and_report(tmp_path):
         "--corruptions",
     ]
     out = tmp_path / "report"
-    subprocess.run([sys.executable, "-c", code, *arguments, "--out", str(out)], check=True, capture_output=True)
+    python("-c", code, *arguments, "--out", out).check_returncode()
     rows = list(csv.DictReader((out / "cross_dataset.csv").read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert [row["test_family"] for row in rows] == ["noise", "atom"]

@@ -1,13 +1,12 @@
 """The report: every section from whole results, and sentences instead of errors from partial ones."""
 
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from quick_python import python
 from scipy.stats import t as student
 
 from equisym.document import Bullets, Figure, Heading, Table, Text, render_html
@@ -85,7 +84,7 @@ class Balanced(HTMLParser):
 
 def test_script_writes_one_page_that_needs_no_other_file(results, tmp_path):
     out = tmp_path / "page"
-    subprocess.run([sys.executable, SCRIPT, results, "--out", out], check=True, capture_output=True)
+    python(SCRIPT, results, "--out", out).check_returncode()
     page = (out / "index.html").read_text()
     parser = Balanced()
     parser.feed(page)
@@ -202,9 +201,7 @@ def test_page_escapes_what_it_is_given():
 
 
 def test_script_without_results_is_one_line(tmp_path):
-    answer = subprocess.run(
-        [sys.executable, SCRIPT, tmp_path / "no.csv", "--out", tmp_path], capture_output=True, text=True, check=False
-    )
+    answer = python(SCRIPT, tmp_path / "no.csv", "--out", tmp_path)
     assert answer.returncode == 2
     assert "no results at" in answer.stderr
     assert "Traceback" not in answer.stderr

@@ -111,7 +111,7 @@ def main() -> None:
 def _cell(value: float | None) -> str:
     if value is None:
         return ""
-    return "exact" if value < 1e-10 else f"{100 * value:.2g} %"
+    return "exact" if value < 1e-10 else f"{100 * value:.0f} %" if value >= 1 else f"{100 * value:.2g} %"
 
 
 if __name__ == "__main__":

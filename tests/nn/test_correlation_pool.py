@@ -1,10 +1,15 @@
 """Correlation pooling: its definition summed element by element, classes, gradients, what it says of an image."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from equisym.groups import C, D
 from equisym.nn import CorrelationPool2d, LiftConv2d
+from equisym.nn.correlation_pool import _Fused
 
 GROUPS = (C(2), C(3), C(4), C(5), C(6), C(12), D(1), D(2), D(3), D(4), D(5), D(6), D(12))
 
@@ -104,3 +109,72 @@ def test_it_says_which_symmetry_holds_about_a_pixel():
 def test_a_group_without_elements_to_compare_is_refused():
     with pytest.raises(ValueError, match=r"group must have an element besides the identity \(got C1\): try C2"):
         CorrelationPool2d(group=C(1))
+
+
+FUSED = """
+import torch
+from equisym.groups import C, D
+from equisym.nn import CorrelationPool2d, correlation_kernel
+from equisym.nn.correlation_pool import _Fused
+torch.manual_seed(0)
+for group in (C(2), C(3), D(1), D(4), D(6)):
+    pool = CorrelationPool2d(group=group)
+    for size, layout in (((3, 5), "contiguous_format"), ((4, 3), "channels_last"), ((1, 1), "channels_last")):
+        layout = getattr(torch, layout)
+        x = torch.randn(2, 3 * group.order, *size).to(memory_format=layout).requires_grad_()
+        weights, found = torch.randn_like(pool(x)), []
+        for answer in (_Fused.apply(x, pool, correlation_kernel), pool(x)):
+            found += [answer, *torch.autograd.grad((answer * weights).sum(), x)]
+        torch.testing.assert_close(found[0], found[2])
+        torch.testing.assert_close(found[1], found[3], rtol=2e-3, atol=1e-4)
+        assert found[0].is_contiguous(memory_format=layout) and found[1].is_contiguous(memory_format=layout)
+    half = x.detach().bfloat16()
+    torch.testing.assert_close(_Fused.apply(half, pool, correlation_kernel), pool(half), rtol=2e-2, atol=2e-2)
+"""
+
+
+def test_the_fused_kernels_agree_in_the_interpreter():
+    pytest.importorskip("triton")
+    subprocess.run([sys.executable, "-c", FUSED], check=True, env=os.environ | {"TRITON_INTERPRET": "1"})
+
+
+def test_the_gradient_of_the_fused_kernels_has_a_gradient():
+    class Kernels:  # what the kernels compute, by the operations
+        @staticmethod
+        def pool(x, *rest):
+            return pool._pool(x), x
+
+    pool, x = CorrelationPool2d(group=D(3)), fields_of(D(3), size=1).float().requires_grad_()
+    weights = torch.randn_like(pool(x))
+
+    def twice(answer):
+        (first,) = torch.autograd.grad((answer * weights).sum(), x, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), x)[0]
+
+    torch.testing.assert_close(twice(_Fused.apply(x, pool, Kernels)), twice(pool(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_modules_in_half_precision_keep_their_constants_exact():
+    x, pool = fields_of(D(3)).bfloat16(), CorrelationPool2d(group=D(3))
+    torch.testing.assert_close(pool.bfloat16()(x), CorrelationPool2d(group=D(3)).double()(x.double()).bfloat16())
+
+
+@pytest.mark.parametrize(("group", "layout"), [(D(4), "contiguous"), (D(4), "channels_last"), (D(12), "contiguous")])
+def test_the_fused_kernels_compile_for_a_gpu_without_matrix_products(group, layout):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+
+    from equisym.nn import correlation_kernel as kernels
+
+    pool = CorrelationPool2d(group=group)
+    constants = kernels._shape(pool.moved, len(pool.classes))
+    unit = "_channel" if layout == "channels_last" else "_pixel"
+    for kernel in (kernels._pool, kernels._gradient):
+        ones = {n: 1 for n in kernel.arg_names if n.endswith(unit) and not n.startswith("x")} | {"x_pixel": 1}
+        signature = {n: "*fp32" if n.endswith("_ptr") else "i32" for n in kernel.arg_names}
+        signature |= {"moved_ptr": "*i64", "classes_ptr": "*i64", "eps": "fp32"}
+        signature |= dict.fromkeys([*constants, *ones], "constexpr")
+        source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants | ones)
+        made = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
+        assert "tt.dot" not in made["ttir"]
+        assert ".local" not in made["ptx"]  # no registers spilled

@@ -19,7 +19,7 @@ from equisym.nn import (
     OrbitLinear,
     to_plain,
 )
-from equisym.nn.isotypic import fused_kernels
+from equisym.nn.fused import fused_kernels
 from equisym.nn.isotypic_linear import _BlockDiagonal, block_diagonal
 from equisym.testing import assert_equivariant
 
@@ -131,10 +131,15 @@ class OnGPU(torch.Tensor):
     is_cuda = property(lambda self: True)  # type: ignore[assignment]
 
 
-def test_a_gpu_without_triton_takes_the_plain_way(monkeypatch):
-    monkeypatch.delattr("equisym.nn.isotypic_kernel", raising=False)
-    monkeypatch.setitem(sys.modules, "equisym.nn.isotypic_kernel", None)  # its import fails
-    assert fused_kernels(torch.ones(3).as_subclass(OnGPU)) is None
+@pytest.mark.parametrize("module", ["isotypic_kernel", "correlation_kernel"])
+def test_a_gpu_without_triton_takes_the_plain_way(module, monkeypatch):
+    x = torch.ones(3).as_subclass(OnGPU)
+    assert fused_kernels(x, module) is None  # a subclass may mean anything
+    monkeypatch.setattr("equisym.nn.fused.is_plain_call", lambda x: True)
+    monkeypatch.setitem(sys.modules, f"equisym.nn.{module}", None)  # its import fails
+    assert fused_kernels(x, module) is None
+    monkeypatch.setitem(sys.modules, f"equisym.nn.{module}", sys)
+    assert fused_kernels(x, module) is sys
 
 
 def test_the_fused_kernels_agree_in_the_interpreter():

@@ -1,11 +1,9 @@
 """Whatever comes in, one clear line or a refusal comes out; never a traceback, never a confident wrong group."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
+from quick_python import python
 from skimage import data
 
 from equisym.crystal import measure
@@ -76,8 +74,7 @@ def test_a_large_image_is_reduced_and_says_so():
 
 def run(*arguments, cwd):
     code = "from equisym.predict.command import main; main()"
-    command = [sys.executable, "-c", code, "--model", "crystal", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    return python("-c", code, "--model", "crystal", *arguments, cwd=cwd)
 
 
 def test_one_bad_file_is_reported_and_the_rest_go_on(tmp_path):

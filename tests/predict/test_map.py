@@ -82,7 +82,7 @@ def test_a_disordered_part_is_refused_and_has_no_weight():
 
 
 def test_noise_has_no_winner():
-    found = CLASSIFIER.map(np.random.default_rng(0).random((192, 192)), window=64)
+    found = CLASSIFIER.map(np.random.default_rng(0).random((128, 128)), window=64)
     assert found.group is None
     assert "periodic" in found.refused
     assert found.answer().refused == found.refused
@@ -90,8 +90,8 @@ def test_noise_has_no_winner():
 
 
 def test_a_window_too_small_names_the_size_needed():
-    coarse = render("p3", "noise", seed=2, size=256, repeats=(5, 5))[0].numpy()
-    found = CLASSIFIER.map(coarse, window=64)
+    coarse = render("p3", "noise", seed=2, size=176, repeats=(3.5, 3.5))[0].numpy()
+    found = CLASSIFIER.map(coarse, window=64, step=56)
     assert found.group is None
     assert f"take at least {found.needed}" in found.refused
     assert CLASSIFIER.map(coarse, window=found.needed).group == "p3"

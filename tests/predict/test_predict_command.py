@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from quick_python import python
 
 from equisym.data import render
 from equisym.data.readers import read_image
@@ -25,11 +26,8 @@ PATTERN = render("p4m", "noise", seed=1, size=128)[0].numpy()
 HOST = {"OMP_NUM_THREADS": "1"}
 
 
-def run(*arguments, cwd, **options):
-    code = "from equisym.predict.command import main; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    environment = os.environ | HOST
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=environment, **options)
+def run(*arguments, cwd):
+    return python("-c", "from equisym.predict.command import main; main()", *arguments, cwd=cwd, env=os.environ | HOST)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +113,7 @@ def test_pictures_of_an_earlier_run_are_no_images(tmp_path):
 
 def test_exit_codes(folder, tmp_path):
     good = folder / "a.tif"
+    known = json.loads(run(good, "--json", "--model", "crystal", cwd=tmp_path).stdout)["constants"]["a_nm"]
     for options, code in (
         ([good, "--expect", "p4m a=0.39"], 0),
         ([good, "--expect", "p4 a=0.39"], 1),
@@ -122,7 +121,6 @@ def test_exit_codes(folder, tmp_path):
         ([good, folder / "notes.txt"], 2),
         ([folder / "deep" / "er" / "flat.npy"], 0),
     ):
-        known = json.loads(run(good, "--json", "--model", "crystal", cwd=tmp_path).stdout)["constants"]["a_nm"]
         options = [str(o).replace("0.39", f"{known:.5f}") if "a=0.39" in str(o) else o for o in options]
         assert run(*options, "--model", "crystal", cwd=tmp_path).returncode == code, options
 

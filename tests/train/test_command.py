@@ -1,16 +1,16 @@
 """The commands as a user meets them: help, and errors in one line with exit code 2."""
 
 import subprocess
-import sys
 
 import pytest
+from quick_python import python
 
 COMMANDS = {"equisym-train": "equisym.train.command", "equisym-eval": "equisym.eval.command"}
 
 
 def call(module: str, *arguments: str) -> subprocess.CompletedProcess:
     code = f"from {module} import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    return python("-c", code, *arguments)
 
 
 @pytest.mark.parametrize("module", COMMANDS.values(), ids=COMMANDS)

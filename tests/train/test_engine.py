@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from quick_python import python
 from safetensors.torch import load_file
 from test_run import TINY, pytestmark  # noqa: F401 - the marks apply to this module too
 
@@ -68,7 +69,10 @@ def flags(settings) -> list[str]:
 def run_command(settings, *, interrupted=(), threads=1) -> subprocess.CompletedProcess:
     program = ["-c", INTERRUPTED, *map(str, interrupted)] if interrupted else ["-m", "equisym.train.command"]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, *program, *flags(settings)]
+    command = [*program, *flags(settings)]
+    if settings.get("devices", 1) == 1:
+        return python(*command, env=environment)
+    command = [sys.executable, *command]  # Lightning starts it again for each further device
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
 
 

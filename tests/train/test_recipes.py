@@ -2,13 +2,12 @@
 
 import csv
 import json
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
+from quick_python import python
 
 from equisym.data.labelled_sources import GROUPS
 from equisym.train import TrainConfig
@@ -53,7 +52,7 @@ def test_smoke_recipe_trains_and_evaluates(tmp_path):
     train = ["equisym.train.command", "--config", recipe, "--out", run]
     judge = ["equisym.eval.command", run, "--count", "34", "--out", report]
     for module, *arguments in (train, judge):
-        subprocess.run([sys.executable, "-m", module, *arguments], check=True, capture_output=True, timeout=500)
+        python("-m", module, *arguments).check_returncode()
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary["test"]) == {"noise", "photo", "atom"}
     with (report / "cross_dataset.csv").open() as file:

@@ -48,6 +48,13 @@ def test_the_average_lies_between_the_weights(images):
             assert (average - end).norm() <= (start - end).norm() + 1e-6
 
 
+def test_a_loss_that_is_no_number_is_told(images):
+    training = trained(images, seed=0)
+    training.losses[5] = float("nan")
+    with pytest.warns(UserWarning, match="the loss is NaN or infinite from step 6 on"):
+        training.averaged()
+
+
 def test_more_than_there_is_room_for_is_refused(images):
     training = ResidentTraining(small, size=33, images=34, steps=4, batch_size=17, device="cpu")
     with pytest.raises(ValueError, match=r"made for 34 images and 4 steps at most \(got 68 and 4\)"):

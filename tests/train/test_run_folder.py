@@ -270,6 +270,9 @@ def test_callbacks_of_the_configuration(tmp_path):
 
 def test_a_sweep_is_one_table_and_goes_on_where_it_was(tmp_path, capsys):
     config = TrainConfig(**SMALL, sweep=["seed=0,1", "lr=1e-3,4e-3"], jobs=2, out=str(tmp_path))
+    for seed, lr in ((0, 1e-3), (1, 1e-3)):  # as a sweep that was stopped leaves them, made without new processes
+        train(TrainConfig(**SMALL | {"seed": seed, "lr": lr}, out=str(tmp_path / f"seed-{seed}_lr-{lr}")))
+    capsys.readouterr()  # what training prints
     rows = sweep(config)
     assert [(row["seed"], row["lr"]) for row in rows] == [(0, 0.001), (0, 0.004), (1, 0.001), (1, 0.004)]
     assert len((tmp_path / "sweep.csv").read_text().splitlines()) == 5

@@ -11,8 +11,10 @@ odd kernels are at odd sizes. Here such a network finds coins.
 # Coins
 # -----
 #
-# The photograph that scikit-image ships, and as truth a threshold with its holes filled. Windows of the left part are
-# to learn from; the right part is for the test.
+# The photograph that scikit-image ships, and as the truth a threshold with its holes filled. The network
+# learns from windows of the left part, and is tested on the right part.
+
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import torch
@@ -90,7 +92,7 @@ print(check_sizes(model, 128))
 try:
     check_sizes(UNet(kernel_size=3), 128)
 except ValueError as error:
-    print(error)
+    print(fill(str(error), 90))
 
 # %%
 # Training

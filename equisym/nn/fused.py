@@ -1,0 +1,29 @@
+"""Whether a layer may run its fused GPU kernel."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+
+def is_plain_call(x: object) -> bool:
+    """Whether values and gradients are asked for and no more: no trace, compiler, transform or forward derivative."""
+    if type(x) not in (Tensor, torch.nn.Parameter) or torch.compiler.is_compiling():
+        return False
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+
+
+def fused_kernels(x: Tensor, module: str) -> ModuleType | None:
+    """A module of ``equisym.nn`` with GPU kernels, where the input is on a GPU and Triton is there."""
+    if not is_plain_call(x) or not x.is_cuda:
+        return None
+    try:
+        return import_module(f"equisym.nn.{module}")
+    except ImportError:  # no Triton
+        return None
