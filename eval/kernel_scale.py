@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import torch
 from rivals import BLOCKS, FAMILIES, FEW, SIZE, WIDTH, draw, make, read, sets
+from seed_table import seed_table
 from torch import nn
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -119,33 +120,26 @@ def accuracies(model: nn.Module, folder: Path) -> dict[str, float]:
 
 
 def page(rows: Rows) -> str:
-    """The table, as Markdown."""
-    from equisym.document import markdown_table
-    from equisym.eval.statistics import percent_interval
-
-    lines = []
-    for name in NETWORKS:
-        for count in WHERE[name]:
-            powers = sorted({float(row["power"]) for row in rows.find(network=name, images=count)})
-            for power, peak in product(powers, sorted({*PEAKS[FEW], *PEAKS[8160]})):
-                own = rows.find(network=name, images=count, power=power, peak=peak)
-                if own:
-                    cells = [name, f"{count:,} x {EPOCHS[count]}", f"{power:g}", f"{peak:g}", str(len(own))]
-                    lines.append(
-                        [*cells, *(percent_interval([float(r[f]) for r in own]) for f in ("valid", *FAMILIES))]
-                    )
-    heads = ["network", "images x epochs", "power", "peak rate", "seeds", "validation %"]
+    """What was compared, and the table."""
+    numbers = {"power": float, "peak": float, "images": int} | dict.fromkeys(("valid", *FAMILIES), float)
+    found = [{key: numbers.get(key, str)(value) for key, value in row.items()} for row in rows.rows]
+    found.sort(key=lambda row: (NETWORKS.index(row["network"]), row["images"], row["power"], row["peak"]))
     text = [
         "# The scale of steerable weights",
         "",
         "`python eval/kernel_scale.py`",
         "",
         "Networks of D4 trained on noise images of 65 x 65, Adam with one cycle of rates, averaged weights, bfloat16; "
-        "batches of 64 without decay, or at 8,160 images as `equisym-train`: of 34, decay 0.05, looks varied. Power: "
-        "mean square of a basis function's output, larger where weights begin smaller. Mean and 95 % interval over "
-        f"seeds (Student). Card: {', '.join(sorted({row['card'] for row in rows.rows}))}.",
+        f"{EPOCHS[FEW]} epochs of {FEW:,} images or {EPOCHS[34000]} of 34,000 in batches of 64 without decay, or "
+        f"{EPOCHS[8160]} of 8,160 as `equisym-train`, batches of 34, decay 0.05, looks varied. Power: mean square of a "
+        "basis function's output, larger where weights begin smaller. Mean and 95 % interval over seeds (Student). "
+        f"Card: {', '.join(sorted({row['card'] for row in rows.rows}))}.",
         "",
-        markdown_table([*heads, *(f"{family} %" for family in FAMILIES)], lines),
+        seed_table(
+            found,
+            {"network": "network", "images": "images", "power": "power", "peak rate": "peak"},
+            {"validation %": "valid"} | {f"{family} %": family for family in FAMILIES},
+        ),
         "",
     ]
     return "\n".join(text)

@@ -29,9 +29,10 @@ from torch import Tensor, nn
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
 from resnets import make  # noqa: E402
+from seed_table import seed_table  # noqa: E402
 
 NETWORKS = ("equisym", "band-limited", "pixels", "escnn", "e2cnn", "narrow")
-OURS = ("band-limited", "pixels")
+LABELS = {"band-limited": "equisym, band-limited", "pixels": "equisym, pixels"}
 FAMILIES = ("noise", "photo", "atom")
 COLUMNS = ("network", "images", "seed", "peak", "params", "card", "valid", *FAMILIES)
 WIDTH, NARROW, BLOCKS = 8, 23, (1, 1, 1)
@@ -157,23 +158,6 @@ def train(runs: list[Run], ready: list[Any], folder: Path, device: str) -> None:
         print(json.dumps(row), file=sys.stderr, flush=True)
 
 
-def table(rows: list[dict]) -> str:
-    """Mean and 95 % interval over seeds of each network and number of images, as Markdown."""
-    from equisym.document import markdown_table
-    from equisym.eval.statistics import percent_interval
-
-    lines = []
-    for images in EPOCHS:
-        for name in NETWORKS:
-            own = [row for row in rows if (row["network"], row["images"]) == (name, images)]
-            if own:
-                label = f"equisym, {name}" if name in OURS else name
-                cells = [f"{images:,}", label, f"{own[0]['params']:,}", f"{own[0]['peak']:g}", str(len(own))]
-                lines.append([*cells, *(percent_interval([row[f] for row in own]) for f in FAMILIES)])
-    heads = ["images", "network", "parameters", "peak rate", "seeds"]
-    return markdown_table([*heads, *(f"{family} %" for family in FAMILIES)], lines)
-
-
 def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
     """The rows as csv, and the page; with the peak rates that networks were not tried with."""
     from equisym.eval.protocol import write_table
@@ -200,7 +184,11 @@ def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
         "All but pixels leave out the parts of a 3 x 3 kernel that the grid holds badly, hence "
         "fewer parameters. Speed: benchmarks/results/layers.md.",
         "",
-        table(rows),
+        seed_table(
+            [row | {"network": LABELS.get(row["network"], row["network"])} for row in rows],
+            {"images": "images", "network": "network", "parameters": "params", "peak rate": "peak"},
+            {f"{family} %": family for family in FAMILIES},
+        ),
         "",
     ]
     for name, peaks in untried.items():
@@ -250,7 +238,7 @@ def main() -> None:
             peak = best_peak(name, folder, arguments.seeds[0])
             files = [Run(name, count, s, peak).file(folder) for count in EPOCHS for s in arguments.seeds]
             rows += [json.loads(file.read_text()) for file in files if file.is_file()]
-    write_page(rows, untried)
+    write_page(sorted(rows, key=lambda row: row["images"]), untried)
     print((HERE / "results" / "rivals.md").read_text())
 
 
