@@ -150,8 +150,8 @@ def table(after: list[dict[str, str]], before: dict[tuple[str, str], dict[str, s
     return out
 
 
-def _counts(rows: list[dict[str, str]]) -> list[int]:
-    return [sum(r["verdict"] == v for r in rows) for v in VERDICTS]
+def _counts(rows: list[dict[str, str]]) -> list[int | str]:
+    return [sum(r["verdict"] == v for r in rows) if rows else "" for v in VERDICTS]
 
 
 def _said(rows: list[dict[str, str]]) -> str:

@@ -47,8 +47,8 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
     """One line for each file; a file that fails is reported on stderr, and the others continue."""
     from tqdm import tqdm
 
+    from equisym.predict.file_answers import ModelError
     from equisym.predict.file_list import find_images
-    from equisym.predict.session import ModelError
     from equisym.predict.table import HEADING
 
     def tell(name: str, text: str) -> None:
@@ -66,10 +66,14 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
     files = find_images(config.images, miss, outputs=outputs)
     if not config.json:
         print(HEADING, flush=True)
-    for file in tqdm(files, unit="image", delay=2, disable=len(files) < 2 or not sys.stderr.isatty()):
+    quiet = len(files) < 2 or not sys.stderr.isatty()
+    answers = zip(files, session.answering.answers(files), strict=True)
+    for file, found in tqdm(answers, total=len(files), unit="image", delay=2, disable=quiet):
         warnings.showwarning = lambda text, *_, name=file, **__: tell(name, f"warning: {text}")  # pyright: ignore[reportAttributeAccessIssue]
         try:
-            line = session.answer(file)
+            if isinstance(found, Exception):
+                raise found
+            line = session.record(file, found)
         except (BrokenPipeError, KeyboardInterrupt, ModelError, ModuleNotFoundError):
             raise
         except Exception as error:  # an error in one file does not stop the others

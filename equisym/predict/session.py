@@ -5,32 +5,22 @@ from __future__ import annotations
 import csv
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equisym.command_line import quick_imports
-from equisym.data.readers import ImageFile, read_image
+from equisym.data.readers import ImageFile
 from equisym.data.readers.formats import is_image_name
 from equisym.plain_text import one_line, printable
+from equisym.predict.file_answers import Answering, FileAnswer
 from equisym.predict.file_list import distinct_stem
 
 if TYPE_CHECKING:
-    from equisym.predict.classifier import SymmetryClassifier
     from equisym.predict.expectation import Comparison
     from equisym.predict.folder_report import FolderReport
     from equisym.predict.map import SymmetryMap
     from equisym.predict.options import PredictConfig
     from equisym.predict.prediction import Prediction
-    from equisym.predict.region import Region
-
-
-SMALLEST_WINDOW = 16  # pixels along a side: a smaller image is answered as a whole
-
-
-class ModelError(ValueError):
-    """The model cannot be loaded, which concerns all files."""
 
 
 class Session:
@@ -53,23 +43,12 @@ class Session:
         self.failed = self.differing = 0
         self.remarks: list[str] = []
         self.names: dict[str, int] = {}
-        self.steps = _steps(config)
+        self.answering = Answering(config)
         for folder in (config.overlay, config.report, config.export):
             if folder is not None:
                 Path(folder).mkdir(parents=True, exist_ok=True)
         self.open: dict[str, Callable[[], None]] = {}  # files that hold all answers, and how to finish them
         self.csv_table = None if config.csv is None else self._open_csv(Path(config.csv))
-
-    @cached_property
-    def classifier(self) -> SymmetryClassifier:
-        """Loaded with the first image that can be read."""
-        with quick_imports():
-            from equisym.predict.classifier import SymmetryClassifier
-
-        try:
-            return SymmetryClassifier.from_pretrained(self.config.model)
-        except (ValueError, ImportError) as error:
-            raise ModelError(str(error)) from None
 
     @cached_property
     def expectation(self) -> Any:
@@ -84,43 +63,15 @@ class Session:
         Raises:
             ValueError, OSError: if it cannot be read or answered.
         """
-        self.remarks = []
-        image = self.prepare(file)
-        windows = self.config.map and min(image.pixels.shape[:2]) >= SMALLEST_WINDOW
-        found = self._map(image) if windows else None
-        result = self.predict(image) if found is None else self._completed(found.answer(), image)
-        compared = () if self.expectation is None else self.expectation.compare(result)
+        return self.record(file, self.answering.answer(file))
+
+    def record(self, file: str, found: FileAnswer) -> str | dict[str, Any]:
+        """The line of a file that was answered; everything else that was asked for is written."""
+        self.remarks = [f"warning: {text}" for text in found.warnings]
+        compared = () if self.expectation is None else self.expectation.compare(found.result)
         self.differing += not all(c.agrees for c in compared)
-        self._write(file, image, result, compared, found)
-        return self._line(file, result, compared, found)
-
-    def predict(self, image: ImageFile) -> Prediction:
-        """The answer about one prepared image."""
-        result = self.classifier.predict(image.pixels, pixel_size=image.pixel_size, **self._options())
-        return self._completed(result, image)
-
-    def _map(self, image: ImageFile) -> SymmetryMap:
-        """The answers about its windows."""
-        sides = {"window": self.config.window, "step": self.config.step, "pixel_size": image.pixel_size}
-        return self.classifier.map(image.pixels, **sides, **self._options())
-
-    def _options(self) -> dict[str, Any]:
-        """Those of the classifier that were given."""
-        options = {"tolerance": self.config.tolerance, "distortion": self.config.strain()}
-        return {name: value for name, value in options.items() if value is not None}
-
-    def _completed(self, result: Prediction, image: ImageFile) -> Prediction:
-        """An answer with what the pixels do not say."""
-        error = self.config.calibration_error or result.calibration_error
-        return replace(result, calibration_error=error, notes=(*image.notes, *result.notes))
-
-    def prepare(self, file: str) -> ImageFile:
-        """A file's image after rectification, region and flattening."""
-        image = read_image(file, max_bytes=int(self.config.max_gib * 2**30))
-        image = replace(image, pixel_size=self.config.pixel_sides() or image.pixel_size)
-        for step in self.steps:
-            image = step(image)
-        return image
+        self._write(file, found.image, found.result, compared, found.map)
+        return self._line(file, found.result, compared, found.map)
 
     def close(self) -> None:
         """Finish the files that hold all answers.
@@ -208,7 +159,7 @@ class Session:
         try:
             write()
         except Exception as error:  # a full disc, a name that no disc takes, a picture that cannot be drawn
-            self.failed += not self.remarks
+            self.failed += not any("not written" in remark for remark in self.remarks)
             self.remarks.append(f"{what} not written: {one_line(error)}")
 
 
@@ -224,42 +175,3 @@ def _draw(image: ImageFile, result: Prediction, found: SymmetryMap | None, path:
             draw_overlay(image.pixels, result, title=title).savefig(f"{path}.png", dpi=200)
         else:
             draw_map(image.pixels, found, title=title).savefig(f"{path}-map.png", dpi=200)
-
-
-def _steps(config: PredictConfig) -> list[Any]:
-    """What happens to an image before it is analysed, in order."""
-    steps: list[Any] = []
-    if config.expect is not None:
-        from equisym.predict.expectation import Expectation
-
-        Expectation.parse(config.expect)
-    if config.rectify is not None:
-        from equisym.predict.rectification import parse_corners, rectify
-
-        corners = parse_corners(config.rectify)
-        steps.append(lambda image: replace(image, pixels=rectify(_grey(image), corners)))
-    if config.roi is not None:
-        from equisym.predict.region import Region
-
-        region = Region.parse(config.roi)
-        steps.append(lambda image: _cut(image, region))
-    if config.flatten is not None:
-        from equisym.predict.flattening import FLATTENINGS, flatten
-
-        how = config.flatten
-        if how not in FLATTENINGS:
-            raise ValueError(f"flatten must be one of {', '.join(FLATTENINGS)} (got {how!r})")
-        steps.append(lambda image: replace(image, pixels=flatten(_grey(image), how)))
-    return steps
-
-
-def _grey(image: ImageFile) -> Any:
-    from equisym.predict.preprocessing import as_grey
-
-    return as_grey(image.pixels)
-
-
-def _cut(image: ImageFile, region: Region) -> ImageFile:
-    """The region of an image, with a note if there is less of it than was asked for."""
-    note = region.note(image.pixels.shape)
-    return replace(image, pixels=region.part(image.pixels), notes=image.notes + (() if note is None else (note,)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from equisym.data.readers import FORMATS, ImageFile, list_images
 from equisym.predict.expectation import Comparison
 from equisym.predict.export import export_answer
+from equisym.predict.file_answers import Answering
 from equisym.predict.notebook import as_html
 from equisym.predict.options import PredictConfig
 from equisym.predict.overlay import draw_overlay
@@ -156,7 +157,7 @@ def _named(file: str, part: str | None) -> str:
 
 def _preview(file: str, part: str | None) -> tuple[Any, int]:
     """The image as bytes, and how many of its pixels make one."""
-    image = Session(PredictConfig([file])).prepare(_named(file, part))
+    image = Answering(PredictConfig([file])).prepare(_named(file, part))
     grey = as_grey(image.pixels)
     step = max(1, -(-max(grey.shape) // _PREVIEW))
     return to_bytes(grey[::step, ::step]), step
@@ -194,8 +195,8 @@ def _answer(
             flatten=flatten or None,
         )
         session = Session(config)
-        image = session.prepare(_named(file, part))
-        result = session.predict(image)
+        image = session.answering.prepare(_named(file, part))
+        result = session.answering.predict(image)
         compared = () if session.expectation is None else session.expectation.compare(result)
     except (ValueError, OSError) as error:
         return _refusal(error, file), None, None

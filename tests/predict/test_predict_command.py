@@ -15,7 +15,9 @@ from quick_python import python
 
 from equisym.data import render
 from equisym.data.readers import read_image
+from equisym.predict import file_answers
 from equisym.predict.command import main
+from equisym.predict.file_answers import Answering
 from equisym.predict.file_list import distinct_stem
 from equisym.predict.options import PredictConfig
 from equisym.predict.session import Session
@@ -286,7 +288,7 @@ def test_a_region_a_flat_plane_and_a_rectangle(tmp_path):
     config = PredictConfig([str(tmp_path / "a.npy")], model="crystal", json=True, roi="40,30,128,128", flatten="plane")
     assert Session(config).answer(str(tmp_path / "tilted.npy"))["group"] == "p4m"
     config = PredictConfig(["x"], model="crystal", json=True, rectify="40,30 167,30 167,157 40,157")
-    pixels = Session(config).prepare(str(tmp_path / "a.npy")).pixels
+    pixels = Session(config).answering.prepare(str(tmp_path / "a.npy")).pixels
     np.testing.assert_allclose(pixels, PATTERN, atol=1e-5)
 
 
@@ -325,3 +327,18 @@ def test_names_of_results_differ_also_from_those_that_were_numbered():
     taken = {}
     names = [distinct_stem(file, taken) for file in ("a/x.tif", "b/x.tif", "c/x-2.tif", "d/x.tif", "e/x-2.tif")]
     assert names == ["x", "x-2", "x-2-2", "x-3", "x-2-3"]
+
+
+def test_several_processes_give_the_answers_of_one_in_order(tmp_path, monkeypatch):
+    files = [str(tmp_path / f"{i}.npy") for i in range(9)]
+    for i, file in enumerate(files):
+        np.save(file, render(("p4m", "p1", "p6")[i % 3], "noise", seed=i, size=64 + i)[0].numpy())
+    (tmp_path / "4.npy").write_text("nothing")
+    found = []
+    for threads in (1, 2):
+        monkeypatch.setattr(file_answers, "_threads", lambda n=threads: n)
+        found.append(list(Answering(PredictConfig([str(tmp_path)])).answers(files)))
+    one, several = ([a if isinstance(a, ValueError) else a.result for a in answers] for answers in found)
+    assert [str(a) for a in one] == [str(a) for a in several]
+    assert [type(a).__name__ == "Prediction" for a in several] == [i != 4 for i in range(9)]
+    assert [a.shape for a in several[5:]] == [(64 + i, 64 + i) for i in range(5, 9)]
