@@ -18,7 +18,6 @@ import multiprocessing
 import os
 import sys
 from functools import partial
-from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -160,8 +159,9 @@ def main() -> None:
         with multiprocessing.get_context("spawn").Pool(arguments.cores) as pool:
             pool.map(draw, sets(arguments.images, max(EPOCHS)), chunksize=1)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        for name, power in product(NETWORKS, arguments.powers):
-            train(name, power, arguments.seeds, rows, arguments.images)
+        for name in NETWORKS:
+            for power in arguments.powers:
+                train(name, power, arguments.seeds, rows, arguments.images)
     from equisym.train.artifacts import write_whole
 
     write_whole(arguments.out.with_suffix(".md"), page(rows))
