@@ -1,14 +1,18 @@
-"""Every layer of the contract suite on a GPU against the CPU: answers and gradients, both layouts, autocast.
+"""Every layer of the contract suite on a GPU against the CPU: answers and gradients, both layouts, autocast; trainings.
 
 python benchmarks/check_cuda.py [--out FILE]
 
-float64 throughout, so that a difference is a fault and not a rounding; prints one line for each fault, then the count.
+Layers are compared in float64 throughout, so that a difference is a fault and not a rounding. The first steps of whole
+trainings are compared by their losses: one step after the other and recorded as a graph, alone and three at once.
+Prints one line for each fault, then the count.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -17,8 +21,11 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "nn"))
 from layer_cases import CASES, OTHERS
 
+from equisym.data import WallpaperDataset
 from equisym.groups import C
+from equisym.models import build
 from equisym.nn import IsotypicLinear, IsotypicNonlinearity, IsotypicTransform
+from equisym.train.resident import ResidentTraining
 
 
 def run(layer: nn.Module, x: Tensor) -> list[Tensor]:
@@ -34,6 +41,50 @@ def irreps(group) -> nn.Module:
     """The layers on irreps in a row, on vectors."""
     layers = [IsotypicTransform(group=group), IsotypicLinear(3, 5, group=group), IsotypicNonlinearity(group=group)]
     return nn.Sequential(*layers, IsotypicTransform(group=group, inverse=True))
+
+
+NETWORKS = {
+    "plain": {"group": "C1", "width": 8},
+    "max": {"pool": "max", "width": 4},
+    "correlation": {"width": 4},
+    "correlation, D12": {"group": "D12", "width": 2, "stem_kernel": 7},
+}
+FIRST = 12
+
+
+def losses(options: dict, images: tuple[Tensor, Tensor], device: str, together: int, **options_of_step: bool) -> Tensor:
+    """The first losses of each of several trainings that go on at once, (together, FIRST)."""
+
+    def network() -> nn.Module:
+        return build("e2resnet", **options)
+
+    room = {"size": images[0].shape[-1], "images": len(images[0]), "steps": FIRST, "batch_size": 34}
+    all_of_them = [
+        ResidentTraining(network, **room, device=device, appearance=False, **options_of_step) for _ in range(together)
+    ]
+    for training in all_of_them:
+        training.load(*images, epochs=-(-FIRST * 34 // len(images[0])), lr=1e-3)
+    for _ in range(FIRST):
+        for training in all_of_them:
+            training.advance()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return torch.stack([training.losses[:FIRST].cpu() for training in all_of_them])
+
+
+def check_trainings() -> Iterator[str]:
+    """A line for each way to train whose losses are not those of the CPU."""
+    images = WallpaperDataset("noise", 68, size=33, seed=0).in_memory(progress=False).tensors
+    for name, options in NETWORKS.items():
+        right = losses(options, images, "cpu", 1, bfloat16=False)
+        for graphed, bfloat16, together in product((False, True), (False, True), (1, 3)):
+            found = losses(options, images, "cuda", together, graphed=graphed, bfloat16=bfloat16)
+            apart = (found - right).abs().max().item()
+            if not apart < (0.1 if bfloat16 else 0.01):
+                way = (
+                    f"{'recorded' if graphed else 'eager'}, {'bfloat16' if bfloat16 else 'float32'}, {together} at once"
+                )
+                yield f"training {name}, {way}: losses differ by {apart:.2g}"
 
 
 def main() -> None:
@@ -75,7 +126,8 @@ def main() -> None:
             except Exception as error:
                 lines.append(f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}")
                 layer.double()
-    lines.append(f"{count} comparisons on {torch.cuda.get_device_name()}, torch {torch.__version__}")
+    lines += check_trainings()
+    lines.append(f"{count} comparisons of layers on {torch.cuda.get_device_name()}, torch {torch.__version__}")
     print("\n".join(lines))
     if args.out:
         args.out.write_text("\n".join([*lines, ""]))

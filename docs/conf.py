@@ -17,6 +17,7 @@ import matplotlib as mpl
 
 mpl.use("agg")
 from matplotlib.figure import Figure
+from sphinx.addnodes import desc_annotation
 from sphinx.domains.python import PyObject
 from sphinx.pycode import ModuleAnalyzer
 from sphinx_gallery.scrapers import figure_rst
@@ -224,6 +225,14 @@ def shorten_arrays(_app, _what, _name, _obj, _options, lines):
     lines[:] = [_array.sub(r"NDArray[\1]", line) for line in lines]
 
 
+def hide_long_values(_app, doctree):
+    """Leave out the value of a constant that fills lines, such as a dictionary of functions or a table."""
+    for annotation in list(doctree.findall(desc_annotation)):
+        text = annotation.astext()
+        if text.startswith(" = ") and len(text) > 100:
+            annotation.parent.remove(annotation)
+
+
 def skip_foreign(app, what, name, obj, skip, options):  # noqa: ARG001
     """Leave out what matplotlib writes into a subclass, whose text uses roles of its own."""
     return True if str(getattr(obj, "__qualname__", "")).endswith("Artist.set") or name == "set" else None
@@ -234,4 +243,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("autodoc-process-docstring", shorten_arrays, priority=600)
     app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("doctree-read", hide_long_values)
     app.connect("missing-reference", find_documented)

@@ -62,7 +62,7 @@ def run_command(
         for file in _config_files(sys.argv[1:]):
             found = read_yaml(file)
             if isinstance(found, dict) and "config" in found:
-                raise ValueError(f"{file}: a file of options names no other: leave out config")
+                raise ValueError(f"{file}: a configuration file cannot name another one: leave out config")
         values = parser.parse_args().as_dict()
         if recorded is not None and (defaults := recorded(values)):
             parser.set_defaults(dict(defaults))
@@ -93,13 +93,13 @@ def read_yaml(file: Path) -> Any:
     import yaml
 
     if not file.is_file() or file.stat().st_size > _LARGEST:
-        raise ValueError(f"{file} is no YAML file of at most {_LARGEST >> 20} MiB")
+        raise ValueError(f"{file} is not a YAML file of at most {_LARGEST >> 20} MiB")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = file.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=loader)
         if root is not None and _written_out(root, {}) > _MOST:
-            raise ValueError("its references stand for too much")
+            raise ValueError("its references expand to too much data")
         return yaml.load(text, Loader=loader)
     except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read as YAML ({one_line(error, 120)})") from None

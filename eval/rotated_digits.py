@@ -21,11 +21,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from digit_networks import SIZE, digit_network, parameters
+from seed_table import seed_table
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
 NETWORKS = ("steerable", "group", "rings", "escnn", "e2cnn", "plain")
 FIGURES = ("valid", "test", "kept_45", "kept_90")
+HEADS = ("valid %", "test %", "answer kept at 45° %", "at 90° %")
 COLUMNS = ("network", "seed", "params", *FIGURES)
 SPLITS = {"train": (0, 1000, 2), "valid": (1000, 1200, 2), "test": (1200, 1797, 2)}  # from, to, turns of each digit
 EPOCHS, BATCH, RATE, DECAY, DECAY_AFTER = 8, 64, 1e-3, 0.8, 3
@@ -100,22 +102,6 @@ def train(name: str, seed: int, folder: Path, scale: float, device: str) -> dict
     return row | dict(zip(FIGURES, (round(share, 5) for share in shares), strict=True))
 
 
-def table(rows: list[dict]) -> str:
-    """Mean and 95 % interval over seeds of each network, as Markdown."""
-    from equisym.document import markdown_table
-    from equisym.eval.statistics import percent_interval
-
-    lines = []
-    for name in NETWORKS:
-        own = [row for row in rows if row["network"] == name]
-        if not own:
-            continue
-        cells = [name, f"{own[0]['params']:,}", str(len(own))]
-        lines.append([*cells, *(percent_interval([row[figure] for row in own], 2) for figure in FIGURES)])
-    heads = ["valid %", "test %", "answer kept at 45° %", "at 90° %"]
-    return markdown_table(["network", "parameters", "seeds", *heads], lines)
-
-
 def report(rows: list[dict], scale: float) -> str:
     """The table and what it was made with."""
     digits = {split: stop - start for split, (start, stop, _) in SPLITS.items()}
@@ -135,7 +121,7 @@ def report(rows: list[dict], scale: float) -> str:
         "for none. Mean and 95 % "
         "interval over seeds (Student). Answer kept: of the test images, those named as before when turned further.",
         "",
-        table(rows),
+        seed_table(rows, {"network": "network", "parameters": "params"}, dict(zip(HEADS, FIGURES, strict=True)), 2),
         "",
     ]
     return "\n".join(text)

@@ -93,14 +93,14 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (LAUGHS + "import: *j\n", "its references stand for too much"),
-        ("import: &a [*a]\n", "its references stand for too much"),
+        (LAUGHS + "import: *j\n", "its references expand to too much data"),
+        ("import: &a [*a]\n", "its references expand to too much data"),
         ("import: " + "[" * 20_000, "cannot be read as YAML"),
         ("import: !!python/object/apply:os.system ['touch x']\n", "could not determine a constructor"),
-        ("config: /etc/passwd\n", "a file of options names no other"),
+        ("config: /etc/passwd\n", "a configuration file cannot name another one"),
         ("fruit: \xff", "cannot be read as YAML"),
-        ("x: 1\n" * 300_000, "is no YAML file of at most 1 MiB"),
-        (None, "is no YAML file of at most 1 MiB"),
+        ("x: 1\n" * 300_000, "is not a YAML file of at most 1 MiB"),
+        (None, "is not a YAML file of at most 1 MiB"),
     ],
     ids=["laughs", "cycle", "deep", "tag", "config", "bytes", "long", "pipe"],
 )

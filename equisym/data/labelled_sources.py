@@ -93,7 +93,7 @@ def _from_table(table: Path) -> Found:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table} is no csv table: {one_line(error, 120)}") from None
+        raise ValueError(f"{table} is not a csv table: {one_line(error, 120)}") from None
     if not rows or not {"file", "label"} <= set(rows[0]):
         got = ", ".join(rows[0]) if rows else "nothing"
         raise ValueError(f"{table} must have the columns file and label, and may have split (got {got})")

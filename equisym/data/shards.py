@@ -141,7 +141,7 @@ def _scan(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
 
 def _label(text: bytes) -> int:
     if not text.strip().isdigit() or int(text) > 2**31:
-        raise ValueError(f"the label {text!r} is no number from 0")
+        raise ValueError(f"the label {text!r} is not a whole number from 0")
     return int(text)
 
 

@@ -148,7 +148,7 @@ class Inputs(nn.Module):
         self.names = tuple(names.split(",") if isinstance(names, str) else names)
         for name in self.names:
             if name not in TRANSFORMS:
-                raise ValueError(f"inputs must be out of {', '.join(TRANSFORMS)} (got {name!r})")
+                raise ValueError(f"inputs must be chosen from {', '.join(TRANSFORMS)} (got {name!r})")
         self.transforms = nn.ModuleList(TRANSFORMS[name]() for name in self.names)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ def check_description(description: Any) -> None:
         if value is not None and not 1 <= value <= 2**16:
             raise ValueError(f"{name} must be from 1 to 65536 (got {value})")
     if "pretrained" in description["arch_options"] and description["arch"] not in WEIGHTS:
-        raise ValueError("option 'pretrained' would fetch weights: a file holds its own")
+        raise ValueError("option 'pretrained' is not allowed in a file, which holds its own weights")
     for name, value in description["arch_options"].items():
         simple = value if isinstance(value, list) else [value]
         if not all(isinstance(one, str | int | float | bool) or one is None for one in simple) or len(simple) > 64:
@@ -222,4 +222,4 @@ def _digest(state: Mapping[str, Tensor], about: str) -> str:
 def _require_finite(state: Mapping[str, Tensor], file: Path) -> None:
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise ValueError(f"{file}: the weights {name} are NaN or infinite: such a network answers nothing")
+            raise ValueError(f"{file}: the weights {name} are NaN or infinite: such a network cannot classify")

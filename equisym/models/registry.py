@@ -184,7 +184,7 @@ def _pretrained(name: str, options: dict[str, Any] | None) -> nn.Module:
     """The network that the weights of this name are of; no options are known where another answer is asked for."""
     if name not in WEIGHTS:
         known = ", ".join(sorted(WEIGHTS))
-        raise ValueError(f"pretrained weights are of {known} and timm/NAME (got {name!r}): leave out pretrained")
+        raise ValueError(f"pretrained weights exist for {known} and timm/NAME (got {name!r}): leave out pretrained")
     weights = WEIGHTS[name]
     if options is None or any(weights.options.get(key) != value for key, value in options.items()):
         made = ", ".join(f"{key}={value!r}" for key, value in weights.options.items()) or "the default options"

@@ -44,7 +44,8 @@ def pool(x: Tensor, moved: Tensor, classes: Tensor, count: int, eps: float) -> t
         grid = (len(x), triton.cdiv(total.shape[2], BLOCK))
         shape = _shape(moved, count)
         places = (*_strides(x), *_strides(maps), total.shape[2], fields, eps)
-        _pool[grid](x, maps, total, moved, classes, *places, **shape)
+        with torch.cuda.device_of(x):
+            _pool[grid](x, maps, total, moved, classes, *places, **shape)
     return maps, total
 
 
@@ -56,7 +57,8 @@ def pool_gradient(x: Tensor, grad: Tensor, total: Tensor, moved: Tensor, classes
     if found.numel():
         grid = (len(x), triton.cdiv(total.shape[2], BLOCK), fields)
         places = (*_strides(x), *_strides(grad), *_strides(found), total.shape[2], fields, eps)
-        _gradient[grid](x, grad, found, total, moved, classes, *places, **_shape(moved, count))
+        with torch.cuda.device_of(x):
+            _gradient[grid](x, grad, found, total, moved, classes, *places, **_shape(moved, count))
     return found
 
 

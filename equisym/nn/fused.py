@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -19,11 +20,16 @@ def is_plain_call(x: object) -> bool:
     return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
-def fused_kernels(x: Tensor, module: str) -> ModuleType | None:
-    """A module of ``equisym.nn`` with GPU kernels, where the input is on a GPU and Triton is there."""
-    if not is_plain_call(x) or not x.is_cuda:
+def fused_kernels(x: object, module: str) -> ModuleType | None:
+    """A module of ``equisym.nn`` with GPU kernels, where the input is on a GPU that Triton is there for."""
+    if not is_plain_call(x) or not x.is_cuda or not _is_new_enough(x.device):  # pyright: ignore[reportAttributeAccessIssue]
         return None
     try:
         return import_module(f"equisym.nn.{module}")
     except ImportError:  # no Triton
         return None
+
+
+@cache
+def _is_new_enough(device: torch.device) -> bool:
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)

@@ -57,7 +57,8 @@ def _turn(x: Tensor, basis: Tensor, inverse: bool) -> Tensor:
     order, y = len(basis), torch.empty_like(x)
     fields, count = x.shape[-1] // order, x.numel() // order
     padded = 2 ** math.ceil(math.log2(order))
-    _change_of_basis[(triton.cdiv(count, BLOCK),)](x, y, basis, count, fields, order, padded, inverse, BLOCK)
+    with torch.cuda.device_of(x):
+        _change_of_basis[(triton.cdiv(count, BLOCK),)](x, y, basis, count, fields, order, padded, inverse, BLOCK)
     return y
 
 
@@ -82,7 +83,8 @@ def _launch(x: Tensor, grad: Tensor, basis: Tensor, function: int, *, backward: 
     rows = x.numel() // x.shape[-1]
     padded = 2 ** math.ceil(math.log2(order))
     grid = (triton.cdiv(rows * fields, BLOCK),)
-    _pointwise[grid](x, grad, y, basis, rows * fields, fields, order, padded, function, backward, BLOCK)
+    with torch.cuda.device_of(x):
+        _pointwise[grid](x, grad, y, basis, rows * fields, fields, order, padded, function, backward, BLOCK)
     return y
 
 

@@ -253,7 +253,7 @@ def test_a_label_that_is_no_number_from_0(tmp_path, label):
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-    with pytest.warns(UserWarning, match="is no number from 0"):
+    with pytest.warns(UserWarning, match="is not a whole number from 0"):
         assert ShardIndex.of([tmp_path / "a.tar"], progress=False).labels.tolist() == [7]
 
 
@@ -282,5 +282,5 @@ def test_sets_that_are_too_large_empty_or_lead_elsewhere(tmp_path):
     with pytest.raises(ValueError, match="zz is a link to another folder: refused"):
         open_labelled(folder, size=8)
     (tmp_path / "long.csv").write_text("file,label\na.png," + "x" * 200_000 + "\n")
-    with pytest.raises(ValueError, match="is no csv table: field larger"):
+    with pytest.raises(ValueError, match="is not a csv table: field larger"):
         open_labelled(tmp_path / "long.csv", size=8)

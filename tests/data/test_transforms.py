@@ -81,5 +81,5 @@ def test_inputs_stack_and_refuse():
     y = stacked(X)
     torch.testing.assert_close(y[:, :1], X)
     torch.testing.assert_close(y[:, 1:2], LogMagnitude()(X))
-    with pytest.raises(ValueError, match=r"inputs must be out of image, fft, .* \(got 'wavelet'\)"):
+    with pytest.raises(ValueError, match=r"inputs must be chosen from image, fft, .* \(got 'wavelet'\)"):
         Inputs(["image", "wavelet"])

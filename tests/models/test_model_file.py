@@ -57,7 +57,7 @@ def test_a_file_of_a_network_that_began_pretrained_asks_for_nothing(tmp_path):
     ("about", "words"),
     [
         (timm_model({"checkpoint_path": "EVIL"}), "takes no option 'checkpoint_path' here"),
-        (timm_model({"pretrained": True}), "option 'pretrained' would fetch weights: a file holds its own"),
+        (timm_model({"pretrained": True}), "option 'pretrained' is not allowed in a file, which holds its own weights"),
         (timm_model({"pretrained_cfg": "a"}), "takes no option 'pretrained_cfg'"),
         (timm_model({"pretrained_cfg_overlay": {"file": "EVIL"}}), "option 'pretrained_cfg_overlay' must be a number"),
         (timm_model({"cache_dir": "/tmp"}), "takes no option 'cache_dir'"),

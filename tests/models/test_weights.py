@@ -40,7 +40,7 @@ def test_other_options_are_refused(options, message):
 
 def test_an_architecture_without_weights_is_refused():
     with pytest.raises(
-        ValueError, match=r"pretrained weights are of crystal, e2resnet, symnet and timm/NAME \(got 'rkcnn'\)"
+        ValueError, match=r"pretrained weights exist for crystal, e2resnet, symnet and timm/NAME \(got 'rkcnn'\)"
     ):
         build("rkcnn", pretrained=True)
 

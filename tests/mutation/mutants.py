@@ -168,13 +168,23 @@ def outcomes() -> dict[Mutant, tuple[str, str]]:
         }
 
 
-def keep(table: dict[Mutant, tuple[str, str]]) -> None:
-    """Write the table, in the order of files and lines."""
+def recorded() -> dict[Mutant, str]:
+    """The changes as the table tells them, of the code at that time."""
+    if not OUTCOMES.exists():
+        return {}
+    with OUTCOMES.open(newline="") as file:
+        texts = [row["change"] for row in csv.DictReader(file)]
+    return dict(zip(outcomes(), texts, strict=True))
+
+
+def keep(table: dict[Mutant, tuple[str, str]], texts: dict[Mutant, str] | None = None) -> None:
+    """Write the table, in the order of files and lines; with the changes as they are told already, or else anew."""
+    texts = recorded() if texts is None else texts
     with OUTCOMES.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(FIELDS)
         for mutant in sorted(table, key=lambda mutant: (mutant.module, mutant.line, mutant.column)):
-            writer.writerow([*vars(mutant).values(), *table[mutant], change(mutant)])
+            writer.writerow([*vars(mutant).values(), *table[mutant], texts.get(mutant) or change(mutant)])
 
 
 def run_all(mutants: list[Mutant], killed: str = KILLED) -> None:
@@ -199,15 +209,14 @@ def check() -> None:
 
 def follow() -> None:
     """Find each change where its line stands now; where the line went, draw another mutant of the same part."""
-    with OUTCOMES.open(newline="") as file:
-        recorded = [row["change"] for row in csv.DictReader(file)]
-    table, gone = {}, []
-    for (mutant, known), text in zip(outcomes().items(), recorded, strict=True):
+    table, texts, gone = {}, {}, []
+    known = outcomes()
+    for mutant, text in recorded().items():
         there = mutant if told(mutant) == text else moved(mutant, text)
         if there is None:
             gone.append(mutant)
         else:
-            table[there] = known
+            table[there], texts[there] = known[mutant], text
     draw = random.Random(SEED)
     for part in sorted(part_of(mutant.module) for mutant in gone):
         taken = {(mutant.module, mutant.line, mutant.column) for mutant in table}
@@ -218,7 +227,7 @@ def follow() -> None:
             if (here[0].module, *place) not in taken
         ]
         table[draw.choice(draw.choice(free))] = ("", "")
-    keep(table)
+    keep(table, texts)
     print(f"{len(gone)} lines went and others were drawn: run them")
 
 
@@ -238,7 +247,7 @@ def moved(mutant: Mutant, text: str) -> Mutant | None:
 
 def report() -> None:
     """Print a table of counts and each survivor."""
-    table = {mutant: known for mutant, known in outcomes().items() if known[0]}
+    table, texts = {mutant: known for mutant, known in outcomes().items() if known[0]}, recorded()
     count = Counter((part, outcome) for m, (outcome, _) in table.items() for part in (part_of(m.module), "all"))
     print("| part | mutants | killed | out of time | killed since | alive |\n|---|---|---|---|---|---|")
     for part in (*NUMBERS, "all"):
@@ -248,14 +257,14 @@ def report() -> None:
     print(f"\n{dead} of {len(table)} are dead: {100 * dead / max(len(table), 1):.1f} %")
     for mutant, (outcome, test) in table.items():
         if outcome == ALIVE:
-            print(f"{mutant.module}:{mutant.line} ({test}) {change(mutant)}")
+            print(f"{mutant.module}:{mutant.line} ({test}) {texts[mutant]}")
 
 
 def main() -> None:
     """One of the commands."""
     command, *parts = sys.argv[1:]
     if command == "draw":
-        keep({mutant: ("", "") for mutant in sample()})
+        keep({mutant: ("", "") for mutant in sample()}, {})
     elif command == "run":
         run_all([m for m, (known, _) in outcomes().items() if not known and part_of(m.module) in (parts or NUMBERS)])
     elif command == "again":

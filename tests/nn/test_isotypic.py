@@ -132,14 +132,17 @@ class OnGPU(torch.Tensor):
 
 
 @pytest.mark.parametrize("module", ["isotypic_kernel", "correlation_kernel"])
-def test_a_gpu_without_triton_takes_the_plain_way(module, monkeypatch):
+def test_a_gpu_that_is_old_or_has_no_triton_takes_the_plain_way(module, monkeypatch):
     x = torch.ones(3).as_subclass(OnGPU)
     assert fused_kernels(x, module) is None  # a subclass may mean anything
     monkeypatch.setattr("equisym.nn.fused.is_plain_call", lambda x: True)
+    monkeypatch.setattr("equisym.nn.fused._is_new_enough", lambda device: True)
     monkeypatch.setitem(sys.modules, f"equisym.nn.{module}", None)  # its import fails
     assert fused_kernels(x, module) is None
     monkeypatch.setitem(sys.modules, f"equisym.nn.{module}", sys)
     assert fused_kernels(x, module) is sys
+    monkeypatch.setattr("equisym.nn.fused._is_new_enough", lambda device: False)
+    assert fused_kernels(x, module) is None
 
 
 def test_the_fused_kernels_agree_in_the_interpreter():

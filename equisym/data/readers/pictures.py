@@ -36,7 +36,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
     def load(index: tuple[int, ...]) -> NDArray:
         del index
         if picture.format == "JPEG" and (scans := _scans(file)) * shape[0] * shape[1] > _WORK:
-            raise ReadError(f"damaged, or made to take long: {scans} scans of {shape[1]} x {shape[0]} pixels")
+            raise ReadError(f"damaged, or made to take very long: {scans} scans of {shape[1]} x {shape[0]} pixels")
         picture.load()
         convert = picture.mode in ("P", "PA", "CMYK", "YCbCr")
         pixels = np.empty(shape, dtype)

@@ -161,4 +161,5 @@ def of_group(
         found = trials(cell, ideal)
         if sum(t.residual < margin for t in found.values()) == len(group.primitive_operations):
             return motif
-    raise ValueError(f"no motif of {name} leaves {margin} to every other operation: use another seed or more spots")
+    told = f"no motif of {name} keeps a margin of {margin} to every other operation"
+    raise ValueError(f"{told}: use another seed or more spots")
