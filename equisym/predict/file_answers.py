@@ -100,13 +100,17 @@ class Answering:
         from torch.utils.data import DataLoader
 
         yield self.attempt(files[0])  # what the first image makes ready, the processes find ready
-        yield from DataLoader(
+        answers = DataLoader(
             _Files(self, files[1:]),  # pyright: ignore[reportArgumentType]  it has a length and takes an index
             batch_size=None,
             num_workers=workers,
             prefetch_factor=_AHEAD,
             collate_fn=_as_it_is,
         )
+        try:
+            yield from answers
+        except RuntimeError as error:
+            raise OSError(f"a process that answered files was stopped, perhaps for lack of memory ({error})") from None
 
     def attempt(self, file: str) -> FileAnswer | Exception:
         """:meth:`answer`, or why there is none."""
