@@ -116,14 +116,17 @@ class SymmetryClassifier:
         mask: Any,
         options: PosteriorOptions,
         *,
-        vote: bool = True,
+        window: bool = False,
         expected: NDArray[np.float64] | None = None,
     ) -> Prediction:
-        """The answer for one image; with a vote of its windows where its lattice may hold in parts only."""
+        """The answer for one image, itself perhaps a window of a larger one.
+
+        Otherwise with a vote of its own windows where its lattice may hold in parts only.
+        """
         with single_thread():
-            found = inspect(image, pixel_size, mask, expected=expected)
+            found = inspect(image, pixel_size, mask, expected=expected, window=window)
             answer = self._answered(found, options)
-            if vote and _incoherent(found, answer):
+            if not window and _incoherent(found, answer):
                 voted = self._voted(found, answer, *read_pixels(image, pixel_size, mask), options)
                 if not found.fault:
                     return voted
@@ -200,7 +203,7 @@ class SymmetryClassifier:
         result = self._map(pixels, side, window, step, options, workers)
         if result.vote.answered * 2 >= len(result.rows) * len(result.columns):
             return result
-        whole = self._predict(pixels.array(), side, None, options, vote=False)
+        whole = self._predict(pixels.array(), side, None, options, window=True)
         needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
         return replace(result, needed=needed) if needed > window else result
 
@@ -225,7 +228,7 @@ class SymmetryClassifier:
         parts = [pixels.cut(slice(y, y + window), slice(x, x + window)).array() for x, y in places]
         if workers is None:
             workers = torch.get_num_threads() if len(parts) >= _WORTH_WORKERS else 0
-        found = _all_answers(_Jobs(self, parts, side, options, vote=False, expected=expected), workers)
+        found = _all_answers(_Jobs(self, parts, side, options, window=True, expected=expected), workers)
         answers = iter([placed(w, x, y, pixels.shape) for w, (x, y) in zip(found, places, strict=True)])
         windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
         return SymmetryMap(window, rows, columns, windows, pixels.shape, side)
@@ -295,7 +298,7 @@ class _Jobs(Dataset[tuple[int, Prediction | Exception]]):
     images: Sequence[Image] | Tensor
     pixel_size: PixelSize
     options: PosteriorOptions
-    vote: bool = True
+    window: bool = False
     expected: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
@@ -304,7 +307,7 @@ class _Jobs(Dataset[tuple[int, Prediction | Exception]]):
     def __getitem__(self, index: int) -> tuple[int, Prediction | Exception]:
         try:
             return index, self.classifier._predict(
-                self.images[index], self.pixel_size, None, self.options, vote=self.vote, expected=self.expected
+                self.images[index], self.pixel_size, None, self.options, window=self.window, expected=self.expected
             )
         except (ValueError, OSError) as error:
             return index, error

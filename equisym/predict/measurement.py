@@ -62,7 +62,12 @@ class Found:
 
 
 def inspect(
-    image: Image, pixel_size: PixelSize, mask: Any = None, *, expected: NDArray[np.float64] | None = None
+    image: Image,
+    pixel_size: PixelSize,
+    mask: Any = None,
+    *,
+    expected: NDArray[np.float64] | None = None,
+    window: bool = False,
 ) -> Found:
     """Find lattice, cell and group fits of one image, or a reason to refuse it.
 
@@ -71,6 +76,7 @@ def inspect(
         pixel_size: in nanometres, if known, one number or (y, x); that of the file by default.
         mask: which pixels to use, (H, W); all if not given.
         expected: basis of the lattice that is expected, (2, 2) in pixels of the image.
+        window: whether the image is one of many windows of a larger one.
 
     Raises:
         ValueError, FileNotFoundError: if it is not an image.
@@ -80,7 +86,7 @@ def inspect(
     refusal = refuse_pixels(part)
     if refusal:
         return Found(refusal, pixels.shape, side)
-    look = _look(part, expected)
+    look = _look(part, expected, window)
     refusal = look.refusal
     picture = picture_within(part)
     if picture is not None and refuse_pixels(picture) is None:
@@ -147,10 +153,10 @@ class _Look:
         return replace(self, notes=(note, *self.notes))
 
 
-def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None) -> _Look:
+def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None, window: bool = False) -> _Look:
     """Measure an image at the scale that shows its cell."""
     if max(pixels.shape) <= LARGEST:
-        return _measured(replace(whole(pixels), expected=expected))
+        return _measured(replace(whole(pixels), expected=expected, window=window))
     height, width = pixels.shape
     if min(height, width) // -(-max(height, width) // LARGEST) < _THINNEST:  # too thin to be reduced
         return _measured(middle(pixels)).noting(
@@ -205,7 +211,7 @@ def _square_on(view: View, look: _Look) -> _Look:
     """A look, or one without the perspective of a camera, if clearly more of the image then repeats, or more often."""
     m = look.measurement
     holds = m is not None and (m.lattice.score >= PERSPECTIVE.doubt or m.lattice.steadiness >= PERSPECTIVE.steady)
-    if (holds and look.refusal is None) or view.mask is not None or view.expected is not None:
+    if (holds and look.refusal is None) or view.mask is not None or view.expected is not None or view.window:
         return look
     tilt = find_perspective(view.grey)
     if max(map(abs, tilt)) < PERSPECTIVE.least:

@@ -34,6 +34,7 @@ class View:
         drift: largest shift of a line, in pixels, that was removed; 0 for none.
         perspective: magnification along x and y from edge to edge, less one, that was removed.
         expected: basis of the lattice that is expected, in pixels of the view.
+        window: whether it is one of many of an image, each of which shows too little of a perspective to look for.
     """
 
     channels: Tensor
@@ -45,6 +46,7 @@ class View:
     drift: float = 0.0
     perspective: tuple[float, float] = (0.0, 0.0)
     expected: NDArray[np.float64] | None = None
+    window: bool = False
 
     @property
     def grey(self) -> Tensor:
