@@ -36,7 +36,8 @@ def report(runs: Path) -> None:
         writer.writeheader()
         writer.writerows([row | row["test"] for row in rows])
 
-    cards = " and ".join(sorted({row["card"] for row in rows}))
+    used = {name: sorted({row["card"] for row in rows if row["network"] == name}) for name in NETWORKS}
+    cards = "; ".join(f"{' and '.join(cards)} ({name})" for name, cards in used.items() if cards)
     made = (
         f"{SIZE} x {SIZE} pixels; trained on images of one family, tested on {TEST:,} fresh ones of each. AdamW, one "
         f"cycle with a peak of {PEAK:g} for all, batches of {BATCH}, {EPOCHS[MANY]} epochs of {MANY:,} or "
