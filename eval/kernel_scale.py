@@ -134,8 +134,6 @@ def page(rows: Rows) -> str:
         "basis function's output, larger where weights begin smaller. Mean and 95 % interval over seeds (Student). "
         f"Card: {', '.join(sorted({row['card'] for row in rows.rows}))}.",
         "",
-        "Trained three at once, when graphs of one stream still shared a workspace of cuBLAS.",
-        "",
         seed_table(
             found,
             {"network": "network", "images": "images", "power": "power", "peak rate": "peak"},

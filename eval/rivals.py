@@ -191,11 +191,6 @@ def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
         ),
         "",
     ]
-    text += [
-        "Trained several at once, when graphs of one stream still shared a workspace of cuBLAS. One training alone on "
-        "a CPU agrees (narrow, 3,400 images, seed 0: 25.8 % by validation, here 28.2 %); the others were not repeated.",
-        "",
-    ]
     for name, peaks in untried.items():
         text += [
             f"Not yet tried: {name} with {', '.join(f'{p:g}' for p in peaks)}; by validation its row can only rise.",

@@ -133,9 +133,8 @@ class CorrelationPool2d(ConstantModule):
 
     def _pool(self, x: Tensor) -> Tensor:
         forms, combine = self.forms, self.combine
-        if (
-            isinstance(x, Tensor) and x.dtype != forms.dtype and not x.is_meta
-        ):  # a module in half precision, whose numbers are widened
+        if isinstance(x, Tensor) and x.dtype != forms.dtype and not x.is_meta:
+            # a module in half precision: its fields have been widened, so the rounded constants will not do
             forms, combine = self._made("forms", x), self._made("combine", x)
         rest = forms, combine, self._starts, self.eps
         if not is_plain_call(x):

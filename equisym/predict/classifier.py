@@ -203,7 +203,8 @@ class SymmetryClassifier:
         result = self._map(pixels, side, window, step, options, workers)
         if result.vote.answered * 2 >= len(result.rows) * len(result.columns):
             return result
-        whole = self._predict(pixels.array(), side, None, options, window=True)
+        with single_thread():
+            whole = self._answered(inspect(pixels.array(), side), options)
         needed = 0 if whole.lattice is None or whole.refused else needed_window(whole.lattice)
         return replace(result, needed=needed) if needed > window else result
 
