@@ -81,5 +81,5 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
             tell(file, str(error) or type(error).__name__)
             continue
         tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)
-        for remark in session.remarks:
+        for remark in (*(f"warning: {text}" for text in session.warnings), *session.unwritten):
             tell(file, remark)

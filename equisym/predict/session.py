@@ -35,13 +35,15 @@ class Session:
     Attributes:
         failed: files that could not be answered, or whose outputs could not be written.
         differing: answers that differ from what was expected.
-        remarks: outputs of the last file that could not be written, in sentences.
+        warnings: of those who read the last file, in sentences.
+        unwritten: outputs of the last file that could not be written, in sentences.
     """
 
     def __init__(self, config: PredictConfig) -> None:
         self.config = config
         self.failed = self.differing = 0
-        self.remarks: list[str] = []
+        self.warnings: tuple[str, ...] = ()
+        self.unwritten: list[str] = []
         self.names: dict[str, int] = {}
         self.answering = Answering(config)
         for folder in (config.overlay, config.report, config.export):
@@ -67,7 +69,7 @@ class Session:
 
     def record(self, file: str, found: FileAnswer) -> str | dict[str, Any]:
         """The line of a file that was answered; everything else that was asked for is written."""
-        self.remarks = [f"warning: {text}" for text in found.warnings]
+        self.warnings, self.unwritten = found.warnings, []
         compared = () if self.expectation is None else self.expectation.compare(found.result)
         self.differing += not all(c.agrees for c in compared)
         self._write(file, found.image, found.result, compared, found.map)
@@ -159,8 +161,8 @@ class Session:
         try:
             write()
         except Exception as error:  # a full disc, a name that no disc takes, a picture that cannot be drawn
-            self.failed += not any("not written" in remark for remark in self.remarks)
-            self.remarks.append(f"{what} not written: {one_line(error)}")
+            self.failed += not self.unwritten
+            self.unwritten.append(f"{what} not written: {one_line(error)}")
 
 
 def _draw(image: ImageFile, result: Prediction, found: SymmetryMap | None, path: Path) -> None:

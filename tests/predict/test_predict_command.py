@@ -145,7 +145,7 @@ def test_a_full_disc_is_told_with_what_it_cannot_take(tmp_path, capsys):
     session.page.file = open("/dev/full", "w")  # noqa: SIM115, PTH123
     assert "constant" in session.answer(str(tmp_path / "a.npy"))
     assert session.failed == 1
-    assert [remark.partition(" ")[0] for remark in session.remarks] == ["csv", "report"]
+    assert [remark.partition(" ")[0] for remark in session.unwritten] == ["csv", "report"]
     with pytest.raises(ValueError, match=r"/dev/full: No space left.*; .*report.html: No space left"):
         session.close()
 
