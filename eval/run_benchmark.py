@@ -1,6 +1,6 @@
 """The whole benchmark: train every network, test each on every family, write the report. Stops and continues anywhere.
 
-    python eval/run_benchmark.py --scale cpu --jobs 2      # 65 px, 3,400 images, three seeds, two cores
+    python eval/run_benchmark.py --scale cpu --jobs 2      # 65 px, 8,160 images, three seeds, two cores
     python eval/run_benchmark.py --scale gpu               # 129 px, 10,000 to 1,000,000 images, bf16
     python eval/run_benchmark.py --scale cpu --report      # trains nothing: what is finished, tested and on the page
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the results; eval/results/benchmark-SCALE if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time; one thread each if several")
-    parser.add_argument("--networks", nargs="+", metavar="NAME", help="all if not given")
+    parser.add_argument("--networks", nargs="+", metavar="NAME", help="those of the scale if not given")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of every run")
     parser.add_argument("--report", action="store_true", help="train nothing, report on the finished runs")
     parser.add_argument("--test-images", type=int, help="of each family")
@@ -57,7 +57,7 @@ def main() -> None:
     runs = arguments.runs or Path("runs") / f"benchmark-{arguments.scale}"
     out = arguments.out or HERE / "results" / f"benchmark-{arguments.scale}"
     networks = NETWORKS | scale.baselines
-    chosen = arguments.networks or list(networks)
+    chosen = arguments.networks or [*scale.networks, *scale.baselines]
     if unknown := [name for name in chosen if name not in networks]:
         parser.error(f"no network {', '.join(unknown)}: there are {', '.join(networks)}")
     changes = [f"--{pair.partition('=')[0].replace('_', '-')}={pair.partition('=')[2]}" for pair in arguments.set]

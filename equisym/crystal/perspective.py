@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equisym.crystal.autocorrelate import detrend
+from equisym.crystal.autocorrelate import detrend, squared_modulus
 from equisym.crystal.tuned_constants import PerspectiveOptions
 
 OPTIONS = PerspectiveOptions()
@@ -36,10 +36,7 @@ def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tu
     (True, True)
     """
     flat = detrend(image.float(), 2)
-    step = max(1, max(image.shape) // options.side)
-    if step > 1:
-        height, width = (n // step * step for n in flat.shape)
-        flat = functional.avg_pool2d(flat[None, None, :height, :width], step)[0, 0]
+    flat = _reduced(flat, max(image.shape) // options.side)
     best, width = np.zeros(2), options.largest
     for finest in options.periods:
         reach = np.linspace(-width, width, options.steps)
@@ -69,20 +66,33 @@ def _places(perspectives: np.ndarray, like: Tensor) -> Tensor:
 
 def _sharpness(flat: Tensor, perspectives: np.ndarray, finest: float) -> np.ndarray:
     """How much of the power of the waves of up to so many periods is in few of them, for each perspective."""
+    flat = _reduced(flat, int(min(flat.shape) / (8 * finest)))
     height, width = flat.shape
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)
     rows, columns = torch.fft.fftfreq(height)[:, None] * height, torch.fft.rfftfreq(width) * width
     radius = torch.hypot(rows, columns)
-    band = (radius > 1.5) & (radius < finest)
-    ring = radius.long()[band]
-    plain = torch.fft.rfft2(flat * window).abs().square()[band]
-    mean = torch.zeros(int(ring.max()) + 1).index_add_(0, ring, plain) / torch.bincount(ring).clamp(min=1)
+    band = ((radius > 1.5) & (radius < finest)).flatten().nonzero()[:, 0]
+    ring = radius.flatten().long()[band]
+
+    def power(seen: Tensor) -> Tensor:
+        return squared_modulus(torch.fft.rfft2(seen * window)).flatten().index_select(0, band)
+
+    mean = torch.zeros(int(ring.max()) + 1).index_add_(0, ring, power(flat)) / torch.bincount(ring).clamp(min=1)
     even = mean.clamp(min=1e-9 * float(mean.max()))[ring] ** -0.5
+    at = _places(np.zeros((1, 2)), flat)
+    x, y = at[0, 0, :, 0], at[0, :, 0, 1]
     out = []
-    for one in perspectives:
-        seen = functional.grid_sample(
-            flat[None, None], _places(one[None], flat), padding_mode="reflection", align_corners=False
-        )
-        power = torch.fft.rfft2(seen[0, 0] * window).abs().square()[band] * even
-        out.append(float(power.square().sum() / power.sum().square().clamp(min=1e-30)))
+    for a, b in (perspectives / 2).tolist():
+        places = at / (1 - a * x - b * y[:, None])[..., None]
+        seen = functional.grid_sample(flat[None, None], places, padding_mode="reflection", align_corners=False)
+        found = power(seen[0, 0]) * even
+        out.append(float(found.square().sum() / found.sum().square().clamp(min=1e-30)))
     return np.array(out)
+
+
+def _reduced(image: Tensor, step: int) -> Tensor:
+    """The means of squares of so many pixels a side."""
+    if step < 2:
+        return image
+    height, width = (n // step * step for n in image.shape)
+    return functional.avg_pool2d(image[None, None, :height, :width], step)[0, 0]

@@ -55,9 +55,10 @@ def find_unindexed(
     They are looked for in the image and in what the averaged cell leaves of it. A harmonic beyond Nyquist is folded
     back by whole cycles per pixel: it is indexed as such, as long as it is no stronger than the other peaks promise.
     A lattice of few large cells has a point near any wave, but at no more than a few of them exactly: if the
-    strong peaks are off their points by more than background and noise explain, none of them counts as indexed. Peaks
-    that are off by m bins slip by m periods over the image, and an average leaves (2 pi m)^2 / 12 of them: where the
-    cell explains more than that, perspective or bending has smeared the peaks.
+    strong peaks are off their points, and off the peaks of the averaged cell's own image, by more than background and
+    noise explain, none of them counts as indexed. A scan that is strained or bent moves all peaks alike, which the
+    lattice fitted to them follows. Peaks that are off by m bins slip by m periods over the image, and an average leaves
+    (2 pi m)^2 / 12 of them: where the cell explains more than that, perspective or bending has smeared the peaks.
 
     Args:
         image: grey image, (H, W).
@@ -86,7 +87,12 @@ def find_unindexed(
     own = every[holds]
     strong = _exact(whole, own)
     few = lattice.repeats < LIMITS.few  # cells, whose average takes in what is off the lattice as well
-    if _off(strong, index, LIMITS.stricter if few else 1.0, left=1.0 if few else 1 - explained):
+    misfit = _misfit(strong, index.bins(strong.position, index.fitted_to(strong)))
+    limit = _allowed(strong) * (LIMITS.stricter if few else 1.0)
+    if misfit > limit and tiled is not None:  # peaks that overlap draw each other aside, in the average as well
+        misfit = min(misfit, _misfit(strong, _from_those_of(PowerSpectrum(tiled, mask), strong, index.size)))
+    slips = min(1.0, (2 * np.pi * misfit) ** 2 / 12)
+    if misfit > limit and (few or 1 - explained > LIMITS.borne_out * slips):
         return _apart(strong, index)
     periodic = float(own.power.sum())
     found = _sharp(whole, every[~holds], every, periodic)
@@ -121,20 +127,27 @@ def _exact(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
     return own[own.sharpness > LIMITS.exact]
 
 
-def _off(strong: SpectralPeaks, index: Indexing, part: float, left: float) -> bool:
-    """Whether peaks are farther from the points of their lattice than background and noise explain.
-
-    A scan that is strained or bent moves all of them alike, which the fitted lattice follows; and an average that
-    leaves only a part ``left`` of the image contradicts it.
-    """
+def _misfit(strong: SpectralPeaks, away: Array) -> float:
+    """How far peaks are from the points of their lattice, in bins, where the lattice was fitted to them."""
     if len(strong) < 4:
-        return False
+        return 0.0
     spare = len(strong) / (len(strong) - 2)  # two numbers of each place, less the four of the lattice
-    away = index.bins(strong.position, index.fitted_to(strong))
-    misfit = float(np.sqrt(spare * np.average(away**2, weights=strong.power)))
+    return float(np.sqrt(spare * np.average(away**2, weights=strong.power)))
+
+
+def _allowed(strong: SpectralPeaks) -> float:
+    """The misfit that background and noise explain."""
+    if not len(strong):
+        return LIMITS.misfit
     known = float(np.sqrt(np.average(1 / strong.sharpness, weights=strong.power)))
-    slips = min(1.0, (2 * np.pi * misfit) ** 2 / 12)
-    return misfit > part * max(LIMITS.misfit, LIMITS.precision * known) and left > LIMITS.borne_out * slips
+    return max(LIMITS.misfit, LIMITS.precision * known)
+
+
+def _from_those_of(other: PowerSpectrum, strong: SpectralPeaks, size: Array) -> Array:
+    """The distance of peaks from the nearest of another spectrum, in bins."""
+    there = other.maxima().position
+    apart = (strong.position[:, None] - np.concatenate((there, -there))) * size
+    return np.linalg.norm(apart, axis=-1).min(1, initial=np.inf)
 
 
 def _apart(strong: SpectralPeaks, index: Indexing) -> Unindexed:

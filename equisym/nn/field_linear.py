@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equisym.nn.arguments import Place
 from equisym.nn.field_type import FieldType
 from equisym.nn.nonlinearity import PointwiseNonlinearity
 from equisym.nn.steerable_conv import _SteerableConv
@@ -49,10 +51,9 @@ class FieldLinear(_SteerableConv):
         out_type: FieldType,
         *,
         bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **place: Unpack[Place],
     ) -> None:
-        super().__init__(in_type, out_type, 1, bias=bias, device=device, dtype=dtype)
+        super().__init__(in_type, out_type, 1, bias=bias, **place)
 
     def forward(self, x: Tensor) -> Tensor:
         if isinstance(x, Tensor) and x.shape[-1] != self.in_type.size:  # a symbolic trace has no shape yet

@@ -7,14 +7,14 @@ products in place of 64 for each pair of fields.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import check_group, whole
+from equisym.nn.arguments import Place, check_group, whole
 from equisym.nn.isotypic import spectrum
 from equisym.nn.weight_expansion import working_dtype
 
@@ -56,14 +56,13 @@ class IsotypicLinear(nn.Module):
         *,
         group: PointGroup,
         bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **place: Unpack[Place],
     ) -> None:
         super().__init__()
         check_group(group)
         self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
         self.group, self.spectrum = group, spectrum(group)
-        known, place = self.spectrum, {"device": device, "dtype": dtype}
+        known = self.spectrum
         # an irrep of size 2 has two copies that W mixes, or one copy with a matrix a + b J that turns it
         pair = (2 * in_channels, 2 * out_channels) if known.copies == 2 else (2, in_channels, out_channels)
         self.ones = nn.Parameter(torch.empty(known.ones, in_channels, out_channels, **place))

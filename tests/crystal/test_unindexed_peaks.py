@@ -127,6 +127,20 @@ def test_bent_scans_vacancies_shading_and_few_repeats_keep_their_one_lattice():
     assert look(bent, known(np.diag([14.0, 17.0]), 256)).kind == "none"
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_waves_of_a_few_large_cells_that_overlap_in_the_spectrum_are_on_the_lattice(noise):
+    """The third to the sixth wave across a long cell lie two bins apart and draw each other's peaks aside."""
+    basis = np.array([[-82.5, 45.9], [-72.1, -52.5]])
+    y, x = np.mgrid[:256, :256]
+    u = np.einsum("ij,jyx->iyx", np.linalg.inv(basis), np.stack((x, y)))
+    waves = {(3, 0): 1.0, (4, 0): 1.0, (5, 0): 0.33, (6, 0): 0.13, (5, 3): 0.08, (6, -3): 0.05, (1, 1): 0.04}
+    image = sum(height * np.cos(2 * np.pi * (h * u[0] + k * u[1])) for (h, k), height in waves.items())
+    image = image + noise * image.std() * np.random.default_rng(0).standard_normal(image.shape)
+    image = torch.from_numpy(image).float()
+    assert look(image, known(basis, 256)).kind == "none"
+    assert find_unindexed(image, known(basis, 256)).kind != "none"  # with no averaged cell to compare with
+
+
 @pytest.mark.parametrize("corrupt", [None, Degradation()])
 def test_own_families_have_one_lattice(corrupt):
     for family in ("noise", "photo"):
