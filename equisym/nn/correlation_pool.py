@@ -19,8 +19,7 @@ from equisym.nn.correlation_forms import correlation_classes, sums_of_squares
 from equisym.nn.fused import fused_kernels, is_plain_call
 
 _PART = 2**18
-"""Numbers pooled at once on a CPU, in whole images, so that they stay in a core's cache: about two thirds of the time
-of one pass over 34 images of 64 channels and 33 x 33 pixels (2 MB of cache, float32)."""
+"""Numbers pooled at once on a CPU, in whole images, so that they stay in a core's cache of 2 MB."""
 
 
 class CorrelationPool2d(ConstantModule):

@@ -78,6 +78,8 @@ def _answer_all(config: PredictConfig, session: Session) -> None:
             raise
         except Exception as error:  # an error in one file does not stop the others
             session.failed += 1
+            for text in getattr(error, "__notes__", ()):
+                tell(file, f"warning: {text}")
             tell(file, str(error) or type(error).__name__)
             continue
         tqdm.write(line if isinstance(line, str) else json.dumps(line, allow_nan=False), file=sys.stdout)

@@ -80,14 +80,19 @@ class Answering:
         """The answer about one file.
 
         Raises:
-            ValueError, OSError: if it cannot be read or answered.
+            ValueError, OSError: if it cannot be read or answered; what its readers warned of are the error's notes.
         """
         with warnings.catch_warnings(record=True) as said:
-            image = self.prepare(file)
-            windows = self.config.map and min(image.pixels.shape[:2]) >= SMALLEST_WINDOW
-            found = self._map(image) if windows else None
-            result = self.predict(image) if found is None else self._completed(found.answer(), image)
-        return FileAnswer(image, result, found, tuple(str(warning.message) for warning in said))
+            try:
+                image = self.prepare(file)
+                windows = self.config.map and min(image.pixels.shape[:2]) >= SMALLEST_WINDOW
+                found = self._map(image) if windows else None
+                result = self.predict(image) if found is None else self._completed(found.answer(), image)
+            except Exception as error:
+                for text in _texts(said):
+                    error.add_note(text)
+                raise
+        return FileAnswer(image, result, found, _texts(said))
 
     def answers(self, files: Sequence[str]) -> Iterator[FileAnswer | Exception]:
         """The answers about several files, in order; for a file that cannot be answered, the reason.
@@ -168,6 +173,11 @@ class _Files:
             except Exception:  # one that cannot travel
                 return ValueError(str(found) or type(found).__name__)
         return found
+
+
+def _texts(said: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    """What was warned of, each once."""
+    return tuple(dict.fromkeys(str(warning.message) for warning in said))
 
 
 def _as_it_is(answer: Any) -> Any:

@@ -150,6 +150,20 @@ def test_a_full_disc_is_told_with_what_it_cannot_take(tmp_path, capsys):
         session.close()
 
 
+def test_what_a_reader_warned_of_is_told_even_if_the_file_then_fails(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (40L,), }"  # as Python 2 wrote it: numpy warns
+    header = header.ljust(117) + b"\n"
+    for name in ("a.npy", "b.npy"):
+        (tmp_path / name).write_bytes(
+            b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + np.zeros(40).tobytes()
+        )
+    done = run("a.npy", "b.npy", "--model", "crystal", cwd=tmp_path)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[1:3] for line in lines[::2]] == [["a.npy", "warning"], ["b.npy", "warning"]]
+    assert all("(40,)" in line for line in lines[1::2])
+
+
 def test_strange_names_are_printed_and_drawn(tmp_path):
     """Unbalanced formulas, and bytes that are no text; of images that are answered, refused or mapped."""
     for name in (rb"$\frac{.npy", "日\n.npy".encode(), b"$x^{2$.npy", b"a\xffb.npy", b"<i>&{0}%s.npy"):
