@@ -77,6 +77,8 @@ def picture_within(pixels: Pixels) -> Pixels | None:
     parts, _ = label(binary_fill_holes(drawn))  # pyright: ignore[reportGeneralTypeIssues]
     best: tuple[slice, slice] | None = None
     for index, place in enumerate(find_objects(parts), 1):
+        if _area(place) < _LEAST * drawn.size:
+            continue
         solid = parts[place] == index
         # ticks and letters that touch the picture stick out of it
         rows, columns = (np.flatnonzero(solid.mean(axis) > 0.5) for axis in (1, 0))
