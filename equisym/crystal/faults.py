@@ -51,6 +51,28 @@ class Fault:
         above = (x - self.point[0]) * np.sin(turn) - (y - self.point[1]) * np.cos(turn)
         return above > self.cell if (above > 0).mean() >= 0.5 else above < -self.cell
 
+    def larger_part(self, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of the largest rectangle on the larger side of an image of shape (H, W).
+
+        >>> Fault("shift", (30.0, 20.0), 90.0, (0.5, 0.0), 0.0, 1.0, 4.0).larger_part((40, 64))
+        (slice(0, 40, None), slice(35, 64, None))
+        """
+        side = self.larger_side(shape)
+        sizes = [np.unique(np.linspace(1, n, 64).astype(int)) for n in shape]
+        best, area = (slice(0, 0), slice(0, 0)), 0
+        for flip in ((1, 1), (1, -1), (-1, 1), (-1, -1)):  # from each corner of the image: a half-plane is convex
+            seen = side[:: flip[0], :: flip[1]]
+            h, w = np.meshgrid(*sizes, indexing="ij")
+            inside = seen[0, 0] & seen[h - 1, 0] & seen[0, w - 1] & seen[h - 1, w - 1]
+            at = int((h * w * inside).argmax())
+            if inside.flat[at] and h.flat[at] * w.flat[at] > area:
+                height, width = int(h.flat[at]), int(w.flat[at])
+                area = height * width
+                rows = slice(0, height) if flip[0] > 0 else slice(shape[0] - height, shape[0])
+                columns = slice(0, width) if flip[1] > 0 else slice(shape[1] - width, shape[1])
+                best = rows, columns
+        return best
+
     def __str__(self) -> str:
         """In words; empty without a fault."""
         line = f"a line at {self.angle:.0f} degrees through ({self.point[0]:.0f}, {self.point[1]:.0f})"

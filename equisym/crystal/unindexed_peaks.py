@@ -87,12 +87,13 @@ def find_unindexed(
     own = every[holds]
     strong = _exact(whole, own)
     few = lattice.repeats < LIMITS.few  # cells, whose average takes in what is off the lattice as well
-    misfit = _misfit(strong, index.bins(strong.position, index.fitted_to(strong)))
-    limit = _allowed(strong) * (LIMITS.stricter if few else 1.0)
-    if misfit > limit and tiled is not None:  # peaks that overlap draw each other aside, in the average as well
-        misfit = min(misfit, _misfit(strong, _from_those_of(PowerSpectrum(tiled, mask), strong, index.size)))
-    slips = min(1.0, (2 * np.pi * misfit) ** 2 / 12)
-    if misfit > limit and (few or 1 - explained > LIMITS.borne_out * slips):
+    away = _away(strong, index.bins(strong.position, index.fitted_to(strong)))
+    # two numbers of each peak's place, less the four of the lattice
+    limit = _allowed(strong) * (LIMITS.stricter if few else 1.0) * (1 - 2 / max(len(strong), 3)) ** 0.5
+    if away > limit and tiled is not None:  # peaks that overlap draw each other aside, in the average as well
+        away = min(away, _away(strong, _from_those_of(PowerSpectrum(tiled, mask), strong, index.size)))
+    slips = min(1.0, (2 * np.pi * away) ** 2 / 12)
+    if away > limit and (few or 1 - explained > LIMITS.borne_out * slips):
         return _apart(strong, index)
     periodic = float(own.power.sum())
     found = _sharp(whole, every[~holds], every, periodic)
@@ -127,16 +128,13 @@ def _exact(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
     return own[own.sharpness > LIMITS.exact]
 
 
-def _misfit(strong: SpectralPeaks, away: Array) -> float:
-    """How far peaks are from the points of their lattice, in bins, where the lattice was fitted to them."""
-    if len(strong) < 4:
-        return 0.0
-    spare = len(strong) / (len(strong) - 2)  # two numbers of each place, less the four of the lattice
-    return float(np.sqrt(spare * np.average(away**2, weights=strong.power)))
+def _away(strong: SpectralPeaks, bins: Array) -> float:
+    """Root mean square distance of peaks from where they should be, in bins; 0 for too few to tell."""
+    return float(np.sqrt(np.average(bins**2, weights=strong.power))) if len(strong) >= 4 else 0.0
 
 
 def _allowed(strong: SpectralPeaks) -> float:
-    """The misfit that background and noise explain."""
+    """The distance from their lattice that background and noise explain, in bins."""
     if not len(strong):
         return LIMITS.misfit
     known = float(np.sqrt(np.average(1 / strong.sharpness, weights=strong.power)))

@@ -21,7 +21,7 @@ from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
-from equisym.predict.rejection import Background, Review, review_lattice, take_apart
+from equisym.predict.rejection import Background, Review, refuse_side, review_lattice, take_apart
 from equisym.predict.square_pixels import PixelSize
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
@@ -128,6 +128,7 @@ class _Look:
     measurement: Measurement | None
     notes: tuple[str, ...] = ()
     finer: bool = True  # whether a fault may be seen on a finer lattice than the one measured
+    against: Refusal | None = None  # what the larger side of a fault says against the lattice
 
     @cached_property
     def rest(self) -> Background | None:
@@ -139,7 +140,7 @@ class _Look:
 
     @property
     def refusal(self) -> Refusal | None:
-        return self.review.refusal
+        return self.against or self.review.refusal
 
     def outdoes(self, other: _Look) -> bool:
         """Whether it gives an answer where the other gives none, or clearly more of it repeats."""
@@ -197,6 +198,10 @@ def _one_side(look: _Look) -> _Look:
     height, width = look.view.grey.shape
     side = fault.larger_side((height, width))
     alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
+    measured = look if alone.measurement is None or alone.refusal is not None else alone
+    against = refuse_side(measured.view.grey, measured.measurement, fault)
+    if against is not None:
+        return replace(look, against=against)
     if alone.measurement is None:
         return look
     cell, joined = (abs(np.linalg.det(m.lattice.basis)) for m in (alone.measurement, look.measurement))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -180,6 +180,25 @@ def _fault(image: Tensor, m: Measurement, finer: bool) -> Fault | None:
             if "shift" in within.kind:
                 return within
     return fault
+
+
+def refuse_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | None:
+    """Why the larger side of a fault, on its own, has another lattice than the one measured, or none.
+
+    In a quasicrystal, a pattern that nearly repeats may look shifted across a line; so may two lattices. A shifted
+    crystal has sharp waves off its lattice as a whole, but not on one side. Of a side with too few cells to tell, the
+    whole image speaks.
+    """
+    part = fault.larger_part((image.shape[0], image.shape[1]))
+    cell = abs(float(np.linalg.det(m.lattice.basis)))
+    if image[part].numel() < FEWEST * cell:
+        part = (slice(None), slice(None))
+    side = image[part]
+    repeats = side.numel() / cell
+    tiled = (m.average.tiled[0] + m.average.trend[0])[part]
+    explained = 1 - float((side - tiled).var() / side.var().clamp(min=1e-12))
+    found = find_unindexed(side, replace(m.lattice, repeats=repeats), tiled=tiled, explained=explained)
+    return _off_the_lattice(found)[0]
 
 
 def _off_the_lattice(found: Unindexed) -> tuple[Refusal | None, str]:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from equisym import SymmetryClassifier
@@ -60,3 +61,17 @@ def test_certainty_does_not_fall_as_more_of_one_pattern_is_shown():
     certainty = [answer.probabilities["p4"] for answer in answers]
     for fewer, more in pairwise(certainty):
         assert more >= fewer - 1e-3, certainty
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.8])
+def test_a_quasicrystal_that_looks_shifted_across_a_line_is_refused(noise):
+    """Five waves whose nearest repeat is half the image long: either half seems to be a crystal."""
+    y, x = np.mgrid[:384, :384]
+    phases = (2.8447, 2.6631, 3.0781, 1.8858, 3.4962)
+    angles = 0.72744 + 2 * np.pi / 5 * np.arange(5)
+    waves = [
+        np.cos(2 * np.pi / 9.0957 * (np.cos(a) * x + np.sin(a) * y) + p) for a, p in zip(angles, phases, strict=True)
+    ]
+    image = np.tanh(3 * np.sum(waves, 0))
+    result = CLASSIFIER.predict(image + noise * image.std() * np.random.default_rng(0).standard_normal(image.shape))
+    assert "not periodic" in str(result.refused)
