@@ -25,13 +25,11 @@ from equisym.data import FAMILIES
 from equisym.document import markdown_table
 from equisym.eval.metrics import wilson_interval
 from equisym.eval.protocol import write_table
-from equisym.eval.results import network_of
 from equisym.train.artifacts import write_whole
 from equisym.train.feature_set import FeatureSet
 from equisym.train.feature_training import fit_crystal, fit_symnet
 
 OUT = Path(__file__).parent / "results" / "symnet"
-BENCHMARK = OUT.parent / "benchmark-cpu" / "cross_dataset.csv"
 SEEDS = (0, 1, 2)
 SIZES = (170, 680, 1700, 5100, 10200)
 MATRIX_IMAGES = 1700
@@ -90,7 +88,8 @@ def document(rows: list[dict[str, str]]) -> str:
         "over the seeds with its 95 % interval (Student). `crystal`: logistic regression on the same measurements.",
         "",
         *_across_families(rows),
-        *_on_pixels(),
+        "",
+        "Networks that see pixels are compared in eval/results/pixels.",
         "",
         *_by_images(rows),
         "",
@@ -185,31 +184,6 @@ def _published_distributions(rows: list[dict[str, str]]) -> list[str]:
         "is Wilson's. Some of these images have more symmetry than their label: decidable is the share of images in "
         "which no operation outside the group holds to within the margin (eval/results/decidability.md); of the others "
         "a network can guess at the label, but not see it.",
-        "",
-        markdown_table(HEADS, table),
-    ]
-
-
-def _on_pixels() -> list[str]:
-    """What networks of the reduced benchmark reach that see pixels, trained on each family in turn."""
-    rows = [r for r in _read(BENCHMARK) if r["test_family"] in FAMILIES]
-    trained: dict[str, set[str]] = {}
-    for row in rows:
-        trained.setdefault(network_of(row)[0], set()).add(row["train_family"])
-    names = [name for name, families in trained.items() if families == set(FAMILIES)]
-    if not names:
-        return []
-    table = []
-    for name in names:
-        for family in FAMILIES:
-            own = [r for r in rows if network_of(r)[0] == name and r["train_family"] == family]
-            cells = [[100 * float(r["accuracy"]) for r in own if r["test_family"] == f] for f in FAMILIES]
-            table.append([name, family, *map(_interval, cells)])
-    return [
-        "",
-        "Networks that see pixels, from the reduced benchmark (eval/results/benchmark-cpu): 3,400 images of one",
-        "family at 65 x 65 pixels, 4 epochs, tested on 1,700. Twice the images and a budget of two cores; what more",
-        "epochs and images bring is in eval/results/pixels.",
         "",
         markdown_table(HEADS, table),
     ]
