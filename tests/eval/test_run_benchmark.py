@@ -37,7 +37,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    first, second = (killed / f"runs/noise-3400/{name}-0" for name in ("plain-augmented", "hierarchical"))
+    first, second = (killed / f"runs/noise-8160/{name}-0" for name in ("plain-augmented", "hierarchical"))
     child = subprocess.Popen(
         [sys.executable, *benchmark(killed)],
         stdout=subprocess.DEVNULL,
@@ -60,7 +60,7 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path):
     before = table(killed)
     run(whole, NAMES[1:])  # the network that was in training when all was killed
     assert [row for row in before if "hierarchical" in row["run"]] == table(whole) != []
-    one, other = (load_file(f / "runs/noise-3400/hierarchical-0/model.safetensors") for f in (killed, whole))
+    one, other = (load_file(f / "runs/noise-8160/hierarchical-0/model.safetensors") for f in (killed, whole))
     for key, value in one.items():
         np.testing.assert_array_equal(value, other[key], err_msg=key)
     (first / "tested.csv").write_bytes(b"")
