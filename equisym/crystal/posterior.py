@@ -145,7 +145,8 @@ def group_probabilities(
     with the chance s that a perfect image was distorted as by an instrument (E_1), t that a lattice is what it seems,
     however close a special one is (E_0, without the rare distortions), and b that an instrument distorts badly, in
     which case the metric says little (E'). An answer that a distorted lattice would change is therefore never quite
-    sure, unless the distortion is said to be none.
+    sure, unless the distortion is said to be none. Nor is one of an imperfect image that twice the tolerance would
+    change: with the chance :math:`u \lambda` the probabilities are those, as long as the likeliest group remains.
 
     Args:
         e: symmetry features.
@@ -164,8 +165,15 @@ def group_probabilities(
         usual = (1 - options.stretched) * usual + options.stretched * answer(replace(options, rigid=1.0))
         usual = (1 - options.true) * usual + options.true * answer(replace(options, wild=0.0))
     bad = replace(options, distortion=max(options.distortion, options.badly), wild=0.0, rigid=1.0)
-    chance = options.bad * imperfection(e, options).double()[:, None]
-    return (1 - chance) * usual + chance * answer(bad)
+    imperfect = imperfection(e, options).double()[:, None]
+    chance = options.bad * imperfect
+    found = (1 - chance) * usual + chance * answer(bad)
+    if not options.uneven:
+        return found
+    chance = options.uneven * imperfect
+    lenient = group_probabilities(e, replace(options, tolerance=2 * options.tolerance, uneven=0.0), opinion)
+    mixed = (1 - chance) * found + chance * lenient
+    return torch.where(mixed.argmax(-1, True) == found.argmax(-1, True), mixed, found)
 
 
 def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: float = 0.002) -> int:

@@ -16,6 +16,7 @@ from equisym.crystal import Measurement, measure_scan
 from equisym.crystal.drift_correction import merit
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
+from equisym.crystal.superlattice import Pseudocell
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.hyperspy_signal import image_of, is_signal
@@ -47,6 +48,7 @@ class Found:
         patchiness: how unevenly what it leaves is spread: the most in a part of the image over the median.
         fault: what parts the pattern, so that the average is smeared; empty if nothing does.
         unlike: how far the motifs differ from repeat to repeat, 0 to 1.
+        pseudocell: a smaller cell that the image nearly has.
     """
 
     refusal: Refusal | None
@@ -59,6 +61,7 @@ class Found:
     patchiness: float = 1.0
     fault: str = ""
     unlike: float = 0.0
+    pseudocell: Pseudocell | None = None
 
 
 def inspect(
@@ -102,7 +105,19 @@ def inspect(
     patchiness = 1.0 if look.rest is None else look.rest.patchiness
     fault = "" if look.review.fault is None else str(look.review.fault)
     unlike = 0.0 if look.rest is None else look.rest.unlike
-    return Found(refusal, pixels.shape, side, notes, look.view, look.measurement, explained, patchiness, fault, unlike)
+    return Found(
+        refusal,
+        pixels.shape,
+        side,
+        notes,
+        look.view,
+        look.measurement,
+        explained,
+        patchiness,
+        fault,
+        unlike,
+        look.review.pseudocell,
+    )
 
 
 def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[Pixels, float | None]:

@@ -18,7 +18,7 @@ from equisym.crystal.grating import find_grating
 from equisym.crystal.lattice_choice import CHOICE, extent, look_at, twice
 from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.operations import repeats_within
-from equisym.crystal.superlattice import find_pseudocell
+from equisym.crystal.superlattice import Pseudocell, find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
 from equisym.predict.refusal import Refusal, RefusalCode
 
@@ -121,11 +121,13 @@ class Review:
         refusal: why it is no ground for an answer; ``None`` if it is.
         notes: what else should be known, in sentences.
         fault: a line across which the pattern is shifted, so that an average over the image is smeared.
+        pseudocell: a smaller cell that the image nearly has.
     """
 
     refusal: Refusal | None
     notes: tuple[str, ...] = ()
     fault: Fault | None = None
+    pseudocell: Pseudocell | None = None
 
 
 def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None, *, finer: bool = True) -> Review:
@@ -141,7 +143,8 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if m is None or rest is None or (refusal is not None and refusal.code in _WHATEVER):
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
-        return Review(None, _superstructure(m))
+        nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
+        return Review(None, _superstructure(nearly), pseudocell=nearly)
     fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
     twin = parts is not None and parts.kind == "twin"
@@ -161,8 +164,9 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     refusal = refusal or _second_lattice(image, m.lattice, rest)
     if refusal is not None:
         return Review(refusal)
-    notes = (note, "" if fault is None else str(fault), *_superstructure(m))
-    return Review(None, tuple(text for text in notes if text))
+    nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
+    notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
+    return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
 
 
 def _fault(image: Tensor, m: Measurement, finer: bool) -> Fault | None:
@@ -284,9 +288,8 @@ def _waves(m: Measurement) -> tuple[NDArray[np.float64], NDArray[np.float64], ND
     return torch.stack((kx, ky), -1).reshape(-1, 2).numpy(), power.numpy(), least.numpy()
 
 
-def _superstructure(m: Measurement) -> tuple[str, ...]:
+def _superstructure(found: Pseudocell | None) -> tuple[str, ...]:
     """A word on a cell that is nearly several smaller ones."""
-    found = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
     if found is None:
         return ()
     sides = " x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0))

@@ -1,5 +1,7 @@
 """Probabilities of the groups: what is left of the cell, the metric, the tolerance, and how they weigh."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,30 @@ def test_a_generated_group_is_named_surely():
         assert WALLPAPER_GROUPS[int(p.argmax())].name == group
         assert float(p.max()) > 0.95
         assert float(p.sum()) == pytest.approx(1)
+
+
+def lit_bosses(light, noise):
+    """Bosses on a square lattice, p4m, with a highlight on the right, which leaves pmm of it."""
+    y, x = torch.meshgrid(torch.arange(192.0), torch.arange(192.0), indexing="ij")
+    dx, dy = x % 24 - 11.5, y % 24 - 11.5
+    image = torch.exp(-(dx**2 + dy**2) / 30) + light * torch.exp(-((dx - 7) ** 2 + dy**2) / 10)
+    random = torch.from_numpy(np.random.default_rng(5).normal(size=image.shape)).float()
+    return features_of(measure(image + noise * image.std() * random))
+
+
+def test_twice_the_tolerance_makes_an_imperfect_image_unsure_and_no_other():
+    square, oblong = (WALLPAPER_GROUPS[name].label for name in ("p4m", "pmm"))
+    strict = replace(OPTIONS, uneven=0.0)
+    photograph = lit_bosses(0.66, 2.0)
+    assert OPTIONS.tolerance < float(group_residuals(photograph)[0, square]) < 2 * OPTIONS.tolerance
+    p, q = group_probabilities(photograph)[0], group_probabilities(photograph, strict)[0]
+    assert int(p.argmax()) == int(q.argmax()) == oblong
+    assert float(p[oblong]) < 0.9 < float(q[oblong])
+    assert float(p[square]) > 0.1 > float(q[square])
+    assert float(p.sum()) == pytest.approx(1)
+    perfect, plain = lit_bosses(0.66, 0.0), lit_bosses(0.0, 2.0)
+    assert float(group_probabilities(perfect)[0, oblong]) > 0.95
+    assert float(group_probabilities(plain)[0, square]) > 0.95
 
 
 def test_the_metric_outweighs_what_the_motif_allows():
