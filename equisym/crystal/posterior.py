@@ -153,8 +153,19 @@ def group_probabilities(
         options: constants.
         opinion: log-probabilities of a network, (B, 17), to be added.
     """
-    said = 0.0 if opinion is None else opinion
+    said = torch.zeros(()) if opinion is None else opinion
     residual = group_residuals(e)
+    found = _mixed(e, residual, said, options)
+    chance = options.uneven * imperfection(e, options).double()[:, None]
+    if not chance.any():
+        return found
+    lenient = _mixed(e, residual, said, replace(options, tolerance=2 * options.tolerance))
+    both = (1 - chance) * found + chance * lenient
+    return torch.where(both.argmax(-1, True) == found.argmax(-1, True), both, found)
+
+
+def _mixed(e: SymmetryFeatures, residual: Tensor, said: Tensor, options: PosteriorOptions) -> Tensor:
+    """The probabilities at one tolerance, over the distortions that the lattice may have had; (B, 17)."""
     cell = _cell_energies(e, residual, options) + said  # distortions leave it as it is
 
     def answer(options: PosteriorOptions) -> Tensor:
@@ -165,15 +176,8 @@ def group_probabilities(
         usual = (1 - options.stretched) * usual + options.stretched * answer(replace(options, rigid=1.0))
         usual = (1 - options.true) * usual + options.true * answer(replace(options, wild=0.0))
     bad = replace(options, distortion=max(options.distortion, options.badly), wild=0.0, rigid=1.0)
-    imperfect = imperfection(e, options).double()[:, None]
-    chance = options.bad * imperfect
-    found = (1 - chance) * usual + chance * answer(bad)
-    if not options.uneven:
-        return found
-    chance = options.uneven * imperfect
-    lenient = group_probabilities(e, replace(options, tolerance=2 * options.tolerance, uneven=0.0), opinion)
-    mixed = (1 - chance) * found + chance * lenient
-    return torch.where(mixed.argmax(-1, True) == found.argmax(-1, True), mixed, found)
+    chance = options.bad * imperfection(e, options).double()[:, None]
+    return (1 - chance) * usual + chance * answer(bad)
 
 
 def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: float = 0.002) -> int:
