@@ -125,6 +125,8 @@ def report(args: argparse.Namespace) -> None:
         *table(after, before),
         "",
     ]
+    kept_apart = args.out / "kept_apart.md"  # images that no limit was set on
+    lines += [kept_apart.read_text()] if kept_apart.is_file() else []
     for kind in KINDS:
         rows = [r for r in after if r["kind"] == kind]
         if not rows:

@@ -43,6 +43,20 @@ def test_a_cell_that_is_exactly_or_hardly_several_is_no_superstructure(beyond):
     assert find_pseudocell(HEXAGONAL @ matrix, index, power) is None
 
 
+@pytest.mark.parametrize(("matrix", "named"), [([3, 3], True), ([3, 1], False), ([2, 2], True), ([2, 1], False)])
+def test_the_more_copies_the_more_a_cell_may_leave(matrix, named):
+    matrix = np.diag(np.array(matrix, float))
+    found = find_pseudocell(HEXAGONAL @ matrix, *waves(matrix, 0.14))
+    assert (found is not None) == named
+
+
+def test_a_row_of_thin_cells_leaves_no_more_than_any():
+    matrix = np.diag([5.0, 1.0])
+    thin = np.diag([8.0, 40.0]) @ matrix
+    assert find_pseudocell(thin, *waves(matrix, 0.07)).period == "5 x 1"
+    assert find_pseudocell(thin, *waves(matrix, 0.14)) is None
+
+
 def test_every_sublattice_of_an_index_is_tried():
     assert [len(hermite_forms(n)) for n in (1, 2, 3, 4, 6)] == [1, 3, 4, 7, 12]
     c2x2 = np.array([[1.0, 1.0], [-1.0, 1.0]])

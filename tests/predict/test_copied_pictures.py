@@ -24,15 +24,17 @@ def copied(rows: int, columns: int, dirt: float) -> np.ndarray:
     return np.tile(picture, (-(-10 // rows), -(-10 // columns)))
 
 
-@pytest.mark.parametrize("dirt", [0.32, 0.36])
-def test_dirt_that_was_copied_with_a_picture_is_no_sure_structure(dirt):
-    result = SymmetryClassifier().predict(copied(1, 2, dirt))
+@pytest.mark.parametrize(
+    ("side", "dirt", "group"), [((1, 2), 0.32, "pm"), ((1, 2), 0.36, "pm"), ((3, 3), 0.45, "p1"), ((3, 3), 0.5, "p1")]
+)
+def test_dirt_that_was_copied_with_a_picture_is_no_sure_structure(side, dirt, group):
+    result = SymmetryClassifier().predict(copied(*side, dirt))
     (first, p), (second, q) = list(result.probabilities.items())[:2]
-    assert (first, second) == ("pm", "p4m")
+    assert (first, second) == (group, "p4m")
     assert p < 0.7
     assert q > 0.3
     assert any("superstructure: a cell of 24.0 x 24.0" in note for note in result.notes)
-    assert any(note.startswith("uncertain: pm (") and "p4m" in note for note in result.notes)
+    assert any(note.startswith(f"uncertain: {group} (") and "p4m" in note for note in result.notes)
 
 
 def test_dirt_that_is_not_copied_leaves_the_group():
