@@ -213,8 +213,9 @@ def _one_side(look: _Look) -> _Look:
     height, width = look.view.grey.shape
     side = fault.larger_side((height, width))
     alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
-    measured = look if alone.measurement is None or alone.refusal is not None else alone
-    against = refuse_side(measured.view.grey, measured.measurement, fault)
+    m = alone.measurement
+    seen, m = (look.view, look.measurement) if m is None or alone.refusal is not None else (alone.view, m)
+    against = refuse_side(seen.grey, m, fault)
     if against is not None:
         return replace(look, against=against)
     if alone.measurement is None:
