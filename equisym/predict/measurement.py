@@ -19,10 +19,11 @@ from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.superlattice import Pseudocell
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.background import Background, take_apart
 from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
-from equisym.predict.rejection import Background, Review, refuse_side, review_lattice, take_apart
+from equisym.predict.rejection import Review, refuse_side, review_lattice
 from equisym.predict.square_pixels import PixelSize
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 

@@ -9,7 +9,8 @@ from skimage import data
 from equisym.crystal import measure
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
-from equisym.predict.rejection import Background, _differ, take_apart
+from equisym.predict.background import Background, take_apart
+from equisym.predict.rejection import _differ
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 RNG = np.random.default_rng(0)
