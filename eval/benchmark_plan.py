@@ -61,7 +61,6 @@ class Scale:
         summary: the same in words, for the page.
         networks: those of ``NETWORKS`` that are trained if no others are asked for.
         baselines: plain networks of the published kinds.
-        narrow: options that make the dearest networks narrower.
         images: numbers of training images.
         families: families trained on.
         everywhere: networks that are trained on each of the three families, whatever the others are trained on.
@@ -73,7 +72,6 @@ class Scale:
     summary: str
     networks: tuple[str, ...]
     baselines: dict[str, dict[str, Any]]
-    narrow: dict[str, dict[str, Any]]
     images: tuple[int, ...]
     families: tuple[str, ...]
     everywhere: tuple[str, ...]
@@ -100,7 +98,6 @@ SCALES = {
             "crystal",
         ),
         {},
-        {},
         (8160,),
         ("noise",),
         ("equivariant", "plain-same-parameters", "plain-same-computation"),
@@ -113,7 +110,6 @@ SCALES = {
         "with Adam at 1e-3 as they were.",
         tuple(NETWORKS),
         PUBLISHED,
-        {},
         (10_000, 100_000, 1_000_000),
         ("photo", "noise"),
         ("equivariant", "resnet50"),

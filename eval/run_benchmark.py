@@ -103,8 +103,6 @@ def train_one(
         return True
     options = scale.options | (scale.baseline if name in scale.baselines else {})
     options |= (NETWORKS | scale.baselines)[name]
-    if name in scale.narrow:
-        options["arch_options"] = options.get("arch_options", {}) | scale.narrow[name]
     options |= {"train_family": family, "train_images": images, "seed": seed, "test_images": 0}
     command = [sys.executable, "-m", "equisym.train.command", "--out", str(folder)]
     for key, value in options.items():

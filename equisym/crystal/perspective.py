@@ -66,7 +66,7 @@ def _places(perspectives: np.ndarray, like: Tensor) -> Tensor:
 
 def _sharpness(flat: Tensor, perspectives: np.ndarray, finest: float) -> np.ndarray:
     """How much of the power of the waves of up to so many periods is in few of them, for each perspective."""
-    flat = _reduced(flat, int(min(flat.shape) / (8 * finest)))
+    flat = _reduced(flat, int(min(flat.shape) / (OPTIONS.samples * finest)))
     height, width = flat.shape
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)
     rows, columns = torch.fft.fftfreq(height)[:, None] * height, torch.fft.rfftfreq(width) * width
@@ -91,7 +91,7 @@ def _sharpness(flat: Tensor, perspectives: np.ndarray, finest: float) -> np.ndar
 
 
 def _reduced(image: Tensor, step: int) -> Tensor:
-    """The means of squares of so many pixels a side."""
+    """An image averaged over squares of ``step`` pixels a side."""
     if step < 2:
         return image
     height, width = (n // step * step for n in image.shape)

@@ -217,6 +217,8 @@ class PerspectiveOptions:
         side: pixels, to which larger images are reduced at most twofold beyond.
         largest: magnification from edge to edge, less one, on either side of none.
         periods: over the image, of the finest waves that are looked at, from round to round.
+        samples: of one of the finest waves, to which the image is reduced in each round; with 4, fewer of 90 drawn
+            perspectives were found to 2 %.
         steps: values of a and of b that are tried in each round.
         closer: times that they are closer from round to round.
         least: perspective that is worth removing.
@@ -229,6 +231,7 @@ class PerspectiveOptions:
     side: int = 256
     largest: float = 0.12
     periods: tuple[float, ...] = (12.0, 30.0, 80.0)
+    samples: int = 8
     steps: int = 7
     closer: float = 3.0
     least: float = 0.008

@@ -274,7 +274,7 @@ def _copied(found: Found, probabilities: Tensor, options: PosteriorOptions) -> T
 
     A seamless picture of a wall or of a cloth shows several of its repeats, and each with its own dirt. Where the
     picture itself is repeated, so is the dirt, and the cell is the whole picture. It may as well be a pattern that has
-    a superstructure; but that mostly has a symmetry of its own, which dirt has not. So where the cell has but two
+    a superstructure; but that mostly has a symmetry of its own, and dirt has none. So where the cell has only two
     operations, the groups of the smaller one are likely as well. The likeliest group remains.
     """
     small, m, view = found.pseudocell, found.measurement, found.view

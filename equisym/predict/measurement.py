@@ -113,11 +113,11 @@ def inspect(
         notes,
         look.view,
         look.measurement,
-        explained,
-        patchiness,
-        fault,
-        unlike,
-        look.review.pseudocell,
+        explained=explained,
+        patchiness=patchiness,
+        fault=fault,
+        unlike=unlike,
+        pseudocell=look.review.pseudocell,
     )
 
 

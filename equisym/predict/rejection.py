@@ -113,8 +113,8 @@ def refuse_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | None:
     """Why the larger side of a fault, on its own, has another lattice than the one measured, or none.
 
     In a quasicrystal, a pattern that nearly repeats may look shifted across a line; so may two lattices. A shifted
-    crystal has sharp waves off its lattice as a whole, but not on one side. Of a side with too few cells to tell, the
-    whole image speaks.
+    crystal has sharp waves off its lattice as a whole, but not on one side. Where the side
+    holds too few cells to tell, the whole image is asked.
     """
     part = fault.larger_part((image.shape[0], image.shape[1]))
     cell = abs(float(np.linalg.det(m.lattice.basis)))
