@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from equisym.crystal import features_of, group_probabilities, measure
+from equisym.crystal import features_of, group_probabilities
 from equisym.crystal.posterior import OPTIONS, distortion_of
 from equisym.crystal.tuned_constants import PosteriorOptions
-from equisym.groups import WALLPAPER_GROUPS
+from equisym.predict.copied_pictures import with_smaller_cell
 from equisym.predict.interpretation import interpret
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
@@ -38,7 +38,6 @@ _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, wha
 _PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
 _MOST_WINDOWS = 5  # along a side that vote
 _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
-_FEW_OPERATIONS = torch.tensor([len(g.primitive_operations) <= 2 for g in WALLPAPER_GROUPS])
 
 
 def _options(tolerance: float, distortion: str | float) -> PosteriorOptions:
@@ -264,33 +263,9 @@ class SymmetryClassifier:
 
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)
-        probabilities = _copied(found, group_probabilities(e, options, opinion)[0], options)
+        probabilities = with_smaller_cell(found, group_probabilities(e, options, opinion)[0], options)
         doubt = options.unlike * found.unlike
         return interpret(found, e, ((1 - doubt) * probabilities + doubt / len(probabilities)).tolist(), options)
-
-
-def _copied(found: Found, probabilities: Tensor, options: PosteriorOptions) -> Tensor:
-    """Probabilities of the groups, (17,), where the cell nearly is several copies of a smaller one.
-
-    A seamless picture of a wall or of a cloth shows several of its repeats, and each with its own dirt. Where the
-    picture itself is repeated, so is the dirt, and the cell is the whole picture. It may as well be a pattern that has
-    a superstructure; but that mostly has a symmetry of its own, and dirt has none. So where the cell has only two
-    operations, the groups of the smaller one are likely as well. The likeliest group remains.
-    """
-    small, m, view = found.pseudocell, found.measurement, found.view
-    doubt = options.copied * float(probabilities[_FEW_OPERATIONS].sum())
-    if small is None or m is None or view is None or doubt < 0.5 * options.copied:
-        return probabilities
-    copies = abs(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis))
-    lattice = replace(
-        m.lattice,
-        basis=small.basis,
-        score=m.lattice.score * (1 - small.beyond),
-        repeats=m.lattice.repeats * copies,
-    )
-    copy = measure(view.grey if len(view.channels) == 1 else view.channels, lattice, mask=m.mask)
-    mixed = (1 - doubt) * probabilities + doubt * group_probabilities(features_of(copy), options)[0]
-    return mixed if mixed.argmax() == probabilities.argmax() else probabilities
 
 
 def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | None]:
