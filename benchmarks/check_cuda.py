@@ -25,6 +25,7 @@ from equisym.data import WallpaperDataset
 from equisym.groups import C
 from equisym.models import build
 from equisym.nn import IsotypicLinear, IsotypicNonlinearity, IsotypicTransform
+from equisym.train.recording import recorded
 from equisym.train.resident import ResidentTraining
 
 
@@ -87,6 +88,29 @@ def check_trainings() -> Iterator[str]:
                 yield f"training {name}, {way}: losses differ by {apart:.2g}"
 
 
+def check_recording() -> Iterator[str]:
+    """A line for each network whose recorded passes differ from its own, as the command trains on one GPU."""
+    x = torch.randn(8, 1, 33, 33, device="cuda")
+    for name, options in NETWORKS.items():
+        model = build("e2resnet", **options).cuda().train()
+        before = {n: v.clone() for n, v in model.state_dict().items()}
+        passes = recorded(model, x)
+        if any(not torch.equal(v, before[n]) for n, v in model.state_dict().items()):
+            yield f"recording {name}: its state has changed"
+        found = []
+        for forward in (passes, model):
+            model.load_state_dict(before)
+            model.zero_grad()
+            for _ in range(2):  # a second step shows whether a recording reads what the first has left
+                model.zero_grad()
+                forward(x.clone()).square().mean().backward()
+            figures = [p.grad for p in model.parameters() if p.grad is not None] + list(model.buffers())
+            found.append([v.double().clone() for v in figures])
+        apart = max(((a - b).abs().max() / b.abs().max().clamp_min(1e-3)).item() for a, b in zip(*found, strict=True))
+        if not apart < 1e-3:
+            yield f"recording {name}: gradients or statistics differ by {apart:.2g}"
+
+
 def main() -> None:
     """Compare, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,6 +151,7 @@ def main() -> None:
                 lines.append(f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}")
                 layer.double()
     lines += check_trainings()
+    lines += check_recording()
     lines.append(f"{count} comparisons of layers on {torch.cuda.get_device_name()}, torch {torch.__version__}")
     print("\n".join(lines))
     if args.out:

@@ -71,6 +71,17 @@ def working(actions: dict[str, Callable[[], None]]) -> dict[str, Callable[[], No
     return actions
 
 
+def recorded(steps: dict[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
+    """Each training step as a CUDA graph, without those that cannot be recorded."""
+    found = {}
+    for name, step in steps.items():
+        try:
+            found[name] = graphed(step)
+        except RuntimeError as error:
+            say(f"{name} cannot be recorded: {error}")
+    return found
+
+
 def measure(
     names: list[str],
     sizes: list[int],
@@ -111,12 +122,9 @@ def measure(
                 held = torch.cuda.memory_allocated()
                 step()
                 found[name][f"peak{what}"] = (torch.cuda.max_memory_allocated() - held) / 2**20
-            try:
-                replays = {n: graphed(step) for n, step in steps.items()}
-                summarise(found, f"graph{what}", paired(replays, rounds, device, repeats))
-                del replays
-            except RuntimeError as error:
-                say(f"no graph: {error}")
+            replays = recorded(steps)
+            summarise(found, f"graph{what}", paired(replays, rounds, device, repeats))
+            del replays
         quick = {n: folded(m) for n, m in here.items() if n in steps}
         del steps
         answers = working({n: answerer(m, x, mode) for n, m in quick.items()})

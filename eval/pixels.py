@@ -15,14 +15,19 @@ import json
 import multiprocessing
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from pixels_plan import FAMILIES, MANY, SIZE, TEST, Job, plan
 from pixels_report import report
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from equisym.train.resident import ResidentTraining
 
 
 class Store:
@@ -39,10 +44,12 @@ class Store:
         """Where a set lies."""
         return self.folder / f"{split}-{family}.npy"
 
-    def draw(self, cores: int, count: int, test: int) -> None:
-        """Draw all sets; the one trained on first comes first."""
-        sets = [("noise", "train", count), *((f, "test", test) for f in FAMILIES)]
-        sets += [(f, "train", count) for f in FAMILIES[1:]]
+    def draw(self, cores: int, count: int, test: int, trained: tuple[str, ...] = FAMILIES) -> None:
+        """Draw the sets that are not there; the one trained on first comes first."""
+        first, *others = trained
+        sets = [(first, "train", count), (first, "valid", test), *((f, "test", test) for f in FAMILIES)]
+        sets += [(f, "train", count) for f in others]
+        sets = [(f, split, n) for f, split, n in sets if not self.file(f, split).with_suffix(".done").exists()]
         tasks, left = [], {}
         for family, split, total in sets:
             shape = (total, SIZE, SIZE)
@@ -64,7 +71,8 @@ class Store:
 
         torch.set_num_threads(1)
         family, split, total, first, last = task
-        data = WallpaperDataset(family, total, size=SIZE, seed=0 if split == "train" else 1000, split=split)
+        seed = {"train": 0, "test": 1000, "valid": 2000}[split]
+        data = WallpaperDataset(family, total, size=SIZE, seed=seed, split=split)
         array = np.lib.format.open_memmap(self.file(family, split), "r+")
         for index in range(first, last):
             array[index] = data[index][0][0].numpy()
@@ -84,11 +92,8 @@ class Store:
 
 def train(store: Store, compiled: bool, groups: list[list[Job]], until: float, stop: float, device: str) -> None:
     """Train groups of jobs in turn; none is begun after ``until`` seconds, and all are cut short after ``stop``."""
-    from equisym.models import build
-    from equisym.train.resident import ResidentTraining
-
     torch.set_num_threads(1)
-    torch.backends.cudnn.benchmark = compiled
+    torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     kinds, ready = None, []
     most = max(job.images for jobs in groups for job in jobs)
@@ -97,41 +102,75 @@ def train(store: Store, compiled: bool, groups: list[list[Job]], until: float, s
         if not jobs or time.time() - store.start > until:
             store.say("not begun:", *(job.name for job in jobs))
             continue
-        found = [(job.options, job.batch, job.appearance, job.turn) for job in jobs]
+        found = [(job.recipe, job.batch, job.appearance, job.turn) for job in jobs]
         if found != kinds:
             ready.clear()
+            kinds = None
             torch.cuda.empty_cache()
-            for job in jobs:
-                began = time.time()
-                room = {"size": SIZE, "images": most, "batch_size": job.batch, "device": device}
-                room |= {"steps": max(j.epochs * (j.images // j.batch) for g in groups for j in g)}
-                room |= {"appearance": job.appearance, "turn": job.turn}
-                make = _Build(build, job.options)
-                try:
-                    ready.append(ResidentTraining(make, **room, compiled=compiled and device == "cuda"))
-                except Exception as error:  # a compiler that fails must not cost the run
-                    if not compiled:
-                        raise
-                    store.say("not compiled:", repr(error)[:400])
-                    compiled = False
-                    torch.cuda.empty_cache()
-                    ready.append(ResidentTraining(make, **room))
-                store.say(f"{job.name} is ready after {time.time() - began:.1f} s, compiled: {compiled}")
+            room: dict[str, Any] = {"size": SIZE, "images": most, "device": device}
+            room["steps"] = max(j.epochs * (j.images // j.batch) for g in groups for j in g)
+            began = time.time()
+            ready += made_ready(store, jobs, room, compiled and device == "cuda")
+            if len(ready) < len(jobs):
+                continue
+            store.say(f"{jobs[0].name} is ready after {time.time() - began:.1f} s")
             kinds = found
         run(store, jobs, ready, stop, device)
 
 
-@dataclass(frozen=True)
-class _Build:
-    build: object
-    options: dict
+def made_ready(store: Store, jobs: list[Job], room: dict[str, Any], compiled: bool) -> list[ResidentTraining]:
+    """A training for each job: compiled, else recorded, else as it is; none where none of that works."""
+    from equisym.train.resident import ResidentTraining
 
-    def __call__(self) -> torch.nn.Module:
-        return self.build("e2resnet", **self.options)
+    for way in ({"compiled": True}, {}, {"graphed": False})[not compiled :]:
+        try:
+            return [
+                ResidentTraining(
+                    partial(network_of, job),
+                    loss=loss_of(job),
+                    batch_size=job.batch,
+                    appearance=job.appearance,
+                    turn=job.turn,
+                    **room,
+                    **way,
+                )
+                for job in jobs
+            ]
+        except Exception as error:  # what fails must not cost the rest of the run
+            store.say(f"{jobs[0].name} cannot be trained so, {way}:", repr(error)[:400])
+            torch.cuda.empty_cache()
+    return []
 
 
-def run(store: Store, jobs: list[Job], ready: list, stop: float, device: str) -> None:
-    """Train jobs at once, each in its stream, test them, write their results."""
+def network_of(job: Job) -> torch.nn.Module:
+    """A fresh network of a job."""
+    from equisym.train.artifacts import make_network
+
+    return make_network(job.arch, job.options, num_classes=17, inputs=job.inputs)
+
+
+def loss_of(job: Job) -> Any:
+    """The loss of a job."""
+    from equisym.train.losses import HierarchicalLoss
+
+    hierarchical = job.loss == "hierarchical"
+    return HierarchicalLoss(curriculum=job.curriculum) if hierarchical else torch.nn.functional.cross_entropy
+
+
+TESTS = {family: (family, "test") for family in FAMILIES}
+
+
+def run(
+    store: Store,
+    jobs: list[Job],
+    ready: list[ResidentTraining],
+    stop: float,
+    device: str,
+    tests: dict[str, tuple[str, str]] = TESTS,
+) -> None:
+    """Train jobs at once, each in its stream, test them on sets of these names, write their results."""
+    from equisym.train.artifacts import write_whole
+
     counts = []
     for job, training in zip(jobs, ready, strict=True):
         counts.append(
@@ -167,15 +206,13 @@ def run(store: Store, jobs: list[Job], ready: list, stop: float, device: str) ->
             "confusion": {},
         }
         with torch.inference_mode():
-            for family in FAMILIES:
-                images, labels = store.read(family, "test")
+            for name, where in tests.items():
+                images, labels = store.read(*where)
                 answers = torch.cat([model(x.to(device)).argmax(1).cpu() for x in images.split(340)])
-                row["test"][family] = round((answers == labels).double().mean().item(), 5)
-                row["confusion"][family] = torch.bincount(17 * labels + answers, minlength=289).view(17, 17).tolist()
+                row["test"][name] = round((answers == labels).double().mean().item(), 5)
+                row["confusion"][name] = torch.bincount(17 * labels + answers, minlength=289).view(17, 17).tolist()
         store.out.mkdir(parents=True, exist_ok=True)
-        partial = store.result(job).with_suffix(".part")
-        partial.write_text(json.dumps(row) + "\n")
-        partial.replace(store.result(job))
+        write_whole(store.result(job), json.dumps(row) + "\n")
         if job.network == "correlation" and job.images == MANY and job.seed == 0:
             from safetensors.torch import save_file
 
@@ -226,7 +263,8 @@ def everything(arguments: argparse.Namespace) -> None:
 
 
 def _tiny(job: Job) -> Job:
-    options = job.options | {"width": 2, "group": "C1" if job.options.get("group") == "C1" else "D4"}
+    small = {"width": 2, "group": "C1" if job.options.get("group") == "C1" else "D4"}
+    options = job.options | (small if job.arch == "e2resnet" else {})
     return Job(**asdict(job) | {"options": options, "images": 68, "epochs": 1, "batch": 34})
 
 

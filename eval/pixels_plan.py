@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 FAMILIES = ("noise", "photo", "atom")
 SIZE, TEST, MANY, FEW, BATCH, PEAK = 65, 1700, 34000, 3400, 128, 4e-3
@@ -13,6 +14,13 @@ NETWORKS = {
     "same parameters": {"group": "C1", "width": 26, "stem_kernel": 7},
     "same computation": {"group": "C1", "width": 142, "stem_kernel": 7},
 }
+PUBLISHED = {
+    "ResNet50": {"arch": "resnet50", "options": {"dropout": 0.5}},
+    "XCiT": {"arch": "xcit_small_12_p8_224", "options": {"dropout": 0.5}},
+    "FPN-ResNet50": {"arch": "fpn_resnet50", "options": {}},
+    "DenseNet161": {"arch": "densenet161", "options": {"dropout": 0.5}},
+}
+PUBLISHED_PEAK = 1e-3
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,15 @@ class Job:
     peak: float = PEAK
     appearance: bool = True
     turn: bool = False
+    arch: str = "e2resnet"
+    inputs: str = "image"
+    loss: str = "flat"
+    curriculum: float = 0.0
+
+    @property
+    def recipe(self) -> tuple[Any, ...]:
+        """What network it is and what it minimises: trainings that agree in it can be loaded into one another's."""
+        return self.arch, self.options, self.inputs, self.loss, self.curriculum
 
     @property
     def name(self) -> str:
@@ -52,4 +69,10 @@ def plan() -> list[tuple[str, bool, list[list[Job]]]]:
     }
     wide = {of: [[job("same computation", family, *of)] for family in FAMILIES] for of in order}
     plain = [*narrow[FEW], *wide[MANY, 0], *narrow[MANY], *wide[FEW, 0], *(g for of in order[2:] for g in wide[of])]
+    for family in FAMILIES:
+        for name, what in PUBLISHED.items():
+            plain += [
+                [Job(name, family=family, images=n, epochs=EPOCHS[n], peak=PUBLISHED_PEAK, turn=True, **what)]
+                for n in (MANY, FEW)
+            ]
     return [("equivariant", True, equivariant), ("plain", False, plain)]

@@ -205,6 +205,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/rivals"))
     parser.add_argument("--images", type=int, nargs="+", choices=list(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="what is trained")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="processes that draw images")
     parser.add_argument("--report", action="store_true", help="write the page from the results that are there")
     parser.add_argument("--train", choices=NETWORKS, help="train this network in this interpreter")
@@ -220,7 +221,7 @@ def main() -> None:
         places = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
         environment = os.environ | {"PYTHONPATH": places}
         numbers = ["--images", *map(str, arguments.images), "--seeds", *map(str, arguments.seeds)]
-        names = [n for n in NETWORKS if arguments.parity or n not in ("escnn", "e2cnn")]
+        names = [n for n in arguments.networks if arguments.parity or n not in ("escnn", "e2cnn")]
         python, begun = str(arguments.parity or sys.executable), []
         for name in names:
             command = [python, "-W", "ignore", __file__, "--train", name, "--runs", str(folder), *numbers]

@@ -44,7 +44,9 @@ def log_sums(log_probabilities: Tensor, classes: Sequence[int]) -> Tensor:
     tensor([[4., 8., 5.]])
     """
     members = [[leaf for leaf, c in enumerate(classes) if c == wanted] for wanted in range(max(classes) + 1)]
-    return torch.stack([log_probabilities[:, leaves].logsumexp(1) for leaves in members], 1)
+    # leaf by leaf: a list of indices would be copied to a GPU in every call
+    leaves = log_probabilities.unbind(1)
+    return torch.stack([torch.stack([leaves[leaf] for leaf in own]).logsumexp(0) for own in members], 1)
 
 
 class TreeSoftmax(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
@@ -17,7 +18,9 @@ from equisym.train.config import TrainConfig
 from equisym.train.image_sets import ImageSets, length_of
 from equisym.train.samplers import EpochBatches, ResumableLoader, ShardedSequence
 
+Batch = tuple[Tensor, ...]
 _KEEP_IN_MEMORY = 4 * 2**30  # bytes of images; more are drawn or read again in every epoch
+_SHARE_OF_GPU = 0.25  # of the memory that is free there, up to which they are kept on the GPU
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,13 @@ class Loaders:
         """Training batches, in an order of seed and epoch."""
         dataset, workers = self._kept(self.sets.train, "train")
         order = EpochBatches(length_of(dataset), self.config.batch_size, seed=self.config.seed)
-        return ResumableLoader(dataset, order, num_workers=workers, persistent_workers=workers > 0)
+        return ResumableLoader(dataset, order, **_reading(dataset, workers))
 
     def valid(self) -> DataLoader:
         """Validation batches, every process its share."""
         dataset, workers = self._kept(self.sets.valid, "valid")
         share = ShardedSequence(length_of(dataset))
-        batch = self.config.batch_size
-        return DataLoader(dataset, batch, sampler=share, num_workers=workers, persistent_workers=workers > 0)
+        return DataLoader(dataset, self.config.batch_size, sampler=share, **_reading(dataset, workers))
 
     def _kept(self, dataset: Dataset, split: str) -> tuple[Dataset, int]:
         """The images of a split, in memory if they fit, and the worker processes that otherwise draw them."""
@@ -58,7 +60,30 @@ class Loaders:
         if measured:
             bar = tqdm(images.split(17), desc="measuring", disable=not is_first_process())
             images = torch.cat([self.network.extract(batch) for batch in bar])  # pyright: ignore
-        return TensorDataset(images, labels), 0
+        elif config.devices * config.nodes == 1 and torch.cuda.is_available():
+            free, _ = torch.cuda.mem_get_info()
+            if images.nbytes < _SHARE_OF_GPU * free:
+                images, labels = images.cuda(), labels.cuda()
+        return InMemory(images, labels), 0
+
+
+class InMemory(TensorDataset):
+    """Images and labels in memory, of the machine or of the GPU, of which a batch is taken at once."""
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, ...]:
+        """The batch of these indices."""
+        chosen = torch.tensor(indices, device=self.tensors[0].device)
+        return tuple(part[chosen] for part in self.tensors)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _reading(dataset: Dataset, workers: int) -> dict[str, Any]:
+    """Options of a loader: how batches are put together, and by how many processes."""
+    whole = {"collate_fn": _as_it_is} if isinstance(dataset, InMemory) else {}
+    return {"num_workers": workers, "persistent_workers": workers > 0} | whole
 
 
 def keep(dataset: Dataset, title: str, workers: int, *, progress: bool = True) -> TensorDataset:
@@ -72,10 +97,11 @@ def keep(dataset: Dataset, title: str, workers: int, *, progress: bool = True) -
 
 @torch.inference_mode()
 def classify(model: nn.Module, dataset: Dataset, *, batch_size: int = 64) -> tuple[Tensor, Tensor]:
-    """Logits and labels of a whole dataset, drawn by one process per core; (N, classes) and (N,)."""
-    model.eval()
+    """Logits (N, classes) and labels (N,) of a dataset drawn by one process per core; on a GPU where there is one."""
     images, labels = keep(dataset, "images to test on", worker_count(-1)).tensors
-    return torch.cat([model(batch) for batch in images.split(batch_size)]).float(), labels
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.eval().to(device)
+    return torch.cat([model(batch.to(device)).float().cpu() for batch in images.split(batch_size)]), labels
 
 
 def is_first_process() -> bool:

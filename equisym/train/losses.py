@@ -21,6 +21,9 @@ class HierarchicalLoss(nn.Module):
     Args:
         curriculum: c, 0 to 1.
 
+    Attributes:
+        progress: t, a number or a tensor of one.
+
     Shape:
         logits ``(B, 17)``, labels ``(B,)`` -> a number.
 
@@ -28,22 +31,25 @@ class HierarchicalLoss(nn.Module):
     tensor(2.3710)
     """
 
+    classes: Tensor
+
     def __init__(self, *, curriculum: float = 0.0) -> None:
         super().__init__()
         self.curriculum = curriculum
-        self.progress = 1.0
-        self.classes = [labels_at(level) for level in LEVELS]
+        self.progress: float | Tensor = 1.0
+        self.register_buffer("classes", torch.tensor([labels_at(level) for level in LEVELS]), persistent=False)
 
-    def weights(self) -> tuple[float, float, float]:
-        """Weights of rotation order, crystal class and group at the present progress."""
-        ramp = 2 * self.progress / self.curriculum if self.curriculum else 2.0
-        return 1.0, min(1.0, ramp), min(1.0, max(0.0, ramp - 1))
+    def weights(self) -> Tensor:
+        """Weights of rotation order, crystal class and group at the present progress, (3,)."""
+        progress = torch.as_tensor(self.progress, dtype=torch.float32)
+        ramp = 2 * progress / self.curriculum if self.curriculum else torch.full_like(progress, 2.0)
+        return torch.stack([torch.ones_like(ramp), ramp.clamp(max=1), (ramp - 1).clamp(0, 1)])
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         leaves = logits.log_softmax(1)
-        weights = self.weights()
         parts = [
-            weight * functional.nll_loss(log_sums(leaves, classes), labels.new_tensor(classes)[labels])
-            for weight, classes in zip(weights, self.classes, strict=True)
+            functional.nll_loss(log_sums(leaves, labels_at(level)), classes[labels])
+            for level, classes in zip(LEVELS, self.classes, strict=True)
         ]
-        return torch.stack(parts).sum() / sum(weights)
+        weights = self.weights().to(leaves)
+        return (weights * torch.stack(parts)).sum() / weights.sum()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import lightning as L
 import torch
@@ -15,6 +17,7 @@ from equisym.models.tree import labels_at
 from equisym.train.augment import turn_and_flip, vary_appearance
 from equisym.train.config import OptimiserOptions
 from equisym.train.losses import HierarchicalLoss
+from equisym.train.recording import recorded
 from equisym.train.samplers import rank_and_world
 
 Batch = tuple[Tensor, Tensor]
@@ -37,7 +40,9 @@ class NotFiniteError(ValueError):
 class ClassifierModule(L.LightningModule):
     """Trains a network that maps images (B, C, H, W) to logits (B, classes).
 
-    Whatever is random in a step depends on seed, epoch, step and process alone, so that a resumed run repeats it.
+    Whatever is random in a step depends on seed, epoch, step and process alone, so that a resumed run repeats it. On
+    one GPU the passes of the network are recorded, and the loss of a step is read during the next one, so that neither
+    waits for the other.
 
     Args:
         model: the network.
@@ -64,10 +69,13 @@ class ClassifierModule(L.LightningModule):
         self.loss = HierarchicalLoss(curriculum=options.curriculum) if hierarchical else nn.CrossEntropyLoss()
         self.rotation_family = labels_at("rotation_family") if options.loss == "rotation_family" else None
         for part in ("train", "valid"):
-            self.add_module(f"{part}_accuracy", MulticlassAccuracy(num_classes, average="micro"))
-            self.add_module(f"{part}_loss", MeanMetric())
+            # without the checks of their arguments, for which a GPU would be waited for
+            self.add_module(f"{part}_accuracy", MulticlassAccuracy(num_classes, average="micro", validate_args=False))
+            self.add_module(f"{part}_loss", MeanMetric(nan_strategy="disable"))
         for name in ("train_accuracy", "train_loss"):  # kept in the checkpoint, for one within an epoch
             self.get_submodule(name).persistent(True)  # pyright: ignore[reportCallIssue]
+        self._passes: Callable[[Tensor], Tensor] | None = None
+        self._unread: tuple[Tensor, Batch, str] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
@@ -90,13 +98,40 @@ class ClassifierModule(L.LightningModule):
             images = turn_and_flip(images)
         if self.appearance:
             images = vary_appearance(images)
-        logits = self(images)
+        logits = self._in_training(images)
         loss = self.loss(logits.float(), labels)
-        if not torch.isfinite(loss):
-            where = f"epoch {self.current_epoch}, batch {batch_idx}"
-            raise NotFiniteError(f"the loss became {loss.item()} at {where}", *batch)
+        self.check_loss()
+        self._unread = loss.detach(), batch, f"epoch {self.current_epoch}, batch {batch_idx}"
+        if not loss.is_cuda:
+            self.check_loss()
         self._log("train", loss, logits, labels)
         return loss
+
+    def _in_training(self, images: Tensor) -> Tensor:
+        """Logits, by recorded passes where one GPU trains without accumulating gradients."""
+        if self._passes is None:
+            alone = images.is_cuda and self.trainer.world_size == 1 and self.trainer.accumulate_grad_batches == 1
+            self._passes = recorded(self.model, images) if alone else self.model.__call__
+        return self._passes(images)
+
+    def check_loss(self) -> None:
+        """Read the last loss.
+
+        Raises:
+            NotFiniteError: if it is NaN or infinite.
+        """
+        if self._unread is None:
+            return
+        (loss, batch, where), self._unread = self._unread, None
+        if not torch.isfinite(loss):
+            raise NotFiniteError(f"the loss became {loss.item()} at {where}", *batch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002 - nothing broken is saved
+        self.check_loss()
+
+    def on_train_end(self) -> None:
+        self.check_loss()
+        self._passes = None
 
     def validation_step(self, batch: Batch, _: int) -> None:
         images, labels = self.prepare(batch)

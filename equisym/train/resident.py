@@ -9,6 +9,7 @@ from warnings import warn
 import torch
 from torch import Tensor, nn
 
+from equisym.models.baselines import Baseline, PyramidClassifier
 from equisym.models.field_classifier import FieldClassifier
 from equisym.train.augment import turn_and_flip, vary_appearance
 
@@ -34,6 +35,7 @@ class ResidentTraining:
         turn: whether to turn and flip them, for networks that are not invariant.
         decay: of the running average of the weights.
         compiled: whether torch.compile fuses the network: half a minute to two minutes that long trainings earn back.
+        loss: of logits and labels; one with an attribute ``progress`` is told the share of the training that is done.
         graphed: whether to record the step on a GPU; not for networks that read numbers back from it.
         bfloat16: whether to compute in it where autocast does; by default on a GPU.
 
@@ -58,25 +60,34 @@ class ResidentTraining:
         turn: bool = False,
         decay: float = 0.998,
         compiled: bool = False,
+        loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
         graphed: bool = True,
         bfloat16: bool | None = None,
     ) -> None:
         self.build, self.batch_size, self.device = build, batch_size, torch.device(device)
-        self.appearance, self.turn, self.decay = appearance, turn, decay
+        self.appearance, self.turn, self.decay, self.loss = appearance, turn, decay, loss
         self._on_gpu = self.device.type == "cuda"
         self._graphed = self._on_gpu and graphed
         self._bfloat16 = self._on_gpu if bfloat16 is None else bfloat16
         new: dict[str, Any] = {"device": self.device}
         self.model = build().to(self.device).train()
         self._network = torch.compile(self.model) if compiled else self.model
-        if self._on_gpu and not compiled and isinstance(self.model, FieldClassifier):
-            self.model.stem[1].register_forward_hook(_channels_last)  # pyright: ignore[reportIndexIssue]
+        if self._on_gpu and not compiled:
+            if isinstance(self.model, FieldClassifier):
+                self.model.stem[1].register_forward_hook(_channels_last)  # pyright: ignore[reportIndexIssue]
+            elif isinstance(self.model, Baseline | PyramidClassifier):
+                self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.images = torch.rand(images, 1, size, size, **new)
         self.labels = torch.arange(images, **new) % 17
         self.losses = torch.zeros(steps + _TRIAL + 8, **new)
         self._order = torch.randint(images, ((steps + _TRIAL + 8) * batch_size,), **new)
         self._rates = torch.full((steps + _TRIAL + 8,), 1e-4, **new)
         self._step, self._within = torch.zeros((), dtype=torch.long, **new), torch.arange(batch_size, **new)
+        self._steps = torch.ones((), **new)
+        if isinstance(loss, nn.Module):
+            loss.to(self.device)
+        if hasattr(loss, "progress"):
+            loss.progress = torch.zeros((), **new)  # pyright: ignore[reportFunctionMemberAccess]
         self._rate = torch.zeros((), **new)
         parameters = list(self.model.parameters())
         groups = [
@@ -108,6 +119,7 @@ class ResidentTraining:
         if count > room[0] or steps > room[1]:
             raise ValueError(f"made for {room[0]} images and {room[1]} steps at most (got {count} and {steps})")
         self._rates[:steps] = _one_cycle(lr, steps).to(self.device)
+        self._steps.fill_(steps)
         order = torch.Generator().manual_seed(seed)
         whole = count // self.batch_size * self.batch_size
         epochs_of = torch.cat([torch.randperm(count, generator=order)[:whole] for _ in range(epochs)])
@@ -158,7 +170,9 @@ class ResidentTraining:
             x = vary_appearance(x)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16):
             logits = self._network(x)
-        loss = nn.functional.cross_entropy(logits.float(), y)
+        if hasattr(self.loss, "progress"):
+            self.loss.progress.copy_(self._step / self._steps)  # pyright: ignore[reportFunctionMemberAccess]
+        loss = self.loss(logits.float(), y)
         loss.backward()
         self._rate.copy_(self._rates.index_select(0, self._step.view(1))[0])
         self._optimiser.step()

@@ -153,6 +153,9 @@ def _fit(config: TrainConfig, sets: ImageSets, model: nn.Module) -> list[dict[st
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # It is: Checkpoints puts the loader back in its place.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+        # On a GPU: of recorded passes, whose streams have been waited for; and of the first product.
+        warnings.filterwarnings("ignore", message=".*AccumulateGrad node's stream.*")
+        warnings.filterwarnings("ignore", message=".*no current CUDA context.*")
         last = out / "last.ckpt" if config.resume else None
         failed = True
         try:

@@ -48,6 +48,7 @@ def make_trainer(config: TrainConfig, out: Path, *callbacks: L.Callback, epochs:
         log_every_n_steps=10,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        benchmark=torch.cuda.is_available() or None,  # all batches have one size
         default_root_dir=out,
     )
 

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from equisym.data import WallpaperDataset
 from equisym.models import build
 from equisym.train.augment import turn_and_flip, vary_appearance
+from equisym.train.loaders import InMemory
+from equisym.train.losses import HierarchicalLoss
 from equisym.train.resident import ResidentTraining
 
 
@@ -106,3 +109,22 @@ def test_bfloat16_can_be_asked_for_off_a_gpu(images, asked, dtype):
     assert seen == {dtype}
     assert training.losses[:4].isfinite().all()
     assert all(p.dtype == torch.float32 for p in training.averaged().parameters())
+
+
+def test_a_loss_is_told_how_much_of_the_training_is_done(images):
+    loss = HierarchicalLoss(curriculum=0.5)
+    training = ResidentTraining(small, size=33, images=68, steps=8, batch_size=17, device="cpu", loss=loss)
+    steps = training.load(*images, epochs=2)
+    seen = []
+    for _ in range(steps):
+        training.advance()
+        seen.append(float(loss.progress))
+    assert seen == pytest.approx([step / steps for step in range(steps)])
+    assert training.losses[:steps].isfinite().all()
+
+
+def test_a_batch_of_images_in_memory_is_what_single_items_make(images):
+    whole, single = InMemory(*images), TensorDataset(*images)
+    batch = next(iter(DataLoader(whole, 5, collate_fn=lambda found: found)))
+    for taken, stacked in zip(batch, next(iter(DataLoader(single, 5))), strict=True):
+        assert torch.equal(taken, stacked)

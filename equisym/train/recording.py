@@ -1,0 +1,48 @@
+"""A network's passes recorded as CUDA graphs, so that a small one does not wait for Python on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from warnings import warn
+
+import torch
+from torch import Tensor, nn
+
+
+class _Alone(nn.Module):
+    """The network without its own hooks, which a recording does not take."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)
+
+
+def recorded(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """The network's forward and backward pass as one CUDA graph each, for batches of this shape.
+
+    Weights, running statistics and random numbers are left as they were. Under autocast the recording keeps its dtype.
+
+    Args:
+        network: in training mode on a GPU; it stays usable as it is.
+        images: a batch, (B, C, H, W).
+
+    Returns:
+        What maps a batch to logits: the recording, or the network where it cannot be recorded, which a warning says.
+    """
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    mixed = torch.autocast(
+        "cuda", torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda"), cache_enabled=False
+    )
+    try:
+        with torch.random.fork_rng([images.device]), mixed:
+            passes: Any = torch.cuda.make_graphed_callables(_Alone(network), (images.clone(),), allow_unused_input=True)
+            return passes.__call__
+    except RuntimeError as error:  # a step that reads numbers back from the GPU cannot be recorded
+        warn(f"training waits for Python, its steps cannot be recorded: {str(error).splitlines()[0]}", stacklevel=2)
+        return network.__call__
+    finally:
+        network.load_state_dict(state)
