@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 from equisym.train.config import TrainConfig
 
 if TYPE_CHECKING:
+    from equisym.train.recording import recorded
     from equisym.train.run import train
 
-__all__ = ["TrainConfig", "train"]
+__all__ = ["TrainConfig", "recorded", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from equisym.train.run import train
 
         return train
+    if name == "recorded":
+        from equisym.train.recording import recorded
+
+        return recorded
     raise AttributeError(f"module 'equisym.train' has no attribute {name!r}")

@@ -24,7 +24,9 @@ class _Alone(nn.Module):
 def recorded(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
     """The network's forward and backward pass as one CUDA graph each, for batches of this shape.
 
-    Weights, running statistics and random numbers are left as they were. Under autocast the recording keeps its dtype.
+    Weights, running statistics and random numbers are left as they were; weights may change in place afterwards, as
+    optimisers change them. Under autocast the recording keeps its dtype. Gradients are not to be accumulated over
+    several batches, whose recording writes them to one place.
 
     Args:
         network: in training mode on a GPU; it stays usable as it is.
@@ -32,6 +34,8 @@ def recorded(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
 
     Returns:
         What maps a batch to logits: the recording, or the network where it cannot be recorded, which a warning says.
+
+    Source: Nguyen et al., Accelerating PyTorch with CUDA Graphs (2021).
     """
     state = {name: value.clone() for name, value in network.state_dict().items()}
     mixed = torch.autocast(
