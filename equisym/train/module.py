@@ -110,7 +110,7 @@ class ClassifierModule(L.LightningModule):
     def _in_training(self, images: Tensor) -> Tensor:
         """Logits, by recorded passes where one GPU trains without accumulating gradients."""
         if self._passes is None:
-            alone = images.is_cuda and self.trainer.world_size == 1 and self.trainer.accumulate_grad_batches == 1
+            alone = self.trainer.world_size == 1 and self.trainer.accumulate_grad_batches == 1
             self._passes = recorded(self.model, images) if alone else self.model.__call__
         return self._passes(images)
 

@@ -33,10 +33,13 @@ def recorded(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
         images: a batch, (B, C, H, W).
 
     Returns:
-        What maps a batch to logits: the recording, or the network where it cannot be recorded, which a warning says.
+        What maps a batch to logits: the recording; the network itself where the batch is not on a GPU, and where it
+        cannot be recorded, which a warning says.
 
     Source: Nguyen et al., Accelerating PyTorch with CUDA Graphs (2021).
     """
+    if not images.is_cuda:
+        return network.__call__
     state = {name: value.clone() for name, value in network.state_dict().items()}
     mixed = torch.autocast(
         "cuda", torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda"), cache_enabled=False

@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from equisym.data import WallpaperDataset
 from equisym.models import build
+from equisym.train import recorded
 from equisym.train.augment import turn_and_flip, vary_appearance
 from equisym.train.loaders import InMemory
 from equisym.train.losses import HierarchicalLoss
@@ -128,3 +129,12 @@ def test_a_batch_of_images_in_memory_is_what_single_items_make(images):
     batch = next(iter(DataLoader(whole, 5, collate_fn=lambda found: found)))
     for taken, stacked in zip(batch, next(iter(DataLoader(single, 5))), strict=True):
         assert torch.equal(taken, stacked)
+
+
+def test_off_a_gpu_the_recording_is_the_network_itself(images):
+    network, batch = small().train(), images[0][:4]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    passes = recorded(network, batch)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    passes(batch).sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
