@@ -12,6 +12,7 @@ eval/results/rivals.csv and .md.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import multiprocessing
 import os
@@ -34,7 +35,7 @@ from seed_table import seed_table  # noqa: E402
 NETWORKS = ("equisym", "band-limited", "pixels", "escnn", "e2cnn", "narrow")
 LABELS = {"band-limited": "equisym, band-limited", "pixels": "equisym, pixels"}
 FAMILIES = ("noise", "photo", "atom")
-COLUMNS = ("network", "images", "seed", "peak", "params", "card", "valid", *FAMILIES)
+COLUMNS = ("network", "images", "seed", "peak", "tried", "params", "card", "valid", *FAMILIES)
 WIDTH, NARROW, BLOCKS = 8, 23, (1, 1, 1)
 SIZE, FEW, TEST, BATCH = 65, 3400, 1700, 64
 EPOCHS = {FEW: 20, 34000: 6}
@@ -158,8 +159,24 @@ def train(runs: list[Run], ready: list[Any], folder: Path, device: str) -> None:
         print(json.dumps(row), file=sys.stderr, flush=True)
 
 
-def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
-    """The rows as csv, and the page; with the peak rates that networks were not tried with."""
+def collected(folder: Path, seeds: list[int]) -> list[dict]:
+    """The rows of the csv; those of networks that have results in this folder are made anew."""
+    numbers = {"images": int, "seed": int, "params": int, "peak": float} | dict.fromkeys(("valid", *FAMILIES), float)
+    with (HERE / "results" / "rivals.csv").open(newline="") as file:
+        rows = [{key: numbers.get(key, str)(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    for name in NETWORKS:
+        tried = tried_peaks(name, folder, seeds[0])
+        if tried:
+            peak = best_peak(name, folder, seeds[0])
+            files = [Run(name, count, s, peak).file(folder) for count in EPOCHS for s in seeds]
+            found = [json.loads(file.read_text()) for file in files if file.is_file()]
+            rows = [row for row in rows if row["network"] != name]
+            rows += [row | {"tried": " ".join(f"{p:g}" for p in tried)} for row in found]
+    return sorted(rows, key=lambda row: (row["images"], NETWORKS.index(row["network"]), row["seed"]))
+
+
+def write_page(rows: list[dict]) -> None:
+    """The rows as csv, and the page; with the peak rates that networks were not tried with, and the notes."""
     from equisym.eval.protocol import write_table
     from equisym.train.artifacts import write_whole
 
@@ -191,11 +208,10 @@ def write_page(rows: list[dict], untried: dict[str, list[float]]) -> None:
         ),
         "",
     ]
-    for name, peaks in untried.items():
-        text += [
-            f"Not yet tried: {name} with {', '.join(f'{p:g}' for p in peaks)}; by validation its row can only rise.",
-            "",
-        ]
+    text += [(HERE / "results" / "rivals_notes.md").read_text()]
+    for name, tried in {row["network"]: row["tried"].split() for row in rows}.items():
+        if peaks := [f"{p:g}" for p in PEAKS if f"{p:g}" not in tried]:
+            text += [f"Not yet tried: {name} with {', '.join(peaks)}; by validation its row can only rise.", ""]
     write_whole(HERE / "results" / "rivals.md", "\n".join(text))
 
 
@@ -231,15 +247,7 @@ def main() -> None:
         failed = [n for n, process in zip(names, begun, strict=True) if process.wait()]
         if failed:
             print(f"not finished: {', '.join(failed)}", file=sys.stderr)
-    rows, untried = [], {}
-    for name in NETWORKS:
-        tried = tried_peaks(name, folder, arguments.seeds[0])
-        if tried:
-            untried |= {name: [p for p in PEAKS if p not in tried]} if len(tried) < len(PEAKS) else {}
-            peak = best_peak(name, folder, arguments.seeds[0])
-            files = [Run(name, count, s, peak).file(folder) for count in EPOCHS for s in arguments.seeds]
-            rows += [json.loads(file.read_text()) for file in files if file.is_file()]
-    write_page(sorted(rows, key=lambda row: row["images"]), untried)
+    write_page(collected(folder, arguments.seeds))
     print((HERE / "results" / "rivals.md").read_text())
 
 
