@@ -240,9 +240,9 @@ def _square_on(view: View, look: _Look) -> _Look:
         return look
     seen = replace(view, channels=without_perspective(view.channels, tilt), perspective=tilt)
     straight = _drift_corrected(seen)
-    if straight.measurement is None or straight.refusal is not None:
+    if straight.measurement is None or merit(straight.measurement.lattice) < merit(m and m.lattice) + PERSPECTIVE.gain:
         return look
-    if merit(straight.measurement.lattice) < merit(m and m.lattice) + PERSPECTIVE.gain:
+    if straight.refusal is not None:
         return look
     share = 100 * float(np.hypot(*tilt))
     return straight.noting(f"the image is seen at an angle: a perspective of {share:.1f} % across it was removed")
