@@ -211,23 +211,24 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
 
     spectrum = torch.fft.rfft2(image, s=shape)
     if mask is None:
-        count = _overlaps(height, width, image.dtype, image.device)
+        count, overlap = _overlaps(height, width, image.dtype, image.device)
         first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
         second = _overlap_sums(image.square())
     else:
         known = torch.fft.rfft2(mask.to(image), s=shape)
         count = _mirrored(own(known).round())
+        overlap = count / area
         first = correlated(known, spectrum)
         second = correlated(known, torch.fft.rfft2(image.square(), s=shape))
     pixels = below(count).clamp(min=1)
     there, here = (half(first) for half in (below, opposite))
     mean_there, mean_here = there / pixels, here / pixels
-    spread = torch.addcmul(below(second), there, mean_there, value=-1).clamp(min=0)
-    spread = spread * torch.addcmul(opposite(second), here, mean_here, value=-1).clamp(min=0)
+    spread = torch.addcmul(below(second), there, mean_there, value=-1).clamp_(min=0)
+    spread *= torch.addcmul(opposite(second), here, mean_here, value=-1).clamp_(min=0)
     floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).eps ** 2
-    rho = torch.addcmul(own(spectrum), there, mean_here, value=-1) / (spread + floor.square()).sqrt()
-    overlap = count / area
-    return _mirrored(rho.masked_fill(below(overlap) < min_overlap, 0)), overlap
+    rho = torch.addcmul(own(spectrum), there, mean_here, value=-1)
+    rho /= spread.add_(floor.square()).sqrt_()
+    return _mirrored(rho.masked_fill_(below(overlap) < min_overlap, 0)), overlap
 
 
 def _mirrored(half: Tensor) -> Tensor:
@@ -236,10 +237,11 @@ def _mirrored(half: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def _overlaps(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """How many pixels of an image overlap under each shift, (2H - 1, 2W - 1)."""
+def _overlaps(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """How many pixels of an image overlap under each shift, and which part of all that is, (2H - 1, 2W - 1)."""
     rows, columns = (n - (torch.arange(2 * n - 1, dtype=dtype, device=device) - n + 1).abs() for n in (height, width))
-    return torch.outer(rows, columns)
+    count = torch.outer(rows, columns)
+    return count, count / (height * width)
 
 
 @lru_cache
