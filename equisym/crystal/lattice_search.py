@@ -126,7 +126,7 @@ def shift_map(
     power = white.var((-2, -1))
     share = power / power.sum().clamp(min=1e-30)
     few = max(1, _AT_ONCE // white[0].numel())
-    total, known = 0.0, None
+    total, known = white.new_zeros(()), None
     for some, weight in zip(white.split(few), share.split(few), strict=True):
         rho, overlap = autocorrelation(some, options.min_overlap / 2, mask)
         total = total + torch.einsum("b,byx->yx", weight, rho)
