@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_WIDE = 16  # pixels: reach of a Gaussian that is a convolution
+_WIDE = 16  # pixels: reach of a Gaussian that is a product of matrices
 _RINGS, _OUTER_RINGS = 29, 24  # from a quarter of a cycle per pixel on
 
 
@@ -68,16 +68,25 @@ def smooth(image: Tensor, sigma: float) -> Tensor:
     k = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
     kernel = torch.exp(-0.5 * (k / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    found = functional.pad(image[:, None], (reach,) * 4, mode="reflect")
     if reach > _WIDE:
-        return functional.conv2d(functional.conv2d(found, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
-    found, weights = found[:, 0], kernel[reach:].tolist()
+        down, across = (_reflected(kernel, n) for n in image.shape[-2:])
+        return down @ image @ across.T
+    found, weights = functional.pad(image[:, None], (reach,) * 4, mode="reflect")[:, 0], kernel[reach:].tolist()
     for axis in (-1, -2):  # sums of shifted images: faster than convolutions of one channel
         here = [found.narrow(axis, reach + n, image.shape[axis]) for n in range(-reach, reach + 1)]
         found = here[reach] * weights[0]
         for n in range(1, reach + 1):
             found = found.add(here[reach - n] + here[reach + n], alpha=weights[n])
     return found
+
+
+def _reflected(kernel: Tensor, length: int) -> Tensor:
+    """The matrix that convolves a line of pixels, mirrored at its ends, with a kernel; (length, length)."""
+    reach = len(kernel) // 2
+    pixel, step = (torch.arange(n, device=kernel.device) for n in (length, len(kernel)))
+    source = (pixel[:, None] + step - reach).abs()
+    source = length - 1 - (length - 1 - source).abs()
+    return kernel.new_zeros(length, length).scatter_add(1, source, kernel.expand(length, -1))
 
 
 def normalise_contrast(image: Tensor, mask: Tensor | None = None, *, scale: float = 1 / 32) -> Tensor:
@@ -181,14 +190,18 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     else:
         image = image - image.mean((-2, -1), keepdim=True)
 
-    def correlated(a: Tensor, b: Tensor, first: int = 1 - height) -> Tensor:
-        """Sum of a(x) b(x + t) from the transforms of a and b, for t_y from ``first`` on, which is negative or 0."""
-        product = a.conj() * b
-        # along y first, where only some of the rows are wanted
-        down = torch.fft.ifft(product, dim=-2)
-        down = torch.cat((down[..., first:, :], down[..., :height, :]), -2) if first else down[..., :height, :]
+    def across(down: Tensor) -> Tensor:
         full = torch.fft.irfft(down, n=shape[1])
         return torch.cat((full[..., shape[1] - width + 1 :], full[..., :width]), -1)
+
+    def own(a: Tensor) -> Tensor:
+        """Sum of a(x) a(x + t) from the transform of a, at shifts of half the plane: along y first, by real numbers."""
+        return across(torch.fft.ihfft(squared_modulus(a), dim=-2)[..., :height, :])
+
+    def correlated(a: Tensor, b: Tensor) -> Tensor:
+        """Sum of a(x) b(x + t) from the transforms of a and b: along y first, where only some rows are wanted."""
+        down = torch.fft.ifft(a.conj() * b, dim=-2)
+        return across(torch.cat((down[..., shape[0] - height + 1 :, :], down[..., :height, :]), -2))
 
     def below(values: Tensor) -> Tensor:  # at shifts t of half the plane; the map is symmetric
         return values[..., height - 1 :, :]
@@ -196,33 +209,39 @@ def autocorrelation(image: Tensor, min_overlap: float = 0.05, mask: Tensor | Non
     def opposite(values: Tensor) -> Tensor:  # at -t
         return values[..., :height, :].flip((-2, -1))
 
-    spectrum = torch.fft.rfft2(functional.pad(image, (0, shape[1] - width, 0, shape[0] - height)))
-    cross = correlated(spectrum, spectrum, 0)
+    spectrum = torch.fft.rfft2(image, s=shape)
     if mask is None:
-        count = _overlaps(height, width, image.dtype, image.device)
+        count, overlap = _overlaps(height, width, image.dtype, image.device)
         first = _overlap_sums(image)  # of f(x + t) over the overlap; that of f(x) is its mirror image
         second = _overlap_sums(image.square())
     else:
         known = torch.fft.rfft2(mask.to(image), s=shape)
-        count = correlated(known, known).round()
+        count = _mirrored(own(known).round())
+        overlap = count / area
         first = correlated(known, spectrum)
         second = correlated(known, torch.fft.rfft2(image.square(), s=shape))
     pixels = below(count).clamp(min=1)
     there, here = (half(first) for half in (below, opposite))
-    spread = (below(second) - there.square() / pixels).clamp(min=0)
-    spread = spread * (opposite(second) - here.square() / pixels).clamp(min=0)
+    mean_there, mean_here = there / pixels, here / pixels
+    spread = torch.addcmul(below(second), there, mean_there, value=-1).clamp_(min=0)
+    spread *= torch.addcmul(opposite(second), here, mean_here, value=-1).clamp_(min=0)
     floor = 1e-9 * image.square().sum((-2, -1), keepdim=True) + torch.finfo(image.dtype).eps ** 2
-    rho = (cross - there * here / pixels) / (spread + floor.square()).sqrt()
-    overlap = count / area
-    rho = rho * (below(overlap) >= min_overlap)
-    return torch.cat((rho[..., 1:, :].flip((-2, -1)), rho), -2), overlap
+    rho = torch.addcmul(own(spectrum), there, mean_here, value=-1)
+    rho /= spread.add_(floor.square()).sqrt_()
+    return _mirrored(rho.masked_fill_(below(overlap) < min_overlap, 0)), overlap
+
+
+def _mirrored(half: Tensor) -> Tensor:
+    """A symmetric map from its half with shifts t_y from 0 on."""
+    return torch.cat((half[..., 1:, :].flip((-2, -1)), half), -2)
 
 
 @lru_cache(maxsize=2)
-def _overlaps(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """How many pixels of an image overlap under each shift, (2H - 1, 2W - 1)."""
+def _overlaps(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """How many pixels of an image overlap under each shift, and which part of all that is, (2H - 1, 2W - 1)."""
     rows, columns = (n - (torch.arange(2 * n - 1, dtype=dtype, device=device) - n + 1).abs() for n in (height, width))
-    return torch.outer(rows, columns)
+    count = torch.outer(rows, columns)
+    return count, count / (height * width)
 
 
 @lru_cache

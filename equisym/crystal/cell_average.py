@@ -198,7 +198,9 @@ class _Places:
         rows, belows = ((parity * size + k) * size for k in (row, below))
         gx, gy = 1 - fx, 1 - fy
         self.points = torch.stack((rows + column, rows + right, belows + column, belows + right), -1)
-        self.weights = torch.stack((gy * gx, gy * fx, fy * gx, fy * fx), -1)
+        self.weights = basis.new_empty(len(u), 4)
+        for corner, weight in enumerate((gy * gx, gy * fx, fy * gx, fy * fx)):
+            self.weights[:, corner] = weight  # faster than stacking
         ends = np.arange(0, self.points.numel() + 1, 4, dtype=np.int32)
         numbers = (values.detach().cpu().flatten().numpy() for values in (self.weights, self.points))
         self.matrix = csr_array((*numbers, ends), shape=(len(u), 2 * size**2))  # faster than scattering

@@ -17,6 +17,7 @@ from equisym.crystal.tuned_constants import LatticeOptions
 from equisym.groups.lattice import reduce_basis
 
 _NEAR = 0.1  # of a vector, by which a lattice may differ from the one expected
+_AT_ONCE = 2**16  # pixels of the parts of an image that are autocorrelated at once: they stay in the cache
 SHORTEST = 4.0  # pixels: finer lattices are below what pixels can show
 
 OPTIONS = LatticeOptions()
@@ -122,11 +123,15 @@ def shift_map(
     white = smooth(whiten(detrend(channels, 1, mask)), options.blur)
     if parts > 1:
         white = torch.cat([white[:, y, x] for y, x in overlapping_parts(image.shape[-2:], parts)])
-    rho, overlap = autocorrelation(white, options.min_overlap / 2, mask)
     power = white.var((-2, -1))
-    rho = rho[0] if len(rho) == 1 else torch.einsum("b,byx->yx", power / power.sum().clamp(min=1e-30), rho)
-    known = None if mask is None else overlap.cpu().numpy()
-    return ShiftMap(rho.cpu().numpy(), options.min_overlap, known)
+    share = power / power.sum().clamp(min=1e-30)
+    few = max(1, _AT_ONCE // white[0].numel())
+    total, known = white.new_zeros(()), None
+    for some, weight in zip(white.split(few), share.split(few), strict=True):
+        rho, overlap = autocorrelation(some, options.min_overlap / 2, mask)
+        total = total + torch.einsum("b,byx->yx", weight, rho)
+        known = None if mask is None else overlap.cpu().numpy()
+    return ShiftMap(total.cpu().numpy(), options.min_overlap, known)
 
 
 def overlapping_parts(shape: Sequence[int], parts: int) -> list[tuple[slice, slice]]:

@@ -70,20 +70,24 @@ def _sharpness(flat: Tensor, perspectives: np.ndarray, finest: float) -> np.ndar
     height, width = flat.shape
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)
     rows, columns = torch.fft.fftfreq(height)[:, None] * height, torch.fft.rfftfreq(width) * width
+    columns = columns[columns < finest]
     radius = torch.hypot(rows, columns)
     band = ((radius > 1.5) & (radius < finest)).flatten().nonzero()[:, 0]
     ring = radius.flatten().long()[band]
 
     def power(seen: Tensor) -> Tensor:
-        return squared_modulus(torch.fft.rfft2(seen * window)).flatten().index_select(0, band)
+        waves = torch.fft.fft(torch.fft.rfft(seen * window)[:, : len(columns)], dim=0)  # only the columns that count
+        return squared_modulus(waves.flatten().index_select(0, band))
 
     mean = torch.zeros(int(ring.max()) + 1).index_add_(0, ring, power(flat)) / torch.bincount(ring).clamp(min=1)
     even = mean.clamp(min=1e-9 * float(mean.max()))[ring] ** -0.5
     at = _places(np.zeros((1, 2)), flat)
-    x, y = at[0, 0, :, 0], at[0, :, 0, 1]
-    out = []
+    x, y = at[0, 0, :, 0], at[0, :, :1, 1]
+    places, out = torch.empty_like(at), []
     for a, b in (perspectives / 2).tolist():
-        places = at / (1 - a * x - b * y[:, None])[..., None]
+        nearer = (1 - a * x - b * y).reciprocal_()
+        torch.mul(x, nearer, out=places[0, ..., 0])
+        torch.mul(y, nearer, out=places[0, ..., 1])
         seen = functional.grid_sample(flat[None, None], places, padding_mode="reflection", align_corners=False)
         found = power(seen[0, 0]) * even
         out.append(float(found.square().sum() / found.sum().square().clamp(min=1e-30)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 _FARTHEST = 40  # steps along a vector: farther translations are not looked at
-_PAIRS = np.stack(np.meshgrid(np.arange(_FARTHEST + 1.0), np.arange(-_FARTHEST, _FARTHEST + 1.0), indexing="ij"), -1)
+_PAIRS = np.stack(np.meshgrid(np.arange(_FARTHEST + 1.0), np.arange(-_FARTHEST, _FARTHEST + 1.0), indexing="ij"))
 _EXPLAINED = 0.4  # deficit beyond which backgrounds, defects and fine texture are no explanation
 
 
@@ -98,13 +98,13 @@ class ShiftMap:
         x, y, area = part * self.width, part * self.height, max(abs(ax * by - bx * ay), 1e-9)
         reach = ((abs(by) * x + abs(bx) * y) / area, (abs(ay) * x + abs(ax) * y) / area)
         first, second = (min(math.ceil(k), _FARTHEST) for k in reach)
-        pairs = _PAIRS[: first + 1, _FARTHEST - second : _FARTHEST + second + 1]
-        n = pairs.reshape(-1, 2)[second + 1 :]  # one of each pair n and -n, without 0
-        t = n @ basis.T
-        keep = np.flatnonzero(self.overlap(t) >= self.min_overlap)
+        pairs = _PAIRS[:, : first + 1, _FARTHEST - second : _FARTHEST + second + 1]
+        n = pairs.reshape(2, -1)[:, second + 1 :]  # one of each pair n and -n, without 0
+        t = basis @ n
+        keep = np.flatnonzero(self.overlap(t.T) >= self.min_overlap)
         if len(keep) > most:
-            keep = keep[np.argsort((t[keep] ** 2).sum(-1), kind="stable")[:most]]
-        return n[keep], t[keep]
+            keep = keep[np.argsort((t[:, keep] ** 2).sum(0), kind="stable")[:most]]
+        return n.take(keep, 1).T, t.take(keep, 1).T
 
     def of_lattices(self, bases: Sequence[Array], most: int = 600) -> tuple[Array, Array, NDArray[np.int64]]:
         """:meth:`translations` of several lattices, one after the other; and which lattice each is of."""

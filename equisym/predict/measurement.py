@@ -14,6 +14,7 @@ from torch import Tensor
 
 from equisym.crystal import Measurement, measure_scan
 from equisym.crystal.drift_correction import merit
+from equisym.crystal.lattice_choice import look_at
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.superlattice import Pseudocell
@@ -239,10 +240,13 @@ def _square_on(view: View, look: _Look) -> _Look:
     if max(map(abs, tilt)) < PERSPECTIVE.least:
         return look
     seen = replace(view, channels=without_perspective(view.channels, tilt), perspective=tilt)
-    straight = _drift_corrected(seen)
-    if straight.measurement is None or straight.refusal is not None:
+    glance = look_at(seen.channels)
+    if glance is None or glance.lattice.score < PERSPECTIVE.shown or glance.lattice.repeats < PERSPECTIVE.cells:
         return look
-    if merit(straight.measurement.lattice) < merit(m and m.lattice) + PERSPECTIVE.gain:
+    straight = _drift_corrected(seen)
+    if straight.measurement is None or merit(straight.measurement.lattice) < merit(m and m.lattice) + PERSPECTIVE.gain:
+        return look
+    if straight.refusal is not None:
         return look
     share = 100 * float(np.hypot(*tilt))
     return straight.noting(f"the image is seen at an angle: a perspective of {share:.1f} % across it was removed")
