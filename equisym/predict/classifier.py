@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from equisym.crystal import features_of, group_probabilities
 from equisym.crystal.posterior import OPTIONS, distortion_of
 from equisym.crystal.tuned_constants import PosteriorOptions
 from equisym.predict.copied_pictures import with_smaller_cell
 from equisym.predict.interpretation import interpret
+from equisym.predict.many_answers import answers_of
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.prediction import Prediction
@@ -30,7 +31,6 @@ from equisym.predict.square_pixels import PixelSize
 if TYPE_CHECKING:
     from equisym.predict.pretrained import Model
 
-_WORTH_WORKERS = 8  # images; fewer are answered before processes have started
 _WEIGHT, _FIRMEST = 0.1, -7.0  # of a network's log-probabilities, and the least of them that counts
 _WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
 _HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
@@ -158,9 +158,8 @@ class SymmetryClassifier:
         Raises:
             ValueError, FileNotFoundError: as :meth:`predict`, for the first image that is invalid.
         """
-        if workers is None:
-            workers = torch.get_num_threads() if len(images) >= _WORTH_WORKERS else 0
-        return _all_answers(_Jobs(self, images, pixel_size, _options(tolerance, distortion)), workers)
+        alike = {"pixel_size": pixel_size, "mask": None, "options": _options(tolerance, distortion)}
+        return answers_of(partial(self._predict, **alike), images, workers)
 
     def map(
         self,
@@ -228,9 +227,8 @@ class SymmetryClassifier:
         rows, columns = (starts(length, window, step) for length in pixels.shape)
         places = [(x, y) for y in rows for x in columns]
         parts = [pixels.cut(slice(y, y + window), slice(x, x + window)).array() for x, y in places]
-        if workers is None:
-            workers = torch.get_num_threads() if len(parts) >= _WORTH_WORKERS else 0
-        found = _all_answers(_Jobs(self, parts, side, options, window=True, expected=expected), workers)
+        alike = {"pixel_size": side, "mask": None, "options": options, "window": True, "expected": expected}
+        found = answers_of(partial(self._predict, **alike), parts, workers)
         answers = iter([placed(w, x, y, pixels.shape) for w, (x, y) in zip(found, places, strict=True)])
         windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
         return SymmetryMap(window, rows, columns, windows, pixels.shape, side)
@@ -287,43 +285,3 @@ def _incoherent(found: Found, answer: Prediction) -> bool:
         patchy = found.explained is not None and (found.explained < _HARDLY or found.patchiness > _PATCHY)
         return answer.refusal.code in _WORTH_WINDOWS and patchy and m.lattice.steadiness > _SOMEWHAT_STEADY
     return bool(found.fault) or (found.explained is not None and found.explained < _HARDLY)
-
-
-@dataclass(frozen=True)
-class _Jobs(Dataset[tuple[int, Prediction | Exception]]):
-    """Images as answers, with their places among the images.
-
-    Invalid images are returned as exceptions, which no worker can raise in one piece.
-    """
-
-    classifier: SymmetryClassifier
-    images: Sequence[Image] | Tensor
-    pixel_size: PixelSize
-    options: PosteriorOptions
-    window: bool = False
-    expected: NDArray[np.float64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[int, Prediction | Exception]:
-        try:
-            return index, self.classifier._predict(
-                self.images[index], self.pixel_size, None, self.options, window=self.window, expected=self.expected
-            )
-        except (ValueError, OSError) as error:
-            return index, error
-
-
-def _all_answers(jobs: _Jobs, workers: int) -> list[Prediction]:
-    if workers < 2:
-        return [_raised(jobs[i][1]) for i in range(len(jobs))]
-    # whichever process is done takes the next image: some take several times as long as others
-    found = dict(DataLoader(jobs, batch_size=None, num_workers=workers, in_order=False))
-    return [_raised(found[i]) for i in range(len(jobs))]
-
-
-def _raised(result: Prediction | Exception) -> Prediction:
-    if isinstance(result, Exception):
-        raise result
-    return result
