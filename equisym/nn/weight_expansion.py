@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from equisym.nn.fused import fused_kernels
+
 
 @fx.wrap
 def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, channels_last: bool) -> Tensor:
@@ -71,11 +73,18 @@ class _Permuted(torch.autograd.Function):
     def forward(ctx: Any, weight: Tensor, *rest: Any) -> Tensor:
         """What every training step runs: a forward with ``setup_context`` would read its own signature each time."""
         _remember(ctx, (weight, *rest))
+        ctx.shape, ctx.kernels = weight.shape, fused_kernels(weight, "expansion_kernel")
+        index, _, side, dtype, channels_last = rest
+        if ctx.kernels is not None and {weight.dtype, dtype} <= set(ctx.kernels.DTYPES):
+            return ctx.kernels.expand(weight, index, side, dtype, channels_last)
         return _permute(weight, *rest)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return _adjoint(ctx, grads[0])
+        kernels = ctx.kernels
+        if kernels is None or torch.is_grad_enabled() or not {ctx.own, grads[0].dtype} <= set(kernels.DTYPES):
+            return _adjoint(ctx, grads[0])
+        return kernels.summed(grads[0], ctx.saved_tensors[1], ctx.shape, ctx.own), *(None,) * 5
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> Tensor:

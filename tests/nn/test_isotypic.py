@@ -131,7 +131,7 @@ class OnGPU(torch.Tensor):
     is_cuda = property(lambda self: True)  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("module", ["isotypic_kernel", "correlation_kernel"])
+@pytest.mark.parametrize("module", ["isotypic_kernel", "correlation_kernel", "expansion_kernel"])
 def test_a_gpu_that_is_old_or_has_no_triton_takes_the_plain_way(module, monkeypatch):
     x = torch.ones(3).as_subclass(OnGPU)
     assert fused_kernels(x, module) is None  # a subclass may mean anything

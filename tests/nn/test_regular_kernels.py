@@ -1,5 +1,9 @@
 """How regular layers make their kernels and run: turned inputs, weights in a basis, gradients, precision."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -146,3 +150,56 @@ def test_an_eighth_of_a_turn_carries_a_wave_to_the_turned_wave(side):
     inside = x**2 + y**2 < (side / 2 - 2) ** 2
     turned = act(torch.cos(0.3 * x)[None, None], 1, C(8), regular=False)[0, 0]
     assert (turned - torch.cos(0.3 * diagonal))[inside].abs().max() < 0.02
+
+
+FUSED = """
+import torch
+from equisym.groups import C, D
+from equisym.nn import GroupConv2d, LiftConv2d, expansion_kernel
+from equisym.nn.weight_expansion import _Permuted
+torch.manual_seed(0)
+for make in (GroupConv2d, LiftConv2d):
+    for group, side in ((C(2), 3), (D(4), 3), (C(4), 2), (D(1), 1)):
+        kernel = make(2, 3, side, group=group, basis="pixels").kernel
+        index, back = kernel.index.view(group.order, -1), kernel.back
+        weight = torch.randn(3, 2, index.shape[1], requires_grad=True)
+        for last in (False, True):
+            right = _Permuted.apply(weight, index, back, side, torch.float32, last)
+            found = expansion_kernel.expand(weight.detach(), index, side, torch.float32, last)
+            assert torch.equal(found, right) and found.stride() == right.stride() or side == 1, (group, side, last)
+            for layout in (torch.contiguous_format, torch.channels_last):
+                grad = torch.randn_like(right).contiguous(memory_format=layout)
+                (wanted,) = torch.autograd.grad(right, weight, grad, retain_graph=True)
+                torch.testing.assert_close(expansion_kernel.summed(grad, back, weight.shape, weight.dtype), wanted)
+                part = torch.randn(*right.shape[:2], side + 2, side + 1)[:, :, 1:-1, 1:]  # of a larger one
+                (wanted,) = torch.autograd.grad(right, weight, part, retain_graph=True)
+                torch.testing.assert_close(expansion_kernel.summed(part, back, weight.shape, weight.dtype), wanted)
+        half = expansion_kernel.expand(weight.detach(), index, side, torch.bfloat16, True)
+        torch.testing.assert_close(half, right.bfloat16(), rtol=1e-2, atol=1e-4)
+"""
+
+
+def test_the_fused_expansion_agrees_in_the_interpreter():
+    pytest.importorskip("triton")
+    subprocess.run([sys.executable, "-c", FUSED], check=True, env=os.environ | {"TRITON_INTERPRET": "1"})
+
+
+@pytest.mark.parametrize("kind", ["fp32", "bf16"])
+def test_the_fused_expansion_compiles_for_a_gpu(kind):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+
+    from equisym.nn import expansion_kernel as kernels
+
+    def compiled(kernel, pointers, numbers, **constants):
+        signature = pointers | dict.fromkeys(numbers, "i32") | dict.fromkeys(constants, "constexpr")
+        source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants)
+        return triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ptx"]
+
+    for last in (False, True):
+        pointers = {"weight_ptr": "*fp32", "index_ptr": "*i64", "filters_ptr": f"*{kind}"}
+        numbers = ("order", "count", "size", "pixels")
+        assert "st.global" in compiled(kernels._expand, pointers, numbers, channels_last=last, block=1024)
+    pointers = {"grad_ptr": f"*{kind}", "back_ptr": "*i64", "found_ptr": "*fp32"}
+    numbers = ("grad_out", "grad_in", "grad_y", "grad_x", "count", "size", "side")
+    assert "ld.global" in compiled(kernels._summed, pointers, numbers, order=8, block=1024)
