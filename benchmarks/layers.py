@@ -71,7 +71,7 @@ def working(actions: dict[str, Callable[[], None]]) -> dict[str, Callable[[], No
     return actions
 
 
-def recorded(steps: dict[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
+def as_graphs(steps: dict[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
     """Each training step as a CUDA graph, without those that cannot be recorded."""
     found = {}
     for name, step in steps.items():
@@ -122,7 +122,7 @@ def measure(
                 held = torch.cuda.memory_allocated()
                 step()
                 found[name][f"peak{what}"] = (torch.cuda.max_memory_allocated() - held) / 2**20
-            replays = recorded(steps)
+            replays = as_graphs(steps)
             summarise(found, f"graph{what}", paired(replays, rounds, device, repeats))
             del replays
         quick = {n: folded(m) for n, m in here.items() if n in steps}

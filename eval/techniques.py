@@ -29,7 +29,7 @@ from seed_table import seed_table
 from equisym.document import markdown_table
 from equisym.eval.protocol import write_table
 from equisym.eval.statistics import percent_interval
-from equisym.groups import WALLPAPER_GROUPS
+from equisym.models.tree import labels_at
 from equisym.train.artifacts import write_whole
 
 OUT = Path(__file__).parent / "results" / "techniques"
@@ -123,12 +123,11 @@ def train(store: Folder, seeds: list[int], tiny: bool, until: float, stop: float
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
     """A training as a row of the table, with the accuracy at each level of the tree on unseen families."""
-    groups = WALLPAPER_GROUPS
-    labels = {"rotation order": [g.rotation_order for g in groups], "crystal class": [g.crystal_class for g in groups]}
     unseen = sum(np.array(row["confusion"][family]) for family in FAMILIES[1:])
     levels = {}
-    for level, values in labels.items():
-        same = np.array(values)[:, None] == np.array(values)
+    for level, name in zip(LEVELS, ("rotation", "class"), strict=True):
+        values = np.array(labels_at(name))
+        same = values[:, None] == values
         levels[level] = round(float(unseen[same].sum() / unseen.sum()), 5)
     kept = ("network", "images", "seed", "epochs", "batch", "peak", "params", "steps", "planned", "card")
     return {key: row[key] for key in kept} | row["test"] | levels
@@ -142,7 +141,8 @@ def report(store: Folder) -> None:
     known = {tuple(str(row[k]) for k in key): row for row in found}
     for result in sorted(store.out.glob("*.json")):
         row = flat(json.loads(result.read_text()))
-        known[tuple(str(row[k]) for k in key)] = row
+        if row["steps"] == row["planned"]:  # else it was cut short
+            known[tuple(str(row[k]) for k in key)] = row
     shares = ("valid", *FAMILIES, *LEVELS)
     kinds = {"images": int, "seed": int, "params": int, "peak": float} | dict.fromkeys(shares, float)
     rows = [{k: kinds.get(k, str)(v) for k, v in row.items()} for row in known.values()]
@@ -154,7 +154,7 @@ def report(store: Folder) -> None:
 
 
 def page(rows: list[dict[str, Any]]) -> str:
-    """Differences first, then every network, then the rates."""
+    """Differences first, then every network."""
     budgets = {images: {name for *_, a, b, n in PAIRS if n == images for name in (a, b)} for images in (FEW, MANY)}
     chosen = chosen_rates(rows)
     final = [row for row in rows if row["network"] in budgets[row["images"]] and row["peak"] == chosen[row["network"]]]

@@ -49,7 +49,8 @@ def recorded(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
             passes: Any = torch.cuda.make_graphed_callables(_Alone(network), (images.clone(),), allow_unused_input=True)
             return passes.__call__
     except RuntimeError as error:  # a step that reads numbers back from the GPU cannot be recorded
-        warn(f"training waits for Python, its steps cannot be recorded: {str(error).splitlines()[0]}", stacklevel=2)
+        reason = str(error).splitlines()[0]
+        warn(f"the network cannot be recorded, so a small one waits for Python on the GPU: {reason}", stacklevel=2)
         return network.__call__
     finally:
         network.load_state_dict(state)

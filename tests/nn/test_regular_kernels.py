@@ -166,7 +166,8 @@ for make in (GroupConv2d, LiftConv2d):
         for last in (False, True):
             right = _Permuted.apply(weight, index, back, side, torch.float32, last)
             found = expansion_kernel.expand(weight.detach(), index, side, torch.float32, last)
-            assert torch.equal(found, right) and found.stride() == right.stride() or side == 1, (group, side, last)
+            assert torch.equal(found, right), (group, side, last)
+            assert side == 1 or found.stride() == right.stride(), (group, side, last)
             for layout in (torch.contiguous_format, torch.channels_last):
                 grad = torch.randn_like(right).contiguous(memory_format=layout)
                 (wanted,) = torch.autograd.grad(right, weight, grad, retain_graph=True)
