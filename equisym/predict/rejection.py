@@ -19,6 +19,7 @@ from equisym.crystal.lattice_search import SHORTEST, Lattice
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import Pseudocell, find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
+from equisym.crystal.weak_superstructure import find_weak_superstructure
 from equisym.predict.background import Background
 from equisym.predict.refusal import Refusal, RefusalCode
 
@@ -67,7 +68,8 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-        return Review(None, _superstructure(nearly), pseudocell=nearly)
+        notes = (_many_weak_waves(m, rest), *_superstructure(nearly))
+        return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
     fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
     twin = parts is not None and parts.kind == "twin"
@@ -88,8 +90,18 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if refusal is not None:
         return Review(refusal)
     nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-    notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
+    notes = (note or _many_weak_waves(m, rest), "" if fault is None else str(fault), *_superstructure(nearly))
     return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
+
+
+def _many_weak_waves(m: Measurement, rest: Background) -> str:
+    """A word on a larger cell that explains more, if there is one."""
+    found = find_weak_superstructure(torch.from_numpy(rest.left).float(), m.lattice.basis, rest.explained, m.mask)
+    return "" if found is None else _left_unexplained(found.period, found.share)
+
+
+def _left_unexplained(period: str, share: float) -> str:
+    return f"a superstructure of {period} cells holds {100 * share:.1f} % of the power, left unexplained"
 
 
 def _fault(image: Tensor, m: Measurement, finer: bool) -> Fault | None:
@@ -141,7 +153,7 @@ def _off_the_lattice(found: Unindexed) -> tuple[Refusal | None, str]:
         return Refusal(RefusalCode.NOT_PERIODIC, detail), ""
     words = {
         "none": "",
-        "superstructure": f"a superstructure of {found.period} cells holds {share} of the power, left unexplained",
+        "superstructure": _left_unexplained(found.period, found.strength),
         "single wave": f"waves along one line, with {share} of the power, do not belong to the lattice",
         "second lattice": f"weak waves, with {share} of the power, are on a lattice of their own",
         "not periodic": f"sharp waves, with {share} of the power, do not belong to the lattice",

@@ -1,0 +1,145 @@
+"""Superstructures of many weak waves, none of which is a peak: what a cell of two or three leaves less of an image."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equisym.crystal.autocorrelate import squared_modulus
+from equisym.crystal.cell_average import SIZE, average_cell
+from equisym.crystal.shifts import Array
+from equisym.crystal.superlattice import hermite_forms, wood
+from equisym.groups.lattice import reduce_basis
+
+_LEAST = 5e-3  # of the image's variance
+_CERTAIN = 7.0  # times its error, which is what the halves differ by; of 1,100 in noise the most was 5.0
+_NEARLY = 0.8  # of the least, seen in the folded spectrum: the averages are worth making
+_NEARLY_ALL = 0.7  # of what a larger cell adds, in the smallest such cell
+_FEWEST = 2.0  # of the n x n cells in each half set
+_ACROSS, _REACH = 24, 0.42  # parts of a reciprocal vector, and of the way to the next wave that is around one
+_FOLDED = 1.0  # bins of one over the side: so near to a folded harmonic, it may be one
+
+
+@dataclass(frozen=True)
+class WeakSuperstructure:
+    """A superlattice, and what its cell explains beyond that of the lattice.
+
+    Attributes:
+        basis: of the superlattice, columns in pixels.
+        period: in terms of the lattice, such as "2 x 1".
+        share: of the image's variance.
+    """
+
+    basis: Array
+    period: str
+    share: float
+
+
+def find_weak_superstructure(
+    left: Tensor, basis: Array, explained: float, mask: Tensor | None = None
+) -> WeakSuperstructure | None:
+    """The cell of two to nine cells of a lattice that explains more of an image, if one does.
+
+    All waves that the larger cell adds count together, where :func:`find_unindexed` asks of each whether it is a peak.
+    The even and the odd repeats of the larger cell are averaged apart, and only what both share counts, so that noise
+    does not; what their waves differ by in phase says how much noise is left.
+
+    Args:
+        left: an image without its averaged cell and background, (H, W).
+        basis: of the lattice, columns in pixels.
+        explained: share of the image's variance that the averaged cell explains.
+        mask: which pixels count, (H, W); all if not given.
+
+    >>> y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    >>> comb = sum(torch.cos(2 * torch.pi * (k + 0.5) * x / 12) for k in range(5))
+    >>> found = find_weak_superstructure(comb, np.diag([12.0, 12.0]), 0.9)
+    >>> found.period, round(found.share, 1)
+    ('2 x 1', 0.1)
+    """
+    within = left if mask is None else left[mask]
+    if 1 - explained < _LEAST:
+        return None
+    least = _LEAST / (1 - explained)  # of what is left
+    variance = float(within.var())
+    for n in (2, 3):
+        few = within.numel() < 2 * _FEWEST * n * n * abs(float(np.linalg.det(basis)))
+        if few or _between(left, basis, n) < _NEARLY * least:
+            continue
+        powers = _added(left, basis, n, mask)
+        seen = {k: (p, error) for k, (p, error) in powers.items() if not _may_be_folded(k, basis, n, left.shape)}
+        whole = sum(p for p, error in seen.values() if p > _CERTAIN * error)
+        if whole < least * variance:
+            continue
+        for count in (n, n * n):
+            found = [(sum(seen.get(k, (0.0, 0.0))[0] for k in _points(form, n)), form) for form in hermite_forms(count)]
+            power, form = max(found, key=lambda pair: pair[0])
+            if power > _NEARLY_ALL * whole:
+                share = power / variance * (1 - explained)
+                return WeakSuperstructure(reduce_basis(basis @ form), wood(basis, form), share)
+    return None
+
+
+def _between(left: Tensor, basis: Array, n: int) -> float:
+    """The most power of what is left that lies around one wave of an n x n cell, beyond what lies elsewhere.
+
+    All points of the reciprocal lattice are laid upon one another.
+    """
+    height, width = left.shape
+    rows, columns = (torch.hann_window(length + 2, periodic=False)[1:-1].to(left) for length in left.shape)
+    power = squared_modulus(torch.fft.rfft2(left * torch.outer(rows, columns)))
+    power[:, 0] /= 2  # both of a pair q and -q are there
+    y, x = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
+    place = [torch.round((ax * x + ay * y) * _ACROSS).long() % _ACROSS for ax, ay in basis.T.tolist()]
+    folded = torch.bincount((place[0] * _ACROSS + place[1]).flatten(), power.flatten(), _ACROSS**2)
+    share = (folded / folded.sum()).reshape(_ACROSS, _ACROSS).numpy()
+    share = share + np.roll(share[::-1, ::-1], (1, 1), (0, 1))  # of q and -q
+    at = np.arange(_ACROSS) / _ACROSS
+
+    def around(i: int, j: int) -> NDArray[np.bool_]:
+        near = [np.abs((at - k / n + 0.5) % 1 - 0.5) < _REACH / n for k in (i, j)]
+        return near[0][:, None] & near[1]
+
+    most = 0.0
+    for i, j in itertools.product(range(n), repeat=2):
+        here = around(i, j) | around(-i, -j)
+        elsewhere = ~here & ~around(0, 0)
+        if i or j:
+            most = max(most, float(share[here].sum() - share[elsewhere].mean() * here.sum()) / 2)
+    return most
+
+
+def _added(left: Tensor, basis: Array, n: int, mask: Tensor | None) -> dict[tuple[int, int], tuple[float, float]]:
+    """Power of the waves of an n x n cell between those of the cell, and its error, by their place modulo n."""
+    average = average_cell(
+        left[None], torch.from_numpy(n * basis)[None].to(left), size=SIZE, trend_order=0, sharpen=1, mask=mask
+    )
+    first, second = torch.fft.fft2(average.half_sets[0], norm="forward").to(torch.complex128)
+    both = first * second.conj()
+    k = torch.fft.fftfreq(SIZE, 1 / SIZE).round().long() % n
+    out = {}
+    for i, j in itertools.product(range(n), repeat=2):
+        if (i, j) != (0, 0):
+            part = both[(k == j)[:, None] & (k == i)]
+            out[i, j] = (float(part.real.sum()), float(part.imag.square().sum().sqrt()))
+    return out
+
+
+def _points(form: Array, n: int) -> list[tuple[int, int]]:
+    """Waves of an n x n cell, modulo n, that a superlattice has and the lattice has not."""
+    every = [(i, j) for i in range(n) for j in range(n) if i or j]
+    return [k for k in every if not ((np.array(k) @ form) % n).any()]
+
+
+def _may_be_folded(k: tuple[int, int], basis: Array, n: int, shape: torch.Size) -> bool:
+    """Whether harmonics of the lattice that pixels fold back, by one cycle per pixel, have this place modulo n."""
+    for cycles in itertools.product((-1, 0, 1), repeat=2):
+        away = np.array(cycles) @ basis - np.array(k) / n
+        bins = (away - np.rint(away)) @ np.linalg.inv(basis) * (shape[1], shape[0])
+        if any(cycles) and np.abs(bins).max() < _FOLDED:
+            return True
+    return False
