@@ -156,7 +156,12 @@ def group_probabilities(
     said = torch.zeros(()) if opinion is None else opinion
     residual = group_residuals(e)
     found = _mixed(e, residual, said, options)
-    chance = options.uneven * imperfection(e, options).double()[:, None]
+    imperfect = imperfection(e, options)
+    own = (options.literal * (1 - imperfect) * _exactly(residual, e.strain, options)).double()[:, None]
+    if own.any():
+        strict = _mixed(e, residual, said, replace(options, tolerance=min(options.strict, options.tolerance)))
+        found = (1 - own) * found + own * strict
+    chance = options.uneven * imperfect.double()[:, None]
     if not chance.any():
         return found
     lenient = _mixed(e, residual, said, replace(options, tolerance=2 * options.tolerance))
@@ -196,13 +201,21 @@ def exact_group(e: SymmetryFeatures, lattice_noise: float = 0.0, *, pixels: floa
 
 def allowed(residual: Tensor, strain: Tensor, options: PosteriorOptions = OPTIONS) -> Tensor:
     """What a group may leave: the tolerance, more where the instrument shows that it deviates, less where not; (B,)."""
-    other = (strain <= 0.02) & (_ORDER > 1)
-    least = torch.where(other, residual, torch.inf).amin(1)
+    least = _least_broken(residual, strain)
     low, high = options.marks
     deviates = ((least - low / 2) / (low / 2)).clamp(0, 1) * (least < high)
-    turned = torch.where(other & (_ROTATION > 2), residual, torch.inf).amin(1)
-    sound = (1 - turned / low).clamp(0, 1)
+    sound = (1 - _least_broken(residual, strain, _ROTATION > 2) / low).clamp(0, 1)
     return options.tolerance * (1 + (options.leeway - 1) * deviates - (1 - options.sound) * sound)
+
+
+def _exactly(residual: Tensor, strain: Tensor, options: PosteriorOptions) -> Tensor:
+    """Whether a group with more than translations holds exactly, 0 to 1; (B,)."""
+    return (1 - _least_broken(residual, strain) / (options.marks[0] / 2)).clamp(0, 1)
+
+
+def _least_broken(residual: Tensor, strain: Tensor, which: Tensor = _ORDER > 1) -> Tensor:
+    """What that group leaves of some that leaves least, of those that the lattice has; (B,)."""
+    return torch.where((strain <= 0.02) & which, residual, torch.inf).amin(1)
 
 
 def distortion_of(value: str | float) -> float:

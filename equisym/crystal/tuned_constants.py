@@ -285,6 +285,9 @@ class PosteriorOptions:
         uneven: chance that an imperfect image deviates by up to twice the tolerance: things that are made by hand, or
             lit from a side. Of 11 photographs and micrographs, collected for judgement, of which twice the tolerance
             would have changed the answer, it would have mended three and spoilt four.
+        literal: chance that what the other groups leave of a perfect image is the pattern's own where one group holds
+            exactly. Set by hand, so that no such answer is sure.
+        strict: tolerance of that reading: what pixels alone may take.
         copied: chance that what tells the copies of a smaller cell apart is dirt, light or chance that a picture shows
             and that was repeated with it, where the larger cell has two operations at most. Of 12 such pictures,
             collected for judgement, the smaller cell had the group that was seen by eye in seven; of 11 whose larger
@@ -312,4 +315,6 @@ class PosteriorOptions:
     largest: float = 0.12
     unlike: float = 0.5
     uneven: float = 0.2
+    literal: float = 0.35
+    strict: float = 0.01
     copied: float = 0.4

@@ -154,6 +154,8 @@ def _apart(strong: SpectralPeaks, index: Indexing) -> Unindexed:
     if first is None:
         return Unindexed("not periodic", 1.0, strong)
     rest = strong[~first[1]]
+    if len(rest) < 2:  # a single peak may be drawn aside by one beside it, such as of the blocks of a JPEG file
+        return Unindexed("none", 0.0, rest[:0])
     strength = float(rest.power.sum() / strong.power.sum())
     second = spanned(rest, index.size)
     if second is not None and rest.power[second[1]].sum() > LIMITS.explained * rest.power.sum():
