@@ -157,7 +157,8 @@ def group_probabilities(
     residual = group_residuals(e)
     found = _mixed(e, residual, said, options)
     imperfect = imperfection(e, options)
-    own = (options.literal * (1 - imperfect) * _exactly(residual, e.strain, options)).double()[:, None]
+    perfect, other = options.literal
+    own = ((perfect + (other - perfect) * imperfect) * _exactly(residual, e.strain, options)).double()[:, None]
     if own.any():
         strict = _mixed(e, residual, said, replace(options, tolerance=min(options.strict, options.tolerance)))
         found = (1 - own) * found + own * strict

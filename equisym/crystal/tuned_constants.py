@@ -114,6 +114,8 @@ class PeakLimits:
             the peaks' own is preferred if it has a smaller cell.
         simpler: times that its cell must be smaller.
         exact: height over the background from which a peak's place is known to a tenth of a bin.
+        alone: the same from which one peak that is off its point shows another lattice; a lower one may be drawn aside
+            by a wave beside it, such as those of the blocks of a JPEG file.
         finest: cycles per pixel beyond which folded harmonics are mixed up with the lattice's own.
         misfit: root mean square distance of the peaks from the lattice, in bins, that a lattice has at most.
         precision: the same as a multiple of what the background around the peaks may do.
@@ -134,6 +136,7 @@ class PeakLimits:
     plain: float = 9.5
     simpler: float = 3.0
     exact: float = 100.0
+    alone: float = 1000.0
     finest: float = 0.35
     misfit: float = 0.08
     precision: float = 3.0
@@ -285,9 +288,10 @@ class PosteriorOptions:
         uneven: chance that an imperfect image deviates by up to twice the tolerance: things that are made by hand, or
             lit from a side. Of 11 photographs and micrographs, collected for judgement, of which twice the tolerance
             would have changed the answer, it would have mended three and spoilt four.
-        literal: chance that what the other groups leave of a perfect image is the pattern's own where one group holds
-            exactly. Set by hand, so that no such answer is sure.
-        strict: tolerance of that reading: what pixels alone may take.
+        literal: chance that what the other groups leave of a perfect image, and of an imperfect one, is the pattern's
+            own where one group holds exactly. With it half as many wrong answers are sure, of 509 drawings and of
+            2,100 clean and degraded images of our families, and 1 % fewer of the right ones.
+        strict: tolerance of that reading: what pixels may take of a drawing.
         copied: chance that what tells the copies of a smaller cell apart is dirt, light or chance that a picture shows
             and that was repeated with it, where the larger cell has two operations at most. Of 12 such pictures,
             collected for judgement, the smaller cell had the group that was seen by eye in seven; of 11 whose larger
@@ -315,6 +319,6 @@ class PosteriorOptions:
     largest: float = 0.12
     unlike: float = 0.5
     uneven: float = 0.2
-    literal: float = 0.35
-    strict: float = 0.01
+    literal: tuple[float, float] = (0.35, 0.21)
+    strict: float = 0.015
     copied: float = 0.4

@@ -154,7 +154,7 @@ def _apart(strong: SpectralPeaks, index: Indexing) -> Unindexed:
     if first is None:
         return Unindexed("not periodic", 1.0, strong)
     rest = strong[~first[1]]
-    if len(rest) < 2:  # a single peak may be drawn aside by one beside it, such as of the blocks of a JPEG file
+    if len(rest) < 2 and not (rest.sharpness > LIMITS.alone).any():
         return Unindexed("none", 0.0, rest[:0])
     strength = float(rest.power.sum() / strong.power.sum())
     second = spanned(rest, index.size)
