@@ -97,11 +97,8 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     strong = strong[np.argsort(-power[strong], kind="stable")][:_STRONGEST]
     whole, power = index[strong].round().astype(np.int32), power[strong]
     total = float(power.sum())
-    forms, starts = _whole_forms()
-    # a wave is kept if it is a whole number of waves of the smaller cell: k inverse(form transposed)
-    d, s, rest = forms[:, 0, :1], forms[:, 0, 1:], forms[:, 1, 1:]
-    steps, left = np.divmod(whole[:, 1], rest)
-    kept = (left == 0) & ((whole[:, 0] - steps * s) % d == 0)
+    forms, starts = whole_forms(_LARGEST_PSEUDO)
+    kept = waves_of_smaller(forms, whole)  # a whole number of waves of the smaller cell: k inverse(form transposed)
     beyond = 1 - kept.astype(float) @ power / max(total, 1e-30)
     for start, stop in pairwise(starts):
         best = start + int(beyond[start:stop].argmin())
@@ -144,10 +141,17 @@ def hermite_forms(index: int) -> tuple[Array, ...]:
 
 
 @lru_cache
-def _whole_forms() -> tuple[NDArray[np.int32], list[int]]:
+def whole_forms(largest: int) -> tuple[NDArray[np.int32], list[int]]:
     """The same of all indices from the largest down to 2, as integers (n, 2, 2), and where those of each begin."""
-    found = [np.array(hermite_forms(index), dtype=np.int32) for index in range(_LARGEST_PSEUDO, 1, -1)]
+    found = [np.array(hermite_forms(index), dtype=np.int32) for index in range(largest, 1, -1)]
     return np.concatenate(found), np.cumsum([0, *map(len, found)]).tolist()
+
+
+def waves_of_smaller(forms: NDArray[np.int32], index: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which waves (n, 2) of a cell those have of which it is a sublattice, by Hermite forms (m, 2, 2); (m, n)."""
+    d, s, rest = forms[:, 0, :1], forms[:, 0, 1:], forms[:, 1, 1:]
+    steps, left = np.divmod(index[:, 1], rest)
+    return (left == 0) & ((index[:, 0] - steps * s) % d == 0)
 
 
 def wood(basis: Array, matrix: Array) -> str:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from equisym.crystal.cell_average import SIZE, CellAverage, average_cell
+from equisym.crystal.chance_cells import cell_that_is_shown
 from equisym.crystal.correlation import SHELLS, Spectrum, spectrum
 from equisym.crystal.drift_correction import correct_drift, is_straight, merit
 from equisym.crystal.lattice_choice import find_lattice, twice
-from equisym.crystal.lattice_search import Lattice
+from equisym.crystal.lattice_search import Lattice, lattice_near, shift_map
 from equisym.crystal.mask import field_mask
 from equisym.crystal.operation_maps import OperationMaps, correlate_operations
 from equisym.crystal.operations import repeats_within
@@ -33,6 +34,7 @@ OPERATION_CLASSES: tuple[tuple[str, str], ...] = tuple(
 CLASS_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in OPERATION_CLASSES])
 CLASS_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in OPERATION_CLASSES])
 _BETTER = 0.03  # so much more must repeat of the mask, or of the corrected image
+_BY_CHANCE = 0.7  # of the image repeats: with more, no cell is larger than it should be by chance
 _MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the right one
 _WITHIN = 0.45  # correlation of a coarse cell with itself shifted: a finer lattice may be bent
 _ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: with few cells, with many, if the waves show no drift
@@ -182,16 +184,33 @@ def measure(
     to the border, that part is left out as well if more of the rest repeats without it. A basis that is expected spares
     a search where its lattice holds.
     """
-    if lattice is None:
+    searched = lattice is None
+    if searched:
         lattice, mask = _lattice_in_mask(image, mask, expected)
     if lattice is None:
         return None
-    basis = torch.from_numpy(lattice.basis).to(image)[None]
-    channels = image if image.dim() == 3 else image[None]
-    average = average_cell(channels, basis.expand(len(channels), 2, 2), size=size, mask=mask)
-    s = spectrum(average, joint=True)
+    average, s = _averaged(image, lattice, size, mask)
+    if searched and lattice.score < _BY_CHANCE:
+        grey = image if image.dim() == 2 else image.mean(0)
+        small = cell_that_is_shown(grey, lattice.basis, s, mask)
+        smaller = (
+            None
+            if small is None
+            else lattice_near(shift_map(image, mask), grey.numel() if mask is None else int(mask.sum()), small)
+        )
+        if smaller is not None:
+            lattice = smaller
+            average, s = _averaged(image, lattice, size, mask)
+    basis = average.basis[:1]
     maps = correlate_operations(s, basis)
     return Measurement(lattice, average, s, maps[0], fit_groups(s, basis, maps=maps)[0], mask)
+
+
+def _averaged(image: Tensor, lattice: Lattice, size: int, mask: Tensor | None) -> tuple[CellAverage, Spectrum]:
+    basis = torch.from_numpy(lattice.basis).to(image)
+    channels = image if image.dim() == 3 else image[None]
+    average = average_cell(channels, basis.expand(len(channels), 2, 2), size=size, mask=mask)
+    return average, spectrum(average, joint=True)
 
 
 def _lattice_in_mask(

@@ -1,0 +1,71 @@
+"""Cells that are larger than what an image shows: a few of their vectors repeat better than the rest by chance."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equisym.crystal.correlation import Spectrum
+from equisym.crystal.lattice_search import SHORTEST
+from equisym.crystal.shifts import Array
+from equisym.crystal.spectral_peaks import PowerSpectrum
+from equisym.crystal.superlattice import waves_of_smaller, whole_forms
+from equisym.groups.lattice import reduce_basis
+
+_LARGEST = 32  # cells that the image shows in the one that was found, at most
+_COARSE = 0.25  # cycles per pixel up to which waves are looked at: finer ones of disorder and noise say nothing
+_SHOWN = 8.0  # of what the halves share, over its error; of lattices whose motifs are out of place the most was 6.2
+_SHARP = 30.0  # height over the background of a peak; noise reaches 17 in one of a thousand images
+_LOOKED_AT = 12  # of the waves beyond, the strongest
+
+
+def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | None = None) -> Array | None:
+    """The smallest cell beyond which an image shows nothing, if that is smaller than the cell that was found.
+
+    Where motifs are out of place by a tenth of a period, few large cells may seem to repeat better than all others. Two
+    things tell whether their further waves are there: the two halves of the repeats share them, with one phase, so that
+    the real part of the product is their power and the imaginary part is noise; or one is a peak of the image's
+    spectrum. Neither is so where the lattice is only disordered: its waves in between are a background.
+
+    Args:
+        image: grey image, (H, W).
+        basis: of the lattice, columns in pixels.
+        s: waves of the averaged cell, of this image alone.
+        mask: which pixels count, (H, W); all if not given.
+
+    Returns:
+        The basis of the smaller cell; ``None`` if the cell itself is shown.
+    """
+    index, shared = _products(s)
+    q = index @ np.linalg.inv(basis)
+    seen = ((index[:, 0] > 0) | ((index[:, 0] == 0) & (index[:, 1] > 0))) & (np.linalg.norm(q, axis=-1) <= _COARSE)
+    index, shared, q = index[seen], shared[seen], q[seen]
+    forms, starts = whole_forms(_LARGEST)
+    extra = ~waves_of_smaller(forms, index)
+    beyond, error = extra @ shared.real, np.sqrt(extra @ shared.imag**2)
+    chance = (beyond < _SHOWN * error) & (shared.real.sum() > 2 * np.abs(beyond))
+    peaks: PowerSpectrum | None = None
+    for start, stop in pairwise(starts):
+        found = start + np.flatnonzero(chance[start:stop])
+        for form in found[np.argsort(beyond[found], kind="stable")]:
+            small = reduce_basis(basis @ np.linalg.inv(forms[form].T))
+            if np.linalg.norm(small, axis=0).min() < SHORTEST:
+                continue
+            peaks = PowerSpectrum(image, mask) if peaks is None else peaks
+            strongest = np.argsort(np.where(extra[form], -shared.real, np.inf), kind="stable")[:_LOOKED_AT]
+            if peaks.sharpness(q[strongest]).max() < _SHARP:
+                return small
+    return None
+
+
+def _products(s: Spectrum) -> tuple[NDArray[np.int32], NDArray[np.complex128]]:
+    """The waves of one cell, (n, 2), and the product of each in one half and its conjugate in the other, (n,)."""
+    half, size = s.half[0], s.half.shape[-1]
+    k = torch.fft.fftfreq(size, 1 / size).round().int()
+    ky, kx = torch.meshgrid(k, k, indexing="ij")
+    shared = (half[0] * half[1].conj()).sum(0).flatten().to(torch.complex128)
+    return torch.stack((kx, ky), -1).reshape(-1, 2).numpy(), shared.numpy()
