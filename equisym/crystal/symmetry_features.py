@@ -190,17 +190,15 @@ def measure(
     if lattice is None:
         return None
     average, s = _averaged(image, lattice, size, mask)
-    if searched and lattice.score < _BY_CHANCE:
+    while searched and lattice.score < _BY_CHANCE:
         grey = image if image.dim() == 2 else image.mean(0)
         small = cell_that_is_shown(grey, lattice.basis, s, mask)
-        smaller = (
-            None
-            if small is None
-            else lattice_near(shift_map(image, mask), grey.numel() if mask is None else int(mask.sum()), small)
-        )
-        if smaller is not None:
-            lattice = smaller
-            average, s = _averaged(image, lattice, size, mask)
+        area = grey.numel() if mask is None else int(mask.sum())
+        smaller = None if small is None else lattice_near(shift_map(image, mask), area, small)
+        if smaller is None:
+            break
+        lattice = smaller
+        average, s = _averaged(image, lattice, size, mask)
     basis = average.basis[:1]
     maps = correlate_operations(s, basis)
     return Measurement(lattice, average, s, maps[0], fit_groups(s, basis, maps=maps)[0], mask)
