@@ -20,7 +20,7 @@ _LARGEST = 32  # cells that the image shows in the one that was found, at most
 _COARSE = 0.25  # cycles per pixel up to which waves are looked at: finer ones of disorder and noise say nothing
 _SHOWN = 8.0  # of what the halves share, over its error; of lattices whose motifs are out of place the most was 6.2
 _SHARP = 30.0  # height over the background of a peak; noise reaches 17 in one of a thousand images
-# of what the halves share: beyond the cell of a disordered lattice .07 at most, beyond a part of a noisy one .2 and more
+# of what the halves share: beyond the cell of a disordered lattice .07 at most, beyond part of a noisy one .2 and more
 _MOST = 0.12
 _LOOKED_AT = 12  # of the waves beyond, the strongest
 
