@@ -20,8 +20,8 @@ _LARGEST = 32  # cells that the image shows in the one that was found, at most
 _COARSE = 0.25  # cycles per pixel up to which waves are looked at: finer ones of disorder and noise say nothing
 _SHOWN = 8.0  # of what the halves share, over its error; of lattices whose motifs are out of place the most was 6.2
 _SHARP = 30.0  # height over the background of a peak; noise reaches 17 in one of a thousand images
-# of what the halves share: beyond the cell of a disordered lattice .07 at most, beyond part of a noisy one .2 and more
-_MOST = 0.12
+_MOST = 0.08  # of what the halves share: of disordered lattices .07 at most, beyond part of a noisy cell .09 and more
+_SEEN = 12.0  # what the smaller cell holds of it, over its error: of disordered lattices 16 and more, of mere noise 8
 _LOOKED_AT = 12  # of the waves beyond, the strongest
 
 
@@ -49,7 +49,8 @@ def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | 
     forms, starts = whole_forms(_LARGEST)
     extra = ~waves_of_smaller(forms, index)
     beyond, error = extra @ shared.real, np.sqrt(extra @ shared.imag**2)
-    chance = (beyond < _SHOWN * error) & (beyond < _MOST * shared.real.sum())
+    within, noise = ~extra @ shared.real, np.sqrt(~extra @ shared.imag**2)
+    chance = (beyond < _SHOWN * error) & (beyond < _MOST * shared.real.sum()) & (within > _SEEN * noise)
     peaks: PowerSpectrum | None = None
     for start, stop in pairwise(starts):
         found = start + np.flatnonzero(chance[start:stop])

@@ -32,10 +32,10 @@ SQUARE = 22 * np.array([[0.96, 0.28], [-0.28, 0.96]])
 
 @pytest.mark.parametrize(
     ("basis", "seed"),
-    [(HEXAGONAL, seed) for seed in (0, 7, 10, 12, 24)] + [(SQUARE, seed) for seed in (0, 5, 15, 18, 19)],
+    [(HEXAGONAL, seed) for seed in (0, 7, 10, 12, 24)] + [(SQUARE, seed) for seed in (0, 5, 15, 16, 19)],
 )
 def test_motifs_out_of_place_keep_their_cell(basis, seed):
-    """In all but two of these the autocorrelation alone takes a cell of 4 to 60."""
+    """In all but two of these the autocorrelation alone takes a cell of 3 to 14."""
     m = measure(dots(basis, 0.13, seed))
     assert m is not None
     assert np.linalg.det(m.lattice.basis) == pytest.approx(np.linalg.det(basis), rel=0.08)
