@@ -169,9 +169,10 @@ def page(rows: list[dict[str, Any]]) -> str:
         "cycle of rates, looks varied at random, averaged weights, bfloat16; networks that are not invariant by their "
         f"layers see turned and flipped images. The peak rate of each is the better of {' and '.join(map(str, PEAKS))} "
         f"by the accuracy on {TEST:,} validation images, tried with one seed on {FEW:,} images. Accuracy on {TEST:,} "
-        f"fresh images of each family. Card: {', '.join(sorted({row['card'] for row in rows}))}. "
+        f"fresh images of each family. Card: {', '.join(sorted({row['card'] for row in rows} - {'CPU'}))}. "
         + "; ".join(told)
         + ".",
+        *_on_a_cpu(rows),
         "",
         "Difference in points, seed by seed, with its 95 % interval (Student):",
         "",
@@ -189,6 +190,12 @@ def page(rows: list[dict[str, Any]]) -> str:
         "",
     ]
     return "\n".join(text)
+
+
+def _on_a_cpu(rows: list[dict[str, Any]]) -> list[str]:
+    """A line that names the networks that were trained without a GPU."""
+    names = list(dict.fromkeys(row["network"] for row in rows if row["card"] == "CPU"))
+    return ["", f"Trained on a CPU in float32, one thread, all else alike: {', '.join(names)}."] if names else []
 
 
 def _missing(rows: list[dict[str, Any]]) -> list[str]:
