@@ -14,15 +14,10 @@ from equisym.crystal.lattice_search import SHORTEST
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum
 from equisym.crystal.superlattice import waves_of_smaller, whole_forms
+from equisym.crystal.tuned_constants import ChanceLimits
 from equisym.groups.lattice import reduce_basis
 
-_LARGEST = 32  # cells that the image shows in the one that was found, at most
-_COARSE = 0.25  # cycles per pixel up to which waves are looked at: finer ones of disorder and noise say nothing
-_SHOWN = 8.0  # of what the halves share, over its error; of lattices whose motifs are out of place the most was 6.2
-_SHARP = 30.0  # height over the background of a peak; noise reaches 17 in one of a thousand images
-_MOST = 0.08  # of what the halves share: of disordered lattices .07 at most, beyond part of a noisy cell .09 and more
-_SEEN = 12.0  # what the smaller cell holds of it, over its error: of disordered lattices 16 and more, of mere noise 8
-_LOOKED_AT = 12  # of the waves beyond, the strongest
+LIMITS = ChanceLimits()
 
 
 def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | None = None) -> Array | None:
@@ -44,13 +39,17 @@ def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | 
     """
     index, shared = _products(s)
     q = index @ np.linalg.inv(basis)
-    seen = ((index[:, 0] > 0) | ((index[:, 0] == 0) & (index[:, 1] > 0))) & (np.linalg.norm(q, axis=-1) <= _COARSE)
+    seen = ((index[:, 0] > 0) | ((index[:, 0] == 0) & (index[:, 1] > 0))) & (
+        np.linalg.norm(q, axis=-1) <= LIMITS.coarse
+    )
     index, shared, q = index[seen], shared[seen], q[seen]
-    forms, starts = whole_forms(_LARGEST)
+    forms, starts = whole_forms(LIMITS.largest)
     extra = ~waves_of_smaller(forms, index)
     beyond, error = extra @ shared.real, np.sqrt(extra @ shared.imag**2)
     within, noise = ~extra @ shared.real, np.sqrt(~extra @ shared.imag**2)
-    chance = (beyond < _SHOWN * error) & (beyond < _MOST * shared.real.sum()) & (within > _SEEN * noise)
+    chance = (
+        (beyond < LIMITS.shown * error) & (beyond < LIMITS.most * shared.real.sum()) & (within > LIMITS.seen * noise)
+    )
     peaks: PowerSpectrum | None = None
     for start, stop in pairwise(starts):
         found = start + np.flatnonzero(chance[start:stop])
@@ -59,8 +58,8 @@ def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | 
             if np.linalg.norm(small, axis=0).min() < SHORTEST:
                 continue
             peaks = PowerSpectrum(image, mask) if peaks is None else peaks
-            strongest = np.argsort(np.where(extra[form], -shared.real, np.inf), kind="stable")[:_LOOKED_AT]
-            if peaks.sharpness(q[strongest]).max() < _SHARP:
+            strongest = np.argsort(np.where(extra[form], -shared.real, np.inf), kind="stable")[: LIMITS.strongest]
+            if peaks.sharpness(q[strongest]).max() < LIMITS.sharp:
                 return small
     return None
 

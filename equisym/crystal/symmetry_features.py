@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from equisym.crystal.cell_average import SIZE, CellAverage, average_cell
+from equisym.crystal.chance_cells import LIMITS as CHANCE
 from equisym.crystal.chance_cells import cell_that_is_shown
 from equisym.crystal.correlation import SHELLS, Spectrum, spectrum
 from equisym.crystal.drift_correction import correct_drift, is_straight, merit
@@ -34,7 +35,6 @@ OPERATION_CLASSES: tuple[tuple[str, str], ...] = tuple(
 CLASS_GROUP = torch.tensor([WALLPAPER_GROUPS.names.index(name) for name, _ in OPERATION_CLASSES])
 CLASS_KIND = torch.tensor(["2346mgc".index(kind) for _, kind in OPERATION_CLASSES])
 _BETTER = 0.03  # so much more must repeat of the mask, or of the corrected image
-_BY_CHANCE = 0.4  # of the image repeats: with more, no cell is larger than it should be by chance
 _MANY = 9.0  # cells: of a bent scan with a lattice so fine, that lattice is the right one
 _WITHIN = 0.45  # correlation of a coarse cell with itself shifted: a finer lattice may be bent
 _ALL, _MOST, _FAIR = 0.97, 0.9, 0.75  # of the image repeats: with few cells, with many, if the waves show no drift
@@ -190,7 +190,7 @@ def measure(
     if lattice is None:
         return None
     average, s = _averaged(image, lattice, size, mask)
-    while searched and lattice.score < _BY_CHANCE:
+    while searched and lattice.score < CHANCE.repeats:
         grey = image if image.dim() == 2 else image.mean(0)
         small = cell_that_is_shown(grey, lattice.basis, s, mask)
         area = grey.numel() if mask is None else int(mask.sum())

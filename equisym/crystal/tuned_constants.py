@@ -147,6 +147,62 @@ class PeakLimits:
 
 
 @dataclass(frozen=True)
+class ChanceLimits:
+    """When a smaller cell counts than the one found.
+
+    Set on 180 drawn lattices whose motifs are out of place, and on 390 degraded images of our families.
+
+    Attributes:
+        repeats: of the image, below which the cell may be larger than it should be.
+        largest: cells that the image shows in the one that was found, at most.
+        coarse: cycles per pixel up to which waves are looked at: finer ones of disorder and noise say nothing.
+        shown: what the halves of the repeats share beyond the smaller cell, over its error, from which the larger one
+            is shown; of disordered lattices the most was 6.2.
+        sharp: height over the background from which a wave is a peak; noise reaches 17 in one of a thousand images.
+        most: part of all that the halves share that may lie beyond: of disordered lattices .07 at most, beyond part of
+            a noisy cell .09 and more.
+        seen: what the smaller cell holds of it, over its error: of disordered lattices 16 and more, of mere noise 8.
+        strongest: waves beyond that are asked whether they are peaks.
+    """
+
+    repeats: float = 0.4
+    largest: int = 32
+    coarse: float = 0.25
+    shown: float = 8.0
+    sharp: float = 30.0
+    most: float = 0.08
+    seen: float = 12.0
+    strongest: int = 12
+
+
+@dataclass(frozen=True)
+class WeakLimits:
+    """What counts as a superstructure of weak waves.
+
+    Set on images of noise, and on clean and noisy images of our families: of 720 none is said to have one.
+
+    Attributes:
+        least: part of the image's variance.
+        certain: times its error, which is what the halves differ by; of 1,100 in noise the most was 5.0.
+        worth: part of the least, seen in the folded spectrum, from which averages are made.
+        within: part of what a larger cell adds, in the smallest such cell.
+        fewest: of the n x n cells, in each half.
+        parts: of a reciprocal vector, in the folded spectrum.
+        reach: part of the way from one wave to the next that is around it.
+        folded: bins of one over the side: so near to a folded harmonic, a wave may be one.
+    """
+
+    least: float = 5e-3
+    certain: float = 7.0
+    worth: float = 0.8
+    within: float = 0.7
+    fewest: float = 2.0
+    parts: int = 24
+    reach: float = 0.42
+    folded: float = 1.0
+
+
+@dataclass(frozen=True)
 class DomainLimits:
     """What counts as a domain of its own; chosen on ``eval/parts_of_images.py``.
 

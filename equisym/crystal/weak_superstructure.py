@@ -14,15 +14,10 @@ from equisym.crystal.autocorrelate import squared_modulus
 from equisym.crystal.cell_average import SIZE, average_cell
 from equisym.crystal.shifts import Array
 from equisym.crystal.superlattice import hermite_forms, wood
+from equisym.crystal.tuned_constants import WeakLimits
 from equisym.groups.lattice import reduce_basis
 
-_LEAST = 5e-3  # of the image's variance
-_CERTAIN = 7.0  # times its error, which is what the halves differ by; of 1,100 in noise the most was 5.0
-_NEARLY = 0.8  # of the least, seen in the folded spectrum: the averages are worth making
-_NEARLY_ALL = 0.7  # of what a larger cell adds, in the smallest such cell
-_FEWEST = 2.0  # of the n x n cells in each half set
-_ACROSS, _REACH = 24, 0.42  # parts of a reciprocal vector, and of the way to the next wave that is around one
-_FOLDED = 1.0  # bins of one over the side: so near to a folded harmonic, it may be one
+LIMITS = WeakLimits()
 
 
 @dataclass(frozen=True)
@@ -62,23 +57,23 @@ def find_weak_superstructure(
     ('2 x 1', 0.1)
     """
     within = left if mask is None else left[mask]
-    if 1 - explained < _LEAST:
+    if 1 - explained < LIMITS.least:
         return None
-    least = _LEAST / (1 - explained)  # of what is left
+    least = LIMITS.least / (1 - explained)  # of what is left
     variance = float(within.var())
     for n in (2, 3):
-        few = within.numel() < 2 * _FEWEST * n * n * abs(float(np.linalg.det(basis)))
-        if few or _between(left, basis, n) < _NEARLY * least:
+        few = within.numel() < 2 * LIMITS.fewest * n * n * abs(float(np.linalg.det(basis)))
+        if few or _between(left, basis, n) < LIMITS.worth * least:
             continue
         powers = _added(left, basis, n, mask)
         seen = {k: (p, error) for k, (p, error) in powers.items() if not _may_be_folded(k, basis, n, left.shape)}
-        whole = sum(p for p, error in seen.values() if p > _CERTAIN * error)
+        whole = sum(p for p, error in seen.values() if p > LIMITS.certain * error)
         if whole < least * variance:
             continue
         for count in (n, n * n):
             found = [(sum(seen.get(k, (0.0, 0.0))[0] for k in _points(form, n)), form) for form in hermite_forms(count)]
             power, form = max(found, key=lambda pair: pair[0])
-            if power > _NEARLY_ALL * whole:
+            if power > LIMITS.within * whole:
                 share = power / variance * (1 - explained)
                 return WeakSuperstructure(reduce_basis(basis @ form), wood(basis, form), share)
     return None
@@ -94,14 +89,14 @@ def _between(left: Tensor, basis: Array, n: int) -> float:
     power = squared_modulus(torch.fft.rfft2(left * torch.outer(rows, columns)))
     power[:, 0] /= 2  # both of a pair q and -q are there
     y, x = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
-    place = [torch.round((ax * x + ay * y) * _ACROSS).long() % _ACROSS for ax, ay in basis.T.tolist()]
-    folded = torch.bincount((place[0] * _ACROSS + place[1]).flatten(), power.flatten(), _ACROSS**2)
-    share = (folded / folded.sum()).reshape(_ACROSS, _ACROSS).numpy()
+    place = [torch.round((ax * x + ay * y) * LIMITS.parts).long() % LIMITS.parts for ax, ay in basis.T.tolist()]
+    folded = torch.bincount((place[0] * LIMITS.parts + place[1]).flatten(), power.flatten(), LIMITS.parts**2)
+    share = (folded / folded.sum()).reshape(LIMITS.parts, LIMITS.parts).numpy()
     share = share + np.roll(share[::-1, ::-1], (1, 1), (0, 1))  # of q and -q
-    at = np.arange(_ACROSS) / _ACROSS
+    at = np.arange(LIMITS.parts) / LIMITS.parts
 
     def around(i: int, j: int) -> NDArray[np.bool_]:
-        near = [np.abs((at - k / n + 0.5) % 1 - 0.5) < _REACH / n for k in (i, j)]
+        near = [np.abs((at - k / n + 0.5) % 1 - 0.5) < LIMITS.reach / n for k in (i, j)]
         return near[0][:, None] & near[1]
 
     most = 0.0
@@ -140,6 +135,6 @@ def _may_be_folded(k: tuple[int, int], basis: Array, n: int, shape: torch.Size) 
     for cycles in itertools.product((-1, 0, 1), repeat=2):
         away = np.array(cycles) @ basis - np.array(k) / n
         bins = (away - np.rint(away)) @ np.linalg.inv(basis) * (shape[1], shape[0])
-        if any(cycles) and np.abs(bins).max() < _FOLDED:
+        if any(cycles) and np.abs(bins).max() < LIMITS.folded:
             return True
     return False
