@@ -19,6 +19,7 @@ from equisym.groups.operation import Matrix, Operation
 from equisym.groups.reciprocal import turned_frequencies
 from equisym.groups.setting import Setting, settings
 
+_REACH = 0.75  # points of the grid of origins, on either side of the best one
 _STRONG = 1e-3  # of the strongest product of two waves: weaker ones do not move an origin
 
 
@@ -64,7 +65,7 @@ def _places(grid: int) -> tuple[list[tuple[Matrix, NDArray[np.intp]]], list[list
 
 
 def fit_groups(
-    s: Spectrum, basis: Tensor, *, polish: int = 2, maps: Sequence[OperationMaps] | None = None
+    s: Spectrum, basis: Tensor, *, polish: int = 3, maps: Sequence[OperationMaps] | None = None
 ) -> list[list[Fit | None]]:
     """Find the best fit of each of the 17 groups to each cell.
 
@@ -129,15 +130,17 @@ def _refined(
     few, every = Waves(found.k.index_select(0, strong)), Waves(found.k)
     product = power.index_select(1, strong).index_select(0, row)
     slope = 2 * torch.pi * (few.k - few.k @ W)  # of the phase with the origin, (operations, waves, 2)
+    reach = _REACH / found.maps.shape[-1]
     for _ in range(polish):
         turned = product * few.phase(translations())
         gradient = -by_group((turned.imag[:, None] @ slope)[:, 0])
         curve = by_group((slope * turned.real[..., None]).mT @ slope)
         # along some directions the origin is free, as along a mirror: leave it there
         values, vectors = torch.linalg.eigh(curve)
-        usable = values > 1e-5 * values.amax(-1, keepdim=True).clamp(min=1e-30)
-        step = torch.where(usable, (vectors.mT @ gradient[..., None])[..., 0] / values, torch.zeros_like(values))
-        origins = origins + (vectors @ step[..., None])[..., 0].clamp(-0.01, 0.01)
+        bent = values.abs()  # uphill also where the slope still grows, as between two points of the grid
+        usable = bent > 1e-5 * bent.amax(-1, keepdim=True).clamp(min=1e-30)
+        step = torch.where(usable, (vectors.mT @ gradient[..., None])[..., 0] / bent, torch.zeros_like(values))
+        origins = origins + (vectors @ step[..., None])[..., 0].clamp(-reach, reach)
     turned = (found.cross.index_select(0, row) * every.phase(translations())).real
     total = by_group((turned * found.weight.index_select(0, row)).sum(-1))
     shells = 2 * turned.new_zeros(len(row), SHELLS).scatter_add(1, found.shell.expand(len(row), -1), turned)

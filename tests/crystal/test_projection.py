@@ -3,8 +3,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
-from equisym.crystal import CellAverage, extract_features, fit_groups, operation_scores, residual, spectrum, symmetrise
+from equisym.crystal import (
+    CellAverage,
+    Lattice,
+    extract_features,
+    features_of,
+    fit_groups,
+    group_residuals,
+    measure,
+    operation_scores,
+    residual,
+    spectrum,
+    symmetrise,
+    tile,
+)
 from equisym.crystal.correlation import SHELLS, half_plane, products
 from equisym.crystal.operation_maps import search_weight
 from equisym.data import WallpaperDataset, render
@@ -112,3 +126,18 @@ def test_noise_does_not_agree_with_itself():
     identity = products(s, torch.tensor([0])).real
     power = half_plane(s.half[:, 0].abs().square()).sum()
     assert abs(identity.sum()) < 0.1 * power
+
+
+@pytest.mark.parametrize("across", range(4))
+@pytest.mark.parametrize("down", range(4))
+def test_an_origin_between_points_of_the_grid_is_found(across, down):
+    """A cell of a pixel a point, full of detail of two: at half a point, the slope of the agreement still grows."""
+    basis = np.array([[30.44, -92.83], [92.82, 30.44]])
+    cell = np.random.default_rng(1).normal(size=(384, 384))
+    cell = cell + np.roll(cell[::-1, ::-1], (40 + across, 100 + down), (0, 1))  # origins an eighth of a point apart
+    cell = gaussian_filter(cell, 1.4, mode="wrap")
+    y, x = np.mgrid[:256, :256]
+    picture = torch.from_numpy(tile(cell, basis, x, y))
+    m = measure(picture, Lattice(basis, np.zeros((2, 2)), 0.97, 6.9))
+    assert m is not None
+    assert float(group_residuals(features_of(m))[0, WALLPAPER_GROUPS["p2"].label]) < 0.03
