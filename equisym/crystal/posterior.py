@@ -157,8 +157,8 @@ def group_probabilities(
     residual = group_residuals(e)
     found = _mixed(e, residual, said, options)
     imperfect = imperfection(e, options)
-    perfect, other = options.literal
-    own = ((perfect + (other - perfect) * imperfect) * _exactly(residual, e.strain, options)).double()[:, None]
+    meant = options.literal * (1 - options.excused * imperfect)
+    own = (meant * _exactly(residual, e.strain, options)).double()[:, None]
     if own.any():
         strict = _mixed(e, residual, said, replace(options, tolerance=min(options.strict, options.tolerance)))
         found = (1 - own) * found + own * strict
