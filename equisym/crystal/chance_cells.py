@@ -5,11 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal.correlation import Spectrum
+from equisym.crystal.correlation import Spectrum, shared_waves
 from equisym.crystal.lattice_search import SHORTEST
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum
@@ -37,11 +35,10 @@ def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | 
     Returns:
         The basis of the smaller cell; ``None`` if the cell itself is shown.
     """
-    index, shared = _products(s)
+    index, shared = shared_waves(s)
     q = index @ np.linalg.inv(basis)
-    seen = ((index[:, 0] > 0) | ((index[:, 0] == 0) & (index[:, 1] > 0))) & (
-        np.linalg.norm(q, axis=-1) <= LIMITS.coarse
-    )
+    one_of_each_pair = (index[:, 0] > 0) | ((index[:, 0] == 0) & (index[:, 1] > 0))
+    seen = one_of_each_pair & (np.linalg.norm(q, axis=-1) <= LIMITS.coarse)
     index, shared, q = index[seen], shared[seen], q[seen]
     forms, starts = whole_forms(LIMITS.largest)
     extra = ~waves_of_smaller(forms, index)
@@ -62,12 +59,3 @@ def cell_that_is_shown(image: Tensor, basis: Array, s: Spectrum, mask: Tensor | 
             if peaks.sharpness(q[strongest]).max() < LIMITS.sharp:
                 return small
     return None
-
-
-def _products(s: Spectrum) -> tuple[NDArray[np.int32], NDArray[np.complex128]]:
-    """The waves of one cell, (n, 2), and the product of each in one half and its conjugate in the other, (n,)."""
-    half, size = s.half[0], s.half.shape[-1]
-    k = torch.fft.fftfreq(size, 1 / size).round().int()
-    ky, kx = torch.meshgrid(k, k, indexing="ij")
-    shared = (half[0] * half[1].conj()).sum(0).flatten().to(torch.complex128)
-    return torch.stack((kx, ky), -1).reshape(-1, 2).numpy(), shared.numpy()

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal.autocorrelate import squared_modulus
@@ -50,6 +52,19 @@ class Spectrum:
     def reliability(self) -> Tensor:
         """Share of the full average's power that is signal, on each shell, 0 to 1, (B, SHELLS)."""
         return (self.signal / self.total.clamp(min=torch.finfo(self.total.dtype).tiny)).clamp(0, 1)
+
+
+def shared_waves(s: Spectrum) -> tuple[NDArray[np.int32], NDArray[np.complex128]]:
+    """What the half sets of one cell share: each wave (N * N, 2) and the product of its coefficients, (N * N,).
+
+    The product is of the first half and the conjugate of the second, summed over channels. Its real part is the wave's
+    power, free of noise bias; its imaginary part is noise.
+    """
+    half, size = s.half[0], s.half.shape[-1]
+    k = torch.fft.fftfreq(size, 1 / size).round().int()
+    ky, kx = torch.meshgrid(k, k, indexing="ij")
+    shared = (half[0] * half[1].conj()).to(torch.complex128).sum(0).flatten()
+    return torch.stack((kx, ky), -1).reshape(-1, 2).numpy(), shared.numpy()
 
 
 def shell_edges(like: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.autocorrelate import squared_modulus
+from equisym.crystal.correlation import shared_waves
 from equisym.crystal.domains import find_domains
 from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
@@ -214,13 +215,10 @@ def _second_direction(m: Measurement) -> float:
 def _waves(m: Measurement) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """The averaged cell's waves: their indices (n, 2), their power without noise, and what noise may make of one."""
     s = m.spectrum
-    half, size = s.half[0], s.half.shape[-1]
-    k = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
-    ky, kx = torch.meshgrid(k, k, indexing="ij")
-    power = (half[0] * half[1].conj()).real.double().sum(0).flatten()
+    index, shared = shared_waves(s)
     noise = ((s.total - s.signal).clamp(min=0) / s.count.clamp(min=1))[0].double()
     least = 6 * torch.cat((noise, torch.full_like(noise[:1], torch.inf)))[s.shell[0].flatten()]
-    return torch.stack((kx, ky), -1).reshape(-1, 2).numpy(), power.numpy(), least.numpy()
+    return index.astype(float), shared.real, least.numpy()
 
 
 def _superstructure(found: Pseudocell | None) -> tuple[str, ...]:

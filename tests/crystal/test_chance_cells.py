@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from equisym.crystal import Lattice, measure
+from equisym.crystal import Lattice, find_lattice, measure
 from equisym.crystal.chance_cells import cell_that_is_shown
 
 SIDE = 320
@@ -32,11 +32,14 @@ SQUARE = 22 * np.array([[0.96, 0.28], [-0.28, 0.96]])
 
 @pytest.mark.parametrize(
     ("basis", "seed"),
-    [(HEXAGONAL, seed) for seed in (0, 7, 10, 12, 24)] + [(SQUARE, seed) for seed in (0, 5, 15, 16, 19)],
+    [(HEXAGONAL, seed) for seed in (7, 10, 12, 24)] + [(SQUARE, seed) for seed in (5, 15, 16, 19)],
 )
 def test_motifs_out_of_place_keep_their_cell(basis, seed):
-    """In all but two of these the autocorrelation alone takes a cell of 3 to 14."""
-    m = measure(dots(basis, 0.13, seed))
+    image = dots(basis, 0.13, seed)
+    first = find_lattice(image)  # by the autocorrelation alone: 3 to 14 cells
+    assert first is not None
+    assert np.linalg.det(first.basis) > 2.5 * np.linalg.det(basis)
+    m = measure(image)
     assert m is not None
     assert np.linalg.det(m.lattice.basis) == pytest.approx(np.linalg.det(basis), rel=0.08)
 

@@ -131,10 +131,10 @@ def test_noise_does_not_agree_with_itself():
 @pytest.mark.parametrize("across", range(4))
 @pytest.mark.parametrize("down", range(4))
 def test_an_origin_between_points_of_the_grid_is_found(across, down):
-    """A cell of a pixel a point, full of detail of two: at half a point, the slope of the agreement still grows."""
+    """Detail two pixels wide, on a grid of a point a pixel: halfway between points the slope of the agreement grows."""
     basis = np.array([[30.44, -92.83], [92.82, 30.44]])
     cell = np.random.default_rng(1).normal(size=(384, 384))
-    cell = cell + np.roll(cell[::-1, ::-1], (40 + across, 100 + down), (0, 1))  # origins an eighth of a point apart
+    cell = cell + np.roll(cell[::-1, ::-1], (40 + across, 100 + down), (0, 1))  # origins a quarter of a point apart
     cell = gaussian_filter(cell, 1.4, mode="wrap")
     y, x = np.mgrid[:256, :256]
     picture = torch.from_numpy(tile(cell, basis, x, y))

@@ -159,3 +159,14 @@ def test_the_lattice_is_fitted_to_the_forty_strongest_peaks(rank, counts):
     peaks = SpectralPeaks(position, np.ones(len(k)), np.full(len(k), 99.0))
     basis = Indexing(known(20 * np.eye(2), 200), PowerSpectrum(torch.eye(200)), peaks).basis
     assert np.allclose(basis, 20 * np.eye(2), rtol=0, atol=1e-9) != counts
+
+
+@pytest.mark.parametrize(("noise", "kind"), [(0.02, "not periodic"), (2.0, "none")])
+def test_one_stray_peak_counts_only_where_its_place_is_sure(noise, kind):
+    """A wave half a bin off the lattice, as the blocks of a JPEG file make one beside a wave of the lattice."""
+    y, x = np.mgrid[:240, :240] / 240
+    waves = ((1.0, 12, 0), (0.9, 0, 12), (0.6, 12, 12), (0.4, 24, 0), (0.4, 12, -12), (0.55, 12.48, 24.0))
+    image = sum(a * np.cos(2 * np.pi * (h * x + k * y)) for a, h, k in waves)
+    image = image + noise * np.random.default_rng(0).normal(size=image.shape)
+    lattice = Lattice(np.eye(2) * 20, np.zeros((2, 2)), 1.0, 144.0)
+    assert find_unindexed(torch.from_numpy(image).float(), lattice).kind == kind
