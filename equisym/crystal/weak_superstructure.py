@@ -1,4 +1,4 @@
-"""Superstructures of many weak waves, none of which is a peak: what a cell of two or three leaves less of an image."""
+"""Superstructures of many weak waves, none of which is a peak: seen in averages over two or three cells."""
 
 from __future__ import annotations
 
@@ -49,6 +49,9 @@ def find_weak_superstructure(
         basis: of the lattice, columns in pixels.
         explained: share of the image's variance that the averaged cell explains.
         mask: which pixels count, (H, W); all if not given.
+
+    Returns:
+        The superlattice; ``None`` if no larger cell explains 0.5 % of the variance more.
 
     >>> y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
     >>> comb = sum(torch.cos(2 * torch.pi * (k + 0.5) * x / 12) for k in range(5))
