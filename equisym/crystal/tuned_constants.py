@@ -199,7 +199,7 @@ class WeakLimits:
     fewest: float = 2.0
     parts: int = 24
     reach: float = 0.42
-    folded: float = 1.0
+    folded: float = 0.6
 
 
 @dataclass(frozen=True)
