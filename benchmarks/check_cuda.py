@@ -22,9 +22,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "nn"))
 from layer_cases import CASES, OTHERS
 
 from equisym.data import WallpaperDataset
-from equisym.groups import C
+from equisym.groups import C, D, PointGroup
 from equisym.models import build
-from equisym.nn import IsotypicLinear, IsotypicNonlinearity, IsotypicTransform
+from equisym.nn import (
+    CorrelationPool2d,
+    GroupBatchNorm2d,
+    GroupConv2d,
+    IsotypicLinear,
+    IsotypicNonlinearity,
+    IsotypicTransform,
+)
+from equisym.nn.normalisation import ChannelBatchNorm2d
 from equisym.train.recording import recorded
 from equisym.train.resident import ResidentTraining
 
@@ -48,7 +56,7 @@ NETWORKS = {
     "plain": {"group": "C1", "width": 8},
     "max": {"pool": "max", "width": 4},
     "correlation": {"width": 4},
-    "correlation, D12": {"group": "D12", "width": 2, "stem_kernel": 7},
+    "correlation, D6": {"group": "D6", "width": 2, "stem_kernel": 7},
 }
 FIRST = 12
 
@@ -71,6 +79,35 @@ def losses(options: dict, images: tuple[Tensor, Tensor], device: str, together: 
     if device == "cuda":
         torch.cuda.synchronize()
     return torch.stack([training.losses[:FIRST].cpu() for training in all_of_them])
+
+
+def check_kernels() -> Iterator[str]:
+    """A line for each fused kernel, which work in float32, whose answer or gradient is not that of the CPU."""
+    sizes = {D(4): ((3, 9, 7), (70, 33, 33), (2, 1, 1)), C(1): ((3, 9, 7),), C(3): ((3, 9, 7),)}
+    layers: list[tuple[nn.Module, int, PointGroup]] = [(ChannelBatchNorm2d(52), 52, C(1))]
+    for group in sizes:
+        layers.append((GroupBatchNorm2d(5, group=group), 5 * group.order, group))
+        if group.order > 1:
+            layers.append((CorrelationPool2d(group=group), 5 * group.order, group))
+    layers.append((GroupConv2d(5, 3, 3, group=D(4), padding=1, basis="pixels"), 40, D(4)))
+    for layer, channels, group in layers:
+        for size, layout in product(sizes[group], (torch.contiguous_format, torch.channels_last)):
+            x = torch.randn(size[0], channels, *size[1:]) + torch.linspace(0, 3, channels)[:, None, None]
+            right = run(layer.cpu().double(), x.double())
+            here = x.cuda().contiguous(memory_format=layout)
+            for kind, bound in ((torch.float32, 2e-3), (torch.bfloat16, 0.1)):
+                with torch.autocast("cuda", kind, enabled=kind is torch.bfloat16):
+                    found = run(layer.cuda().float(), here.to(kind))
+                apart = [
+                    ((a - b).abs().max() / b.abs().max().clamp_min(1e-3)).item()
+                    for a, b in zip(found, right, strict=True)
+                ]
+                if (
+                    kind is torch.bfloat16
+                ):  # where two values round to the same, the gradient of the greatest may differ
+                    apart = apart[:1]
+                if not max(apart) < bound:
+                    yield f"{layer} {size} {layout} {kind}: {[f'{v:.1e}' for v in apart]}"
 
 
 def check_trainings() -> Iterator[str]:
@@ -150,6 +187,7 @@ def main() -> None:
             except Exception as error:
                 lines.append(f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}")
                 layer.double()
+    lines += check_kernels()
     lines += check_trainings()
     lines += check_recording()
     lines.append(f"{count} comparisons of layers on {torch.cuda.get_device_name()}, torch {torch.__version__}")

@@ -1,6 +1,7 @@
 """A training step of e2resnet with correlation pooling beside the same network with max pooling.
 
-python benchmarks/pooling.py [--device cuda] [--batch 34] [--rounds 15] [--out benchmarks/results/pooling.md]
+python benchmarks/pooling.py [--device cuda] [--batch 34] [--rounds 15] [--only D4]
+    [--out benchmarks/results/pooling.md]
 
 Both networks run in turn within each round; times are medians, ratios medians of the paired ratios. On a GPU each step
 is one CUDA graph.
@@ -19,15 +20,16 @@ from equisym.document import markdown_table, print_page
 from equisym.models import build
 
 NETWORKS = {"D4, the default": {}, "D12, width 6": {"group": "D12", "width": 6, "stem_kernel": 7}}
-MODES = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "tf32", "bf16")}
+MODES = {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "tf32", "bf16", "bf16_last")}
 SIZE = 65
 
 
 def row(name: str, mode: str, batch: int, rounds: int, device: str) -> list[str]:
     """One network and precision: milliseconds of both steps, and their ratio."""
-    x = torch.randn(batch, 1, SIZE, SIZE, device=device)
+    layout = torch.channels_last if mode.endswith("last") else torch.contiguous_format
+    x = torch.randn(batch, 1, SIZE, SIZE, device=device).contiguous(memory_format=layout)
     steps = {
-        pool: trainer(build("e2resnet", pool=pool, **NETWORKS[name]).to(device), x, mode)
+        pool: trainer(build("e2resnet", pool=pool, **NETWORKS[name]).to(device, memory_format=layout), x, mode)
         for pool in ("max", "correlation")
     }
     if device == "cuda":
@@ -47,10 +49,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=MODES)
     parser.add_argument("--batch", type=int, default=34)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="", help="networks whose names begin so")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     rows = []
-    for name in NETWORKS:
+    for name in filter(lambda name: name.startswith(args.only), NETWORKS):
         for mode in MODES[args.device]:
             say(f"{name} {mode}")
             rows.append(row(name, mode, args.batch, args.rounds, args.device))

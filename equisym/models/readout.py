@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from equisym.groups import PointGroup
 from equisym.nn import CorrelationPool2d
+from equisym.nn.expanded_conv import is_channels_last
+from equisym.nn.fused import is_plain_call
+from equisym.nn.normalisation import ChannelBatchNorm2d
 
 
 class CorrelationReadout(nn.Module):
@@ -36,11 +40,11 @@ class CorrelationReadout(nn.Module):
         self.pools = nn.ModuleList(pools)
         self.mixers = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(pool.out_channels(n), channels, 1, bias=False),
-                nn.BatchNorm2d(channels),
+                _Pointwise(pool.out_channels(n), channels, 1, bias=False),
+                ChannelBatchNorm2d(channels),
                 nn.ReLU(inplace=True),
-                nn.Conv2d(channels, channels, 1, bias=False),
-                nn.BatchNorm2d(channels),
+                _Pointwise(channels, channels, 1, bias=False),
+                ChannelBatchNorm2d(channels),
                 nn.ReLU(inplace=True),
             )
             for pool, n in zip(pools, fields, strict=True)
@@ -58,3 +62,18 @@ class CorrelationReadout(nn.Module):
             for pooled in (mixer(maps), maps[:, -self.together :]):
                 features += [pooled.mean((-2, -1)), pooled.flatten(2).max(2).values]
         return self.linear(self.dropout(self.norm(torch.cat(features, 1))))
+
+
+class _Pointwise(nn.Conv2d):
+    """A 1x1 convolution; on a GPU in channels_last one matrix product, for any number of channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not is_plain_call(x) or not x.is_cuda or not is_channels_last(x):
+            return super().forward(x)
+        return functional.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
+
+    def to_plain(self) -> nn.Conv2d:
+        """The layer of torch."""
+        plain = nn.Conv2d(self.in_channels, self.out_channels, 1, bias=False).to(self.weight)
+        plain.load_state_dict(self.state_dict())
+        return plain.train(self.training)

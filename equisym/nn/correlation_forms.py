@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,30 @@ def correlation_classes(group: PointGroup) -> tuple[tuple[int, ...], ...]:
             conjugates = {int(table[table[inverse[k], h], k]) for k in range(group.order)}
             found.append(tuple(sorted(conjugates | {int(inverse[g]) for g in conjugates})))
     return tuple(found)
+
+
+class Measured(NamedTuple):
+    """Where the elements of a group that are measured move a field, flat, as the GPU kernels take it.
+
+    Attributes:
+        moved: where each h g lies, for each measured element h, the identity first, and each g.
+        back: where each h^-1 g lies.
+        starts: the measured elements of class k are those from ``1 + starts[k]`` to ``starts[k + 1]``.
+        order: elements of the group.
+    """
+
+    moved: tuple[int, ...]
+    back: tuple[int, ...]
+    starts: tuple[int, ...]
+    order: int
+
+    @classmethod
+    def of(cls, group: PointGroup, elements: Sequence[int], starts: tuple[int, ...]) -> Measured:
+        """The tables of these elements behind the identity."""
+        table = group.product_table
+        rows = np.array([0, *elements])
+        moved, back = table[rows], table[group.inverse_table[rows]]
+        return cls(tuple(moved.ravel().tolist()), tuple(back.ravel().tolist()), starts, group.order)
 
 
 def sums_of_squares(group: PointGroup, elements: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

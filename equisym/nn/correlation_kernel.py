@@ -1,77 +1,86 @@
-"""Correlation pooling as one GPU kernel each way: every number is read from memory once, and nothing but maps is kept.
+"""Correlation pooling as one GPU kernel each way: every number is read and written once, and nothing but maps is kept.
 
-Each program holds some pixels of one image. It goes through the fields; the field moved by an element is read again,
-from the cache. Half-precision input is widened as it is read.
+A lane holds a whole field of one pixel in registers, where moving it by an element of the group is only another name
+for each number. A program holds some pixels of one image with all their fields. Its lanes follow the memory: from pixel
+to pixel, or in channels_last from field to field. Half-precision input is widened as it is read.
 """
 
 # Triton's kernels are no Python to a type checker.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import torch
 import triton  # comes with torch where there is a GPU; imported only there
 import triton.language as tl
 from torch import Tensor
 
+from equisym.nn.correlation_forms import Measured
+
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-BLOCK = 128
+WARPS = 8
+"""Warps of a program."""
+LARGEST = 24
+"""Order of the largest group: Triton takes a second to compile the kernels for D4, 15 for D12, and then far more."""
 
 
-def pool(x: Tensor, moved: Tensor, classes: Tensor, count: int, eps: float) -> tuple[Tensor, Tensor]:
+def pool(x: Tensor, measured: Measured, eps: float) -> tuple[Tensor, Tensor]:
     """The maps, and each c(h) summed over the fields, which the gradient needs.
 
     Args:
         x: fields, (B, fields * order, H, W).
-        moved: for each measured element h, the identity first, where each hg lies, and then where each h^-1 g lies,
-            (2, measured, order).
-        classes: of each measured element, -1 for the identity, (measured,).
-        count: classes.
+        measured: the elements of the group that are measured.
         eps: added to c(e).
 
     Returns:
         ``(B, fields * (2 + classes) + classes, H, W)`` in x's dtype and memory format, and
         ``(B, measured, H * W)`` in float32.
     """
-    fields, last = x.shape[1] // moved.shape[2], x.is_contiguous(memory_format=torch.channels_last)
-    form = torch.channels_last if last and not x.is_contiguous() else torch.contiguous_format
-    size = (len(x), fields * (2 + count) + count, *x.shape[2:])
+    fields, classes = x.shape[1] // measured.order, len(measured.starts) - 1
+    last = _is_channels_last(x)
+    form = torch.channels_last if last else torch.contiguous_format
+    x = x.contiguous(memory_format=form)
+    size = (len(x), fields * (2 + classes) + classes, *x.shape[2:])
     maps = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=form)
-    x = x.contiguous()  # so that a thread holds a whole field of its pixel
-    total = torch.empty(len(x), len(classes), x[0, 0].numel(), device=x.device)
+    total = torch.empty(len(x), 1 + measured.starts[-1], x[0, 0].numel(), device=x.device)
     if maps.numel():
-        grid = (len(x), triton.cdiv(total.shape[2], BLOCK))
-        shape = _shape(moved, count)
+        grid, tile = _tile(total, fields, measured.order)
         places = (*_strides(x), *_strides(maps), total.shape[2], fields, eps)
         with torch.cuda.device_of(x):
-            _pool[grid](x, maps, total, moved, classes, *places, **shape)
+            _pool[grid](x, maps, total, *places, measured.moved, measured.starts, **_constants(measured, tile, last))
     return maps, total
 
 
-def pool_gradient(x: Tensor, grad: Tensor, total: Tensor, moved: Tensor, classes: Tensor, eps: float) -> Tensor:
+def pool_gradient(x: Tensor, grad: Tensor, total: Tensor, measured: Measured, eps: float) -> Tensor:
     """The gradient of the fields from that of the maps; the rest as in :func:`pool`."""
-    x, grad = _evenly_strided(x), _evenly_strided(grad)
-    fields, found, x = x.shape[1] // moved.shape[2], torch.empty_like(x), x.contiguous()
-    count = (grad.shape[1] - 2 * fields) // (fields + 1)
+    last = _is_channels_last(x)
+    form = torch.channels_last if last else torch.contiguous_format
+    x, grad = x.contiguous(memory_format=form), grad.contiguous(memory_format=form)
+    fields, found = x.shape[1] // measured.order, torch.empty_like(x)
     if found.numel():
-        grid = (len(x), triton.cdiv(total.shape[2], BLOCK), fields)
-        places = (*_strides(x), *_strides(grad), *_strides(found), total.shape[2], fields, eps)
+        grid, tile = _tile(total, fields, measured.order)
+        places = (*_strides(x), *_strides(grad), total.shape[2], fields, eps)
+        tables = measured.moved, measured.back, measured.starts
         with torch.cuda.device_of(x):
-            _gradient[grid](x, grad, found, total, moved, classes, *places, **_shape(moved, count))
+            _gradient[grid](x, grad, found, total, *places, *tables, **_constants(measured, tile, last))
     return found
 
 
-def _shape(moved: Tensor, classes: int) -> dict[str, int]:
-    measured, order = moved.shape[1:]
-    wide, tall = (2 ** math.ceil(math.log2(n)) for n in (order, measured))
-    return {"order": order, "wide": wide, "measured": measured, "tall": tall, "classes": classes, "block": BLOCK}
+def _is_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
-def _evenly_strided(x: Tensor) -> Tensor:
-    """With one step in memory from each pixel to the next."""
-    even = x.shape[2] == 1 or x.shape[3] == 1 or x.stride(2) == x.shape[3] * x.stride(3)
-    return x if even else x.contiguous()
+def _tile(total: Tensor, fields: int, order: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The grid, and the pixels and fields of a program: one or two of a thread, as its registers hold them."""
+    wide = triton.next_power_of_2(fields)
+    tall = max(1, min((64 if order <= 12 else 32) * WARPS // wide, triton.next_power_of_2(total.shape[2])))
+    return (len(total), triton.cdiv(total.shape[2], tall)), (tall, wide)
+
+
+def _constants(measured: Measured, tile: tuple[int, int], last: bool) -> dict[str, Any]:
+    names = "order", "classes", "tall", "wide", "last", "num_warps"
+    return dict(zip(names, (measured.order, len(measured.starts) - 1, *tile, last, WARPS), strict=True))
 
 
 def _strides(x: Tensor) -> tuple[int, int, int]:
@@ -80,28 +89,39 @@ def _strides(x: Tensor) -> tuple[int, int, int]:
 
 
 @triton.jit
-def _field(here, moved_ptr, element, valid, step, order: tl.constexpr, wide: tl.constexpr):
-    """A field at some pixels, moved by an element: (block, wide), zero behind the order."""
-    g = tl.arange(0, wide)
-    row = tl.load(moved_ptr + element * order + g, mask=g < order, other=0)
-    mask = valid[:, None] & (g < order)[None, :]
-    return tl.load(here[:, None] + row[None, :] * step, mask=mask, other=0.0).to(tl.float32), mask
+def _lanes(pixels, fields, tall: tl.constexpr, wide: tl.constexpr, last: tl.constexpr):
+    """Pixel and field of each lane, the neighbour in memory along the last axis, and which lanes there are."""
+    pixel, field = tl.program_id(1) * tall + tl.arange(0, tall), tl.arange(0, wide)
+    if last:
+        pixel, field = pixel[:, None], field[None, :]
+    else:
+        pixel, field = pixel[None, :], field[:, None]
+    return pixel, field, (pixel < pixels) & (field < fields)
 
 
 @triton.jit
-def _correlations(
-    here, moved_ptr, valid, step, order: tl.constexpr, wide: tl.constexpr, measured: tl.constexpr, tall: tl.constexpr
-):
-    """Mean of a field over the group (block,), and its c(h), (block, tall)."""
-    column = tl.arange(0, tall)[None, :]
-    f, mask = _field(here, moved_ptr, 0, valid, step, order, wide)
-    mean = tl.sum(f, axis=1) / order
-    d = tl.where(mask, f - mean[:, None], 0.0)
-    c = tl.where(column == 0, tl.sum(d * d, axis=1)[:, None], 0.0)
-    for h in range(1, measured):
-        other, _ = _field(here, moved_ptr, h, valid, step, order, wide)
-        c = tl.where(column == h, tl.sum(d * (other - mean[:, None]), axis=1)[:, None], c)
-    return mean, c
+def _deviations(here, step, inside, order: tl.constexpr):
+    """The mean of each field over the group, and its deviations from it, one of each element."""
+    mean = tl.load(here, mask=inside, other=0.0).to(tl.float32)
+    f = (mean,)
+    for g in tl.static_range(1, order):
+        value = tl.load(here + g * step, mask=inside, other=0.0).to(tl.float32)
+        f = f + (value,)  # noqa: RUF005 - a tuple of Triton's
+        mean += value
+    mean = mean / order
+    d = (f[0] - mean,)
+    for g in tl.static_range(1, order):
+        d = d + (f[g] - mean,)  # noqa: RUF005
+    return mean, d
+
+
+@triton.jit
+def _correlation(d, moved: tl.constexpr, h: tl.constexpr, order: tl.constexpr):
+    """c(h) of each field."""
+    c = d[0] * d[moved[h * order]]
+    for g in tl.static_range(1, order):
+        c += d[g] * d[moved[h * order + g]]
+    return c
 
 
 @triton.jit
@@ -109,8 +129,6 @@ def _pool(
     x_ptr,
     maps_ptr,
     total_ptr,
-    moved_ptr,
-    classes_ptr,
     x_image,
     x_channel,
     x_pixel,
@@ -120,47 +138,43 @@ def _pool(
     pixels,
     fields,
     eps,
+    moved: tl.constexpr,
+    starts: tl.constexpr,
     order: tl.constexpr,
-    wide: tl.constexpr,
-    measured: tl.constexpr,
-    tall: tl.constexpr,
     classes: tl.constexpr,
-    block: tl.constexpr,
+    tall: tl.constexpr,
+    wide: tl.constexpr,
+    last: tl.constexpr,
 ):
     image = tl.program_id(0).to(tl.int64)
-    pixel = tl.program_id(1) * block + tl.arange(0, block)
-    valid = pixel < pixels
-    here = x_ptr + image * x_image + pixel * x_pixel
+    over_fields: tl.constexpr = 1 if last else 0
+    pixel, field, inside = _lanes(pixels, fields, tall, wide, last)
+    here = x_ptr + image * x_image + pixel * x_pixel + field * (order * x_channel)
     there = maps_ptr + image * maps_image + pixel * maps_pixel
+    own = there + field * ((2 + classes) * maps_channel)
     kind = maps_ptr.dtype.element_ty
-    column = tl.arange(0, tall)
-    class_of = tl.load(classes_ptr + column, mask=column < measured, other=-1)[None, :]
-    total = tl.zeros((block, tall), tl.float32)
-    for _ in range(fields):
-        mean, c = _correlations(here, moved_ptr, valid, x_channel, order, wide, measured, tall)
-        total += c
-        deviation = tl.sqrt(tl.sum(tl.where(column[None, :] == 0, c, 0.0), axis=1) + eps)
-        tl.store(there, mean.to(kind), mask=valid)
-        tl.store(there + maps_channel, deviation.to(kind), mask=valid)
-        for k in range(classes):
-            greatest = tl.max(tl.where(class_of == k, c, float("-inf")), axis=1)
-            tl.store(there + (2 + k) * maps_channel, (greatest / deviation).to(kind), mask=valid)
-        here += order * x_channel
-        there += (2 + classes) * maps_channel
-    sums = total_ptr + (image * measured + column[None, :]) * pixels + pixel[:, None]
-    tl.store(sums, total, mask=valid[:, None] & (column < measured)[None, :])
-    square = tl.sum(tl.where(column[None, :] == 0, total, 0.0), axis=1) + eps
-    for k in range(classes):
-        greatest = tl.max(tl.where(class_of == k, total, float("-inf")), axis=1)
-        tl.store(there + k * maps_channel, (greatest / square).to(kind), mask=valid)
+    each = tl.program_id(1) * tall + tl.arange(0, tall)  # a pixel of the sums over the fields
+    sums = total_ptr + image * ((1 + starts[classes]) * pixels) + each
+    together = maps_ptr + image * maps_image + each * maps_pixel + fields * ((2 + classes) * maps_channel)
 
-
-@triton.jit
-def _to_greatest(c, members, column, grad):
-    """The greatest c of a class, and the gradient of each: all of it goes to the last of equal ones."""
-    greatest = tl.max(tl.where(members, c, float("-inf")), axis=1)
-    last = tl.max(tl.where(members & (c == greatest[:, None]), column[None, :], -1), axis=1)
-    return greatest, tl.where(column[None, :] == last[:, None], grad[:, None], 0.0)
+    mean, d = _deviations(here, x_channel, inside, order)
+    c = _correlation(d, moved, 0, order)
+    square = tl.sum(c, axis=over_fields)
+    tl.store(sums, square, mask=each < pixels)
+    deviation = tl.sqrt(c + eps)
+    tl.store(own, mean.to(kind), mask=inside)
+    tl.store(own + maps_channel, deviation.to(kind), mask=inside)
+    for k in tl.static_range(classes):
+        greatest = _correlation(d, moved, 1 + starts[k], order)
+        total = tl.sum(greatest, axis=over_fields)
+        tl.store(sums + (1 + starts[k]) * pixels, total, mask=each < pixels)
+        for h in tl.static_range(2 + starts[k], 1 + starts[k + 1]):
+            c = _correlation(d, moved, h, order)
+            summed = tl.sum(c, axis=over_fields)
+            tl.store(sums + h * pixels, summed, mask=each < pixels)
+            greatest, total = tl.maximum(greatest, c), tl.maximum(total, summed)
+        tl.store(own + (2 + k) * maps_channel, (greatest / deviation).to(kind), mask=inside)
+        tl.store(together + k * maps_channel, (total / (square + eps)).to(kind), mask=each < pixels)
 
 
 @triton.jit
@@ -169,64 +183,62 @@ def _gradient(
     grad_ptr,
     found_ptr,
     total_ptr,
-    moved_ptr,
-    classes_ptr,
     x_image,
     x_channel,
     x_pixel,
     grad_image,
     grad_channel,
     grad_pixel,
-    found_image,
-    found_channel,
-    found_pixel,
     pixels,
     fields,
     eps,
+    moved: tl.constexpr,
+    back: tl.constexpr,
+    starts: tl.constexpr,
     order: tl.constexpr,
-    wide: tl.constexpr,
-    measured: tl.constexpr,
-    tall: tl.constexpr,
     classes: tl.constexpr,
-    block: tl.constexpr,
+    tall: tl.constexpr,
+    wide: tl.constexpr,
+    last: tl.constexpr,
 ):
-    image, field = tl.program_id(0).to(tl.int64), tl.program_id(2)
-    pixel = tl.program_id(1) * block + tl.arange(0, block)
-    valid = pixel < pixels
-    here = x_ptr + image * x_image + pixel * x_pixel + field * order * x_channel
+    image = tl.program_id(0).to(tl.int64)
+    pixel, field, inside = _lanes(pixels, fields, tall, wide, last)
+    place = image * x_image + pixel * x_pixel + field * (order * x_channel)
     all_grads = grad_ptr + image * grad_image + pixel * grad_pixel
-    grads = all_grads + field * (2 + classes) * grad_channel
-    together = all_grads + fields * (2 + classes) * grad_channel
-    column = tl.arange(0, tall)
-    first = column[None, :] == 0
-    class_of = tl.load(classes_ptr + column, mask=column < measured, other=-1)[None, :]
-
-    mean, c = _correlations(here, moved_ptr, valid, x_channel, order, wide, measured, tall)
-    inverse = tl.rsqrt(tl.sum(tl.where(first, c, 0.0), axis=1) + eps)
-    sums = total_ptr + (image * measured + column[None, :]) * pixels + pixel[:, None]
-    total = tl.load(sums, mask=valid[:, None] & (column < measured)[None, :], other=0.0)
-    square = tl.sum(tl.where(first, total, 0.0), axis=1) + eps
-    to_mean = tl.load(grads, mask=valid, other=0.0).to(tl.float32)
-    to_first = 0.5 * inverse * tl.load(grads + grad_channel, mask=valid, other=0.0).to(tl.float32)
-    to_c = tl.zeros((block, tall), tl.float32)
-    for k in range(classes):
-        own = tl.load(grads + (2 + k) * grad_channel, mask=valid, other=0.0).to(tl.float32) * inverse
-        greatest, to_members = _to_greatest(c, class_of == k, column, own)
-        to_c += to_members
-        to_first -= 0.5 * own * greatest * inverse * inverse
-        joint = tl.load(together + k * grad_channel, mask=valid, other=0.0).to(tl.float32) / square
-        greatest, to_members = _to_greatest(total, class_of == k, column, joint)
-        to_c += to_members
-        to_first -= joint * greatest / square
-    to_c = tl.where(first, to_first[:, None], to_c)
-
-    found = tl.zeros((block, wide), tl.float32) + (to_mean / order)[:, None]
-    for h in range(measured):
-        forth, _ = _field(here, moved_ptr, h, valid, x_channel, order, wide)
-        back, _ = _field(here, moved_ptr, measured + h, valid, x_channel, order, wide)
-        slope = tl.sum(tl.where(column[None, :] == h, to_c, 0.0), axis=1)
-        found += slope[:, None] * (forth + back - 2.0 * mean[:, None])
-    g = tl.arange(0, wide)
-    place = found_ptr + image * found_image + pixel * found_pixel + field * order * found_channel
-    mask = valid[:, None] & (g < order)[None, :]
-    tl.store(place[:, None] + g[None, :] * found_channel, found.to(found_ptr.dtype.element_ty), mask=mask)
+    grads = all_grads + field * ((2 + classes) * grad_channel)
+    together = all_grads + fields * ((2 + classes) * grad_channel)
+    sums = total_ptr + image * ((1 + starts[classes]) * pixels) + pixel
+    _, d = _deviations(x_ptr + place, x_channel, inside, order)
+    inverse = tl.rsqrt(_correlation(d, moved, 0, order) + eps)
+    square = tl.load(sums, mask=pixel < pixels, other=0.0) + eps
+    to_mean = tl.load(grads, mask=inside, other=0.0).to(tl.float32) / order
+    slope = 0.5 * inverse * tl.load(grads + grad_channel, mask=inside, other=0.0).to(tl.float32)  # of c(e)
+    slopes = (slope,)  # of each c(h), twice where h undoes itself; the first is not used
+    for k in tl.static_range(classes):
+        own = tl.load(grads + (2 + k) * grad_channel, mask=inside, other=0.0).to(tl.float32) * inverse
+        joint = tl.load(together + k * grad_channel, mask=pixel < pixels, other=0.0).to(tl.float32) / square
+        # the greatest of the class, of the field and of all; the last of equal ones
+        greatest = _correlation(d, moved, 1 + starts[k], order)
+        best = tl.zeros_like(greatest) + (1 + starts[k])
+        total = tl.load(sums + (1 + starts[k]) * pixels, mask=pixel < pixels, other=0.0)
+        best_total = tl.zeros_like(total) + (1 + starts[k])
+        for h in tl.static_range(2 + starts[k], 1 + starts[k + 1]):
+            c = _correlation(d, moved, h, order)
+            best, greatest = tl.where(c >= greatest, h, best), tl.maximum(greatest, c)
+            summed = tl.load(sums + h * pixels, mask=pixel < pixels, other=0.0)
+            best_total, total = tl.where(summed >= total, h, best_total), tl.maximum(total, summed)
+        slope -= 0.5 * own * greatest * inverse * inverse + joint * total / square
+        for h in tl.static_range(1 + starts[k], 1 + starts[k + 1]):
+            to_c = tl.where(best == h, own, 0.0) + tl.where(best_total == h, joint, 0.0)
+            if moved[h * order] == back[h * order]:
+                to_c += to_c
+            slopes = slopes + (to_c,)  # noqa: RUF005
+    slope += slope
+    for g in tl.static_range(order):
+        value = to_mean + slope * d[g]
+        for h in tl.static_range(1, 1 + starts[classes]):
+            if moved[h * order] == back[h * order]:  # h is its own inverse
+                value += slopes[h] * d[moved[h * order + g]]
+            else:
+                value += slopes[h] * (d[moved[h * order + g]] + d[back[h * order + g]])
+        tl.store(found_ptr + place + g * x_channel, value.to(found_ptr.dtype.element_ty), mask=inside)

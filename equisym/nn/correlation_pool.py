@@ -8,14 +8,13 @@ from itertools import accumulate, pairwise
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup
 from equisym.nn.arguments import check_group
 from equisym.nn.constant import ConstantModule
-from equisym.nn.correlation_forms import correlation_classes, sums_of_squares
+from equisym.nn.correlation_forms import Measured, correlation_classes, sums_of_squares
 from equisym.nn.fused import fused_kernels, is_plain_call
 
 _PART = 2**18
@@ -63,8 +62,6 @@ class CorrelationPool2d(ConstantModule):
 
     forms: Tensor
     combine: Tensor
-    moved: Tensor
-    class_of: Tensor
 
     def __init__(self, *, group: PointGroup, eps: float = 1e-6) -> None:
         super().__init__()
@@ -78,14 +75,10 @@ class CorrelationPool2d(ConstantModule):
         self._measured = (*range(1, group.n // 2 + 1), *mirrors)
         widths = [1] * (group.n // 2) + [len(members) for members in self.classes if members[0] >= group.n]
         self._starts = (0, *accumulate(widths))
+        self._tables = Measured.of(group, self._measured, self._starts)
         forms, combine = sums_of_squares(group, (0, *self._measured))
         self.register_constant("forms", forms)
         self.register_constant("combine", combine)
-        elements = np.array([0, *self._measured])
-        table = group.product_table
-        self.register_constant("moved", np.stack([table[elements], table[group.inverse_table[elements]]]))
-        place = [k for k, (start, end) in enumerate(pairwise(self._starts)) for _ in range(start, end)]
-        self.register_constant("class_of", np.array([-1, *place]))
 
     def out_channels(self, fields: int) -> int:
         """Maps that this many fields give."""
@@ -108,7 +101,7 @@ class CorrelationPool2d(ConstantModule):
         if x.is_meta:  # shapes alone, which autocast does not know
             return self._pool(x)
         kernels = fused_kernels(x, "correlation_kernel")
-        if kernels is not None and x.dtype in kernels.DTYPES:
+        if kernels is not None and x.dtype in kernels.DTYPES and self.group.order <= kernels.LARGEST:
             return _Fused.apply(x, self, kernels)  # pyright: ignore[reportReturnType]
         # squares and differences of nearly equal numbers need float32
         with torch.autocast(x.device.type, enabled=False):
@@ -216,7 +209,7 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: CorrelationPool2d, kernels: ModuleType) -> Tensor:
-        maps, total = kernels.pool(x, layer.moved, layer.class_of, len(layer.classes), layer.eps)
+        maps, total = kernels.pool(x, layer._tables, layer.eps)
         ctx.save_for_backward(x, total)
         ctx.layer, ctx.kernels = layer, kernels
         return maps
@@ -228,8 +221,7 @@ class _Fused(torch.autograd.Function):
             wide = x.float()
             (found,) = torch.autograd.grad(layer._pool(wide), wide, grads[0].float(), create_graph=True)
             return found.to(x.dtype), None, None
-        rest = layer.moved, layer.class_of, layer.eps
-        return ctx.kernels.pool_gradient(x, grads[0], total, *rest), None, None
+        return ctx.kernels.pool_gradient(x, grads[0], total, layer._tables, layer.eps), None, None
 
 
 class _Unchecked(nn.Module):

@@ -12,6 +12,7 @@ from torch.nn import functional
 from equisym.groups import PointGroup
 from equisym.nn.arguments import channels_of, check_group, count, real
 from equisym.nn.expanded_conv import is_channels_last
+from equisym.nn.fused import fused_kernels
 
 
 class GroupBatchNorm2d(nn.Module):
@@ -73,8 +74,11 @@ class GroupBatchNorm2d(nn.Module):
             norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
             momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum  # pyright: ignore
             averages = norm.running_mean, norm.running_var
-            function = _PooledBatchNorm if x.is_cuda else _BatchNormOfView
-            return function.apply(x, norm.weight, norm.bias, *averages, momentum, norm.eps, order)
+            own = x, norm.weight, norm.bias, *averages, momentum, norm.eps, order
+            kernels = fused_kernels(x, "norm_kernel")
+            if kernels is not None and x.dtype in kernels.DTYPES:
+                return _FusedBatchNorm.apply(*own, kernels)
+            return (_PooledBatchNorm if x.is_cuda else _BatchNormOfView).apply(*own)
         return norm(x.unflatten(1, (self.fields, order))).flatten(1, 2)
 
     def _per_channel(self) -> tuple[Tensor, ...]:
@@ -93,6 +97,25 @@ class GroupBatchNorm2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.fields}, group={self.group!r}"
+
+
+class ChannelBatchNorm2d(nn.BatchNorm2d):
+    """:class:`torch.nn.BatchNorm2d`, trained on a GPU by the kernels of :class:`GroupBatchNorm2d`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        momentum = self.momentum
+        kernels = fused_kernels(x, "norm_kernel") if self.training and momentum is not None and self.affine else None
+        if kernels is None or x.dtype not in kernels.DTYPES or x.numel() <= x.shape[1] or not self.track_running_stats:
+            return super().forward(x)
+        self.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
+        rest = self.running_mean, self.running_var, momentum, self.eps, 1, kernels
+        return _FusedBatchNorm.apply(x, self.weight, self.bias, *rest)
+
+    def to_plain(self) -> nn.BatchNorm2d:
+        """The layer of torch."""
+        plain = nn.BatchNorm2d(self.num_features, self.eps, self.momentum, self.affine, self.track_running_stats)
+        plain.to(self.weight).load_state_dict(self.state_dict())
+        return plain.train(self.training)
 
 
 class _BatchNormOfView(torch.autograd.Function):
@@ -169,6 +192,26 @@ class _PooledBatchNorm(torch.autograd.Function):
         count = torch.full((1,), ctx.count, dtype=torch.int32, device=x.device)
         dx = torch.batch_norm_backward_elemt(grad, x, mean, invstd, scale, sum_dy, sum_dy_xmu, count)
         return dx, pooled[2], pooled[3], *(None,) * 5
+
+
+class _FusedBatchNorm(torch.autograd.Function):
+    """Training-mode batch norm of fields by our own GPU kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, *rest: Any) -> Tensor:
+        *averages, momentum, eps, order, kernels = rest
+        last = is_channels_last(x)
+        x = _dense(x, last)
+        y, figures = kernels.normalise(x, weight, bias, *averages, momentum, eps, order, last)
+        ctx.save_for_backward(x, weight, figures)
+        ctx.options = kernels, order, last
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (x, weight, figures), (kernels, order, last) = ctx.saved_tensors, ctx.options
+        return *kernels.gradients(x, _dense(grads[0], last), weight, figures, order, last), *(None,) * 6
 
 
 def _dense(x: Tensor, channels_last: bool) -> Tensor:

@@ -1,12 +1,16 @@
 """The pooled batch norm of GPUs, its kernels spelled out in ordinary functions; layouts; gradients."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from equisym.groups import D
 from equisym.nn import FieldBatchNorm2d, FieldType, GroupBatchNorm2d
-from equisym.nn.normalisation import _PooledBatchNorm
+from equisym.nn.normalisation import ChannelBatchNorm2d, _PooledBatchNorm
 
 EPS = 1e-5
 
@@ -97,3 +101,74 @@ def test_training_is_that_of_a_batch_norm_of_fields_with_second_derivatives(layo
     torch.testing.assert_close(layer.norm.state_dict(), reference.state_dict())
     assert torch.autograd.gradcheck(layer, x)
     assert torch.autograd.gradgradcheck(layer, x)
+
+
+FUSED = """
+import torch
+from torch import nn
+from equisym.nn import norm_kernel as kernels
+torch.manual_seed(0)
+kernels.TILES, kernels.PROGRAMS = {False: (64, 1), True: (16, 16)}, 12  # several parts
+shapes = (3, 8, (4, 5, 7)), (2, 6, (1, 1, 1)), (7, 12, (3, 9, 9)), (5, 1, (2, 4, 4)), (1, 2, (70, 6, 6))
+for fields, order, (batch, *size) in shapes:
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(batch, fields * order, *size) + 100 + torch.arange(fields * order)[:, None, None]
+        x = x.contiguous(memory_format=layout)
+        right, wide = nn.BatchNorm3d(fields).double(), x.double().requires_grad_()
+        nn.init.normal_(right.weight)
+        nn.init.normal_(right.bias)
+        y = right(wide.unflatten(1, (fields, order))).flatten(1, 2)
+        weight, bias, averages = right.weight.detach().float(), right.bias.detach().float(), torch.zeros(2, fields)
+        averages[1] = 1
+        rest = order, layout == torch.channels_last
+        own, figures = kernels.normalise(x, weight, bias, *averages, 0.1, 1e-5, *rest)
+        assert own.stride() == x.stride()
+        grad = torch.randn_like(x)
+        found = own, *averages, *kernels.gradients(x, grad, weight, figures, *rest)
+        wanted = y, right.running_mean, right.running_var
+        wanted += torch.autograd.grad(y, (wide, right.weight, right.bias), grad.double())
+        for a, b in zip(found, wanted, strict=True):
+            torch.testing.assert_close(a.double(), b, rtol=2e-4, atol=2e-4)
+        half, _ = kernels.normalise(x.bfloat16(), weight, bias, *averages, 0.1, 1e-5, *rest)
+        assert half.dtype == torch.bfloat16 and half.isfinite().all()
+"""
+
+
+def test_the_kernels_agree_with_torch_in_the_interpreter():
+    pytest.importorskip("triton")
+    subprocess.run([sys.executable, "-c", FUSED], check=True, env=os.environ | {"TRITON_INTERPRET": "1"})
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_kernels_compile_for_a_gpu(last):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+
+    from equisym.nn import norm_kernel as kernels
+
+    rows, columns = kernels.TILES[last]
+    values = {"channels_last": last, "rows": rows, "columns": columns, "order": 8, "block": kernels.BLOCK}
+    values |= dict(zip(("tall", "wide"), kernels._tile(8), strict=True))
+    for name in ("_moments", "_merge_moments", "_normalise", "_sums", "_merge_sums", "_gradient"):
+        kernel = getattr(kernels, name)
+        fixed = {n: v for n, v in values.items() if n in kernel.arg_names}
+        maps = {"x_ptr", "y_ptr", "grad_ptr", "dx_ptr"}
+        signature = {
+            n: f"*{'bf16' if n in maps else 'fp32'}" if n.endswith("_ptr") else "i32" for n in kernel.arg_names
+        }
+        signature |= dict.fromkeys(fixed, "constexpr") | dict.fromkeys({"momentum", "eps"} & set(signature), "fp32")
+        source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=fixed)
+        made = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
+        assert ".local" not in made["ptx"], f"{name} spills registers"
+
+
+def test_the_norm_of_channels_is_that_of_torch():
+    torch.manual_seed(0)
+    own, right = ChannelBatchNorm2d(3), nn.BatchNorm2d(3)
+    nn.init.normal_(own.weight)
+    right.load_state_dict(own.state_dict())
+    x = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(own(x), right(x))
+    plain = own.eval().to_plain()
+    assert type(plain) is nn.BatchNorm2d
+    torch.testing.assert_close(plain(x), right.eval()(x))
