@@ -1,6 +1,6 @@
 """Every layer of the contract suite on a GPU against the CPU: answers and gradients, both layouts, autocast; trainings.
 
-python benchmarks/check_cuda.py [--out FILE]
+python benchmarks/check_cuda.py [--only layers kernels trainings] [--out FILE]
 
 Layers are compared in float64 throughout, so that a difference is a fault and not a rounding. The first steps of whole
 trainings are compared by their losses: one step after the other and recorded as a graph, alone and three at once.
@@ -52,6 +52,13 @@ def irreps(group) -> nn.Module:
     return nn.Sequential(*layers, IsotypicTransform(group=group, inverse=True))
 
 
+class Vectors(nn.Module):
+    """Maps as a vector for each pixel, and back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 3)
+
+
 NETWORKS = {
     "plain": {"group": "C1", "width": 8},
     "max": {"pool": "max", "width": 4},
@@ -81,14 +88,54 @@ def losses(options: dict, images: tuple[Tensor, Tensor], device: str, together: 
     return torch.stack([training.losses[:FIRST].cpu() for training in all_of_them])
 
 
+def check_layers() -> Iterator[str]:
+    """A line for each layer of the contract suite that differs, and how many comparisons there were."""
+    count = 0
+    cases = [(case, case.groups[-1]) for case in CASES] + [(case, C(1)) for case in OTHERS]
+    jobs = []
+    for case, group in cases:
+        torch.manual_seed(0)
+        layer, in_type, _ = case.make(group)
+        jobs.append((f"{case.name} {group}", layer.double().train(case.train), in_type.size, case.size))
+    for group in {g for _, g in cases if hasattr(g, "order")}:
+        jobs.append((f"irreps {group}", irreps(group).double(), 3 * group.order, None))
+    for name, layer, channels, size in jobs:
+        x = torch.randn(2, channels, *((size, size) if size else ()), dtype=torch.float64)
+        if "Dropout" in name:
+            layer.eval()
+        for layout in (torch.contiguous_format, torch.channels_last) if size else (torch.contiguous_format,):
+            count += 1
+            try:
+                right = run(layer.cpu(), x)
+                found = run(layer.cuda(), x.cuda().contiguous(memory_format=layout))
+                apart = max(
+                    ((a - b).abs().max() / b.abs().max().clamp_min(1e-6)).item()
+                    for a, b in zip(found, right, strict=True)
+                )
+                if not apart < 1e-9:
+                    yield f"{name} {layout}: {apart:.1e}"
+                if layout is torch.contiguous_format:
+                    with torch.autocast("cuda", torch.bfloat16):
+                        y = layer.float()(x.float().cuda())
+                    if not y.isfinite().all():
+                        yield f"{name}: not finite in bf16"
+                    layer.double()
+            except Exception as error:
+                yield f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}"
+                layer.double()
+    yield f"{count} comparisons of layers"
+
+
 def check_kernels() -> Iterator[str]:
     """A line for each fused kernel, which work in float32, whose answer or gradient is not that of the CPU."""
-    sizes = {D(4): ((3, 9, 7), (70, 33, 33), (2, 1, 1)), C(1): ((3, 9, 7),), C(3): ((3, 9, 7),)}
-    layers: list[tuple[nn.Module, int, PointGroup]] = [(ChannelBatchNorm2d(52), 52, C(1))]
+    sizes = {D(4): ((3, 9, 7), (70, 33, 33)), C(1): ((2, 1, 1),), C(3): ((3, 9, 7),)}
+    layers: list[tuple[nn.Module, int, PointGroup]] = [(ChannelBatchNorm2d(52), 52, C(3))]
     for group in sizes:
         layers.append((GroupBatchNorm2d(5, group=group), 5 * group.order, group))
         if group.order > 1:
             layers.append((CorrelationPool2d(group=group), 5 * group.order, group))
+            vectors = nn.Sequential(Vectors(), irreps(group), Vectors())
+            layers.append((vectors, 3 * group.order, group))
     layers.append((GroupConv2d(5, 3, 3, group=D(4), padding=1, basis="pixels"), 40, D(4)))
     for layer, channels, group in layers:
         for size, layout in product(sizes[group], (torch.contiguous_format, torch.channels_last)):
@@ -151,46 +198,19 @@ def check_recording() -> Iterator[str]:
 def main() -> None:
     """Compare, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=["layers", "kernels", "trainings"], help="what to compare")
     parser.add_argument("--out", type=Path, help="file for the lines")
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    lines, count = [], 0
-    cases = [(case, case.groups[-1]) for case in CASES] + [(case, C(1)) for case in OTHERS]
-    jobs = []
-    for case, group in cases:
-        torch.manual_seed(0)
-        layer, in_type, _ = case.make(group)
-        jobs.append((f"{case.name} {group}", layer.double().train(case.train), in_type.size, case.size, 1e-9))
-    for group in {g for _, g in cases if hasattr(g, "order")}:  # the fused kernel works in float32
-        jobs.append((f"irreps {group}", irreps(group).double(), 3 * group.order, None, 1e-4))
-    for name, layer, channels, size, bound in jobs:
-        x = torch.randn(2, channels, *((size, size) if size else ()), dtype=torch.float64)
-        if "Dropout" in name:
-            layer.eval()
-        for layout in (torch.contiguous_format, torch.channels_last) if size else (torch.contiguous_format,):
-            count += 1
-            try:
-                right = run(layer.cpu(), x)
-                found = run(layer.cuda(), x.cuda().contiguous(memory_format=layout))
-                apart = max(
-                    ((a - b).abs().max() / b.abs().max().clamp_min(1e-6)).item()
-                    for a, b in zip(found, right, strict=True)
-                )
-                if not apart < bound:
-                    lines.append(f"{name} {layout}: {apart:.1e}")
-                if layout is torch.contiguous_format:
-                    with torch.autocast("cuda", torch.bfloat16):
-                        y = layer.float()(x.float().cuda())
-                    if not y.isfinite().all():
-                        lines.append(f"{name}: not finite in bf16")
-                    layer.double()
-            except Exception as error:
-                lines.append(f"{name} {layout}: {type(error).__name__}: {str(error).splitlines()[0][:150]}")
-                layer.double()
-    lines += check_kernels()
-    lines += check_trainings()
-    lines += check_recording()
-    lines.append(f"{count} comparisons of layers on {torch.cuda.get_device_name()}, torch {torch.__version__}")
+    lines: list[str] = []
+    if "layers" in args.only:
+        lines += check_layers()
+    if "kernels" in args.only:
+        lines += check_kernels()
+    if "trainings" in args.only:
+        lines += check_trainings()
+        lines += check_recording()
+    lines.append(f"{', '.join(args.only)} on {torch.cuda.get_device_name()}, torch {torch.__version__}: done")
     print("\n".join(lines))
     if args.out:
         args.out.write_text("\n".join([*lines, ""]))

@@ -47,9 +47,9 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.to_irreps(self.depthwise(x).permute(0, 2, 3, 1))
-        y = self.to_fields(self.mlp(self.norm(y))).permute(0, 3, 1, 2)
-        scale = self.scale.repeat_interleave(self.order).unsqueeze(-1).unsqueeze(-1)
-        return torch.addcmul(x, y.to(x.dtype), scale.to(x.dtype))
+        y = self.mlp(self.norm(y))
+        y = y * self.scale.repeat(self.order).to(y.dtype)  # alike for all components, so before they become elements
+        return x + self.to_fields(y).permute(0, 3, 1, 2)
 
 
 class FieldNorm(nn.Module):

@@ -17,6 +17,7 @@ import triton.language as tl
 from torch import Tensor
 
 from equisym.nn.correlation_forms import Measured
+from equisym.nn.field_registers import places, read_side_by_side, write_side_by_side
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 WARPS = 8
@@ -46,9 +47,9 @@ def pool(x: Tensor, measured: Measured, eps: float) -> tuple[Tensor, Tensor]:
     total = torch.empty(len(x), 1 + measured.starts[-1], x[0, 0].numel(), device=x.device)
     if maps.numel():
         grid, tile = _tile(total, fields, measured.order)
-        places = (*_strides(x), *_strides(maps), total.shape[2], fields, eps)
+        sizes = *_numbers(measured, total.shape[2]), fields, eps
         with torch.cuda.device_of(x):
-            _pool[grid](x, maps, total, *places, measured.moved, measured.starts, **_constants(measured, tile, last))
+            _pool[grid](x, maps, total, *sizes, measured.moved, measured.starts, **_constants(measured, tile, last))
     return maps, total
 
 
@@ -60,10 +61,10 @@ def pool_gradient(x: Tensor, grad: Tensor, total: Tensor, measured: Measured, ep
     fields, found = x.shape[1] // measured.order, torch.empty_like(x)
     if found.numel():
         grid, tile = _tile(total, fields, measured.order)
-        places = (*_strides(x), *_strides(grad), total.shape[2], fields, eps)
+        sizes = *_numbers(measured, total.shape[2]), fields, eps
         tables = measured.moved, measured.back, measured.starts
         with torch.cuda.device_of(x):
-            _gradient[grid](x, grad, found, total, *places, *tables, **_constants(measured, tile, last))
+            _gradient[grid](x, grad, found, total, *sizes, *tables, **_constants(measured, tile, last))
     return found
 
 
@@ -78,14 +79,18 @@ def _tile(total: Tensor, fields: int, order: int) -> tuple[tuple[int, int], tupl
     return (len(total), triton.cdiv(total.shape[2], tall)), (tall, wide)
 
 
+def _numbers(measured: Measured, pixels: int) -> tuple[int, int, int]:
+    """Pixels, and numbers of a field and of its maps: computed in the kernel these would promise pairs, which cost."""
+    return pixels, measured.order * pixels, (1 + len(measured.starts)) * pixels
+
+
 def _constants(measured: Measured, tile: tuple[int, int], last: bool) -> dict[str, Any]:
-    names = "order", "classes", "tall", "wide", "last", "num_warps"
-    return dict(zip(names, (measured.order, len(measured.starts) - 1, *tile, last, WARPS), strict=True))
-
-
-def _strides(x: Tensor) -> tuple[int, int, int]:
-    """From image to image, channel to channel, pixel to pixel."""
-    return x.stride(0), x.stride(1), x.stride(3) if x.shape[3] > 1 else x.stride(2)
+    order, classes = measured.order, len(measured.starts) - 1
+    room = triton.next_power_of_2(2 + classes)
+    values = order, classes, *tile, last, last and order & (order - 1) == 0, room, places(room)
+    names = "order", "classes", "tall", "wide", "last", "packed", "room", "room_places"
+    ordered = places(order) if order & (order - 1) == 0 else ()
+    return dict(zip(names, values, strict=True)) | {"order_places": ordered, "num_warps": WARPS}
 
 
 @triton.jit
@@ -100,14 +105,26 @@ def _lanes(pixels, fields, tall: tl.constexpr, wide: tl.constexpr, last: tl.cons
 
 
 @triton.jit
-def _deviations(here, step, inside, order: tl.constexpr):
+def _deviations(
+    here,
+    step,
+    inside,
+    tall: tl.constexpr,
+    wide: tl.constexpr,
+    packed: tl.constexpr,
+    order: tl.constexpr,
+    order_places: tl.constexpr,
+):
     """The mean of each field over the group, and its deviations from it, one of each element."""
-    mean = tl.load(here, mask=inside, other=0.0).to(tl.float32)
-    f = (mean,)
+    if packed:
+        f = read_side_by_side(here, inside, tall, wide, order, order, order_places)
+    else:
+        f = (tl.load(here, mask=inside, other=0.0).to(tl.float32),)
+        for g in tl.static_range(1, order):
+            f = f + (tl.load(here + g * step, mask=inside, other=0.0).to(tl.float32),)  # noqa: RUF005 - of Triton's
+    mean = f[0]
     for g in tl.static_range(1, order):
-        value = tl.load(here + g * step, mask=inside, other=0.0).to(tl.float32)
-        f = f + (value,)  # noqa: RUF005 - a tuple of Triton's
-        mean += value
+        mean += f[g]
     mean = mean / order
     d = (f[0] - mean,)
     for g in tl.static_range(1, order):
@@ -129,13 +146,9 @@ def _pool(
     x_ptr,
     maps_ptr,
     total_ptr,
-    x_image,
-    x_channel,
-    x_pixel,
-    maps_image,
-    maps_channel,
-    maps_pixel,
     pixels,
+    x_of_field,
+    maps_of_field,
     fields,
     eps,
     moved: tl.constexpr,
@@ -145,25 +158,37 @@ def _pool(
     tall: tl.constexpr,
     wide: tl.constexpr,
     last: tl.constexpr,
+    packed: tl.constexpr,
+    room: tl.constexpr,
+    room_places: tl.constexpr,
+    order_places: tl.constexpr,
 ):
     image = tl.program_id(0).to(tl.int64)
     over_fields: tl.constexpr = 1 if last else 0
     pixel, field, inside = _lanes(pixels, fields, tall, wide, last)
-    here = x_ptr + image * x_image + pixel * x_pixel + field * (order * x_channel)
-    there = maps_ptr + image * maps_image + pixel * maps_pixel
-    own = there + field * ((2 + classes) * maps_channel)
-    kind = maps_ptr.dtype.element_ty
     each = tl.program_id(1) * tall + tl.arange(0, tall)  # a pixel of the sums over the fields
+    maps_of = fields * (2 + classes) + classes
+    x_ptr += image * (fields * order * pixels)
+    maps_ptr += image * (maps_of * pixels)
     sums = total_ptr + image * ((1 + starts[classes]) * pixels) + each
-    together = maps_ptr + image * maps_image + each * maps_pixel + fields * ((2 + classes) * maps_channel)
+    if last:
+        step = 1
+        here = x_ptr + (pixel * fields + field) * order
+        own = maps_ptr + pixel * maps_of + field * (2 + classes)
+        together = maps_ptr + each * maps_of + fields * (2 + classes)
+    else:
+        step = pixels
+        here = x_ptr + field * x_of_field + pixel
+        own = maps_ptr + field * maps_of_field + pixel
+        together = maps_ptr + fields * maps_of_field + each
+    kind = maps_ptr.dtype.element_ty
 
-    mean, d = _deviations(here, x_channel, inside, order)
+    mean, d = _deviations(here, step, inside, tall, wide, packed, order, order_places)
     c = _correlation(d, moved, 0, order)
     square = tl.sum(c, axis=over_fields)
     tl.store(sums, square, mask=each < pixels)
     deviation = tl.sqrt(c + eps)
-    tl.store(own, mean.to(kind), mask=inside)
-    tl.store(own + maps_channel, deviation.to(kind), mask=inside)
+    maps = (mean, deviation)
     for k in tl.static_range(classes):
         greatest = _correlation(d, moved, 1 + starts[k], order)
         total = tl.sum(greatest, axis=over_fields)
@@ -173,8 +198,13 @@ def _pool(
             summed = tl.sum(c, axis=over_fields)
             tl.store(sums + h * pixels, summed, mask=each < pixels)
             greatest, total = tl.maximum(greatest, c), tl.maximum(total, summed)
-        tl.store(own + (2 + k) * maps_channel, (greatest / deviation).to(kind), mask=inside)
-        tl.store(together + k * maps_channel, (total / (square + eps)).to(kind), mask=each < pixels)
+        maps = maps + (greatest / deviation,)  # noqa: RUF005
+        tl.store(together + k * step, (total / (square + eps)).to(kind), mask=each < pixels)
+    if packed:
+        write_side_by_side(own, maps, inside, tall, wide, room, 2 + classes, room_places)
+    else:
+        for k in tl.static_range(2 + classes):
+            tl.store(own + k * step, maps[k].to(kind), mask=inside)
 
 
 @triton.jit
@@ -183,13 +213,9 @@ def _gradient(
     grad_ptr,
     found_ptr,
     total_ptr,
-    x_image,
-    x_channel,
-    x_pixel,
-    grad_image,
-    grad_channel,
-    grad_pixel,
     pixels,
+    x_of_field,
+    maps_of_field,
     fields,
     eps,
     moved: tl.constexpr,
@@ -200,23 +226,40 @@ def _gradient(
     tall: tl.constexpr,
     wide: tl.constexpr,
     last: tl.constexpr,
+    packed: tl.constexpr,
+    room: tl.constexpr,
+    room_places: tl.constexpr,
+    order_places: tl.constexpr,
 ):
     image = tl.program_id(0).to(tl.int64)
     pixel, field, inside = _lanes(pixels, fields, tall, wide, last)
-    place = image * x_image + pixel * x_pixel + field * (order * x_channel)
-    all_grads = grad_ptr + image * grad_image + pixel * grad_pixel
-    grads = all_grads + field * ((2 + classes) * grad_channel)
-    together = all_grads + fields * ((2 + classes) * grad_channel)
+    maps_of = fields * (2 + classes) + classes
+    grad_ptr += image * (maps_of * pixels)
+    if last:
+        step = 1
+        place = image * (fields * order * pixels) + (pixel * fields + field) * order
+        own = grad_ptr + pixel * maps_of + field * (2 + classes)
+        together = grad_ptr + pixel * maps_of + fields * (2 + classes)
+    else:
+        step = pixels
+        place = image * (fields * order * pixels) + field * x_of_field + pixel
+        own = grad_ptr + field * maps_of_field + pixel
+        together = grad_ptr + fields * maps_of_field + pixel
     sums = total_ptr + image * ((1 + starts[classes]) * pixels) + pixel
-    _, d = _deviations(x_ptr + place, x_channel, inside, order)
+    _, d = _deviations(x_ptr + place, step, inside, tall, wide, packed, order, order_places)
+    if packed:
+        grads = read_side_by_side(own, inside, tall, wide, room, 2 + classes, room_places)
+    else:
+        grads = (tl.load(own, mask=inside, other=0.0).to(tl.float32),)
+        for k in tl.static_range(1, 2 + classes):
+            grads = grads + (tl.load(own + k * step, mask=inside, other=0.0).to(tl.float32),)  # noqa: RUF005
     inverse = tl.rsqrt(_correlation(d, moved, 0, order) + eps)
     square = tl.load(sums, mask=pixel < pixels, other=0.0) + eps
-    to_mean = tl.load(grads, mask=inside, other=0.0).to(tl.float32) / order
-    slope = 0.5 * inverse * tl.load(grads + grad_channel, mask=inside, other=0.0).to(tl.float32)  # of c(e)
+    slope = 0.5 * inverse * grads[1]  # of c(e)
     slopes = (slope,)  # of each c(h), twice where h undoes itself; the first is not used
     for k in tl.static_range(classes):
-        own = tl.load(grads + (2 + k) * grad_channel, mask=inside, other=0.0).to(tl.float32) * inverse
-        joint = tl.load(together + k * grad_channel, mask=pixel < pixels, other=0.0).to(tl.float32) / square
+        to_class = grads[2 + k] * inverse
+        joint = tl.load(together + k * step, mask=pixel < pixels, other=0.0).to(tl.float32) / square
         # the greatest of the class, of the field and of all; the last of equal ones
         greatest = _correlation(d, moved, 1 + starts[k], order)
         best = tl.zeros_like(greatest) + (1 + starts[k])
@@ -227,18 +270,25 @@ def _gradient(
             best, greatest = tl.where(c >= greatest, h, best), tl.maximum(greatest, c)
             summed = tl.load(sums + h * pixels, mask=pixel < pixels, other=0.0)
             best_total, total = tl.where(summed >= total, h, best_total), tl.maximum(total, summed)
-        slope -= 0.5 * own * greatest * inverse * inverse + joint * total / square
+        slope -= 0.5 * to_class * greatest * inverse * inverse + joint * total / square
         for h in tl.static_range(1 + starts[k], 1 + starts[k + 1]):
-            to_c = tl.where(best == h, own, 0.0) + tl.where(best_total == h, joint, 0.0)
+            to_c = tl.where(best == h, to_class, 0.0) + tl.where(best_total == h, joint, 0.0)
             if moved[h * order] == back[h * order]:
                 to_c += to_c
             slopes = slopes + (to_c,)  # noqa: RUF005
     slope += slope
+    found = (grads[0],)
     for g in tl.static_range(order):
-        value = to_mean + slope * d[g]
+        value = grads[0] / order + slope * d[g]
         for h in tl.static_range(1, 1 + starts[classes]):
             if moved[h * order] == back[h * order]:  # h is its own inverse
                 value += slopes[h] * d[moved[h * order + g]]
             else:
                 value += slopes[h] * (d[moved[h * order + g]] + d[back[h * order + g]])
-        tl.store(found_ptr + place + g * x_channel, value.to(found_ptr.dtype.element_ty), mask=inside)
+        found = found + (value,)  # noqa: RUF005
+    found = found[1:]
+    if packed:
+        write_side_by_side(found_ptr + place, found, inside, tall, wide, order, order, order_places)
+    else:
+        for g in tl.static_range(order):
+            tl.store(found_ptr + place + g * step, found[g].to(found_ptr.dtype.element_ty), mask=inside)

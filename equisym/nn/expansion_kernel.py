@@ -14,7 +14,8 @@ import triton.language as tl
 from torch import Tensor
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-BLOCK = 1024
+BLOCK = 512
+"""Numbers that a program reads or writes at once."""
 
 
 def expand(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, channels_last: bool) -> Tensor:
@@ -31,11 +32,12 @@ def expand(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, channel
     shape = (out * order, fields * (size // pixels), side, side)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     filters = torch.empty(shape, dtype=dtype, device=weight.device, memory_format=layout)
-    count = fields * size
+    count = shape[1] if channels_last else fields * size
+    block = min(BLOCK, triton.next_power_of_2(count))
     if filters.numel():
         with torch.cuda.device_of(weight):
-            _expand[out * order, triton.cdiv(count, BLOCK)](
-                weight.contiguous(), index, filters, order, count, size, pixels, channels_last, BLOCK
+            _expand[out * order, triton.cdiv(count, block)](
+                weight.contiguous(), index, filters, order, count, size, pixels, channels_last, block
             )
     return filters
 
@@ -67,24 +69,29 @@ def _expand(
     order,
     count,
     size,
-    pixels,
+    pixels: tl.constexpr,
     channels_last: tl.constexpr,
     block: tl.constexpr,
 ):
     row = tl.program_id(0)  # an element's filter of an output field
-    field, element = row // order, row % order
+    element = row % order
     place = tl.program_id(1) * block + tl.arange(0, block)
     valid = place < count
-    if channels_last:  # pixel, then input field, then its element
-        channels = count // pixels
-        pixel, channel, inner = place // channels, place % channels, size // pixels
-        pair, slot = channel // inner, (channel % inner) * pixels + pixel
+    kind = filters_ptr.dtype.element_ty
+    if channels_last:  # all pixels of some channels, whose weights lie together
+        inner = size // pixels
+        pair, first = place // inner, (place % inner) * pixels
+        weights = weight_ptr + (row // order).to(tl.int64) * (count * pixels) + pair * size
+        filters = filters_ptr + row.to(tl.int64) * (count * pixels) + place
+        for pixel in tl.static_range(pixels):
+            source = tl.load(index_ptr + element * size + first + pixel, mask=valid, other=0)
+            value = tl.load(weights + source, mask=valid, other=0.0)
+            tl.store(filters + pixel * count, value.to(kind), mask=valid)
     else:
         pair, slot = place // size, place % size
-    source = tl.load(index_ptr + element * size + slot, mask=valid, other=0)
-    value = tl.load(weight_ptr + field.to(tl.int64) * count + pair * size + source, mask=valid, other=0.0)
-    kind = filters_ptr.dtype.element_ty
-    tl.store(filters_ptr + row.to(tl.int64) * count + place, value.to(kind), mask=valid)
+        source = tl.load(index_ptr + element * size + slot, mask=valid, other=0)
+        value = tl.load(weight_ptr + (row // order).to(tl.int64) * count + pair * size + source, mask=valid, other=0.0)
+        tl.store(filters_ptr + row.to(tl.int64) * count + place, value.to(kind), mask=valid)
 
 
 @triton.jit
@@ -109,7 +116,7 @@ def _summed(
     pixels = side * side
     inner = size // pixels
     total = tl.zeros((block,), tl.float32)
-    for g in range(order):
+    for g in tl.static_range(order):  # so that all loads are under way at once
         at = tl.load(back_ptr + g * size + slot, mask=valid, other=0)
         channel, pixel = pair * inner + at // pixels, at % pixels
         here = (field * order + g) * grad_out + channel * grad_in + (pixel // side) * grad_y + (pixel % side) * grad_x

@@ -57,6 +57,12 @@ def spectrum(group: PointGroup) -> Spectrum:
     return Spectrum(np.concatenate(ordered, 1), len(ones), len(twos), len(columns[twos[0]]) if twos else 0)
 
 
+@lru_cache(maxsize=64)
+def _rows(group: PointGroup) -> tuple[tuple[float, ...], ...]:
+    """The basis as the GPU kernels take it."""
+    return tuple(map(tuple, spectrum(group).basis.tolist()))
+
+
 class IsotypicTransform(ConstantModule):
     r"""From regular fields to features in irreps, or back: an orthogonal change of basis.
 
@@ -87,8 +93,8 @@ class IsotypicTransform(ConstantModule):
     def forward(self, x: Tensor) -> Tensor:
         basis, order = self.basis.to(x.dtype), self.group.order
         kernels = fused_kernels(x, "isotypic_kernel")
-        if kernels is not None:
-            return kernels.fused_transform(x, self.basis, self.inverse)
+        if kernels is not None and x.dtype in kernels.DTYPES and order <= kernels.LARGEST:
+            return kernels.fused_transform(x, _rows(self.group), self.inverse)
         if self.inverse:
             return torch.einsum("gc,...cf->...fg", basis, x.unflatten(-1, (order, -1))).flatten(-2)
         return torch.einsum("gc,...fg->...cf", basis, x.unflatten(-1, (-1, order))).flatten(-2)
@@ -131,8 +137,8 @@ class IsotypicNonlinearity(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         kernels = fused_kernels(x, "isotypic_kernel")
-        if kernels is not None:
-            return kernels.fused_pointwise(x, self.basis, self.function)
+        if kernels is not None and x.dtype in kernels.DTYPES and self.group.order <= kernels.LARGEST:
+            return kernels.fused_pointwise(x, _rows(self.group), self.function)
         basis = self.basis.to(x.dtype)
         values = getattr(functional, self.function)(basis @ x.unflatten(-1, (self.group.order, -1)))
         return (basis.T @ values).flatten(-2)

@@ -15,10 +15,8 @@ import triton.language as tl
 from torch import Tensor
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-BLOCK = 1024
-"""Numbers of the maps that a program of an elementwise kernel writes."""
-TILES = {False: (2048, 1), True: (32, 64)}
-"""Places and channels that a program of a sum reads at once: along the pixels, in channels_last along the channels."""
+SPAN = 2048
+"""Numbers that a program reads at once: along the pixels, in channels_last some places of up to 64 channels."""
 PROGRAMS, PARTS = 1024, 256
 """Programs that a sum aims at, and the most parts that a channel is cut into."""
 
@@ -53,11 +51,12 @@ def normalise(
     count, channels, pixels, length = sizes
     found = torch.empty(2, parts, channels, device=x.device)
     with torch.cuda.device_of(x):
-        _moments[grid](x, found, *sizes, channels_last, *TILES[channels_last])
+        _moments[grid](x, found, *sizes, channels_last, *_tile(channels, channels_last))
         averages, rest = (running_mean, running_var, momentum, eps), (count, channels, length, parts, fields)
-        _merge_moments[(fields,)](found, figures, *averages, *rest, order, *_tile(order))
-        rest = x.numel(), fields, channels, pixels, order, channels_last, BLOCK
-        _normalise[(triton.cdiv(x.numel(), BLOCK),)](x, y, figures, weight, bias, *rest)
+        _merge_moments[(fields,)](found, figures, *averages, *rest, order, *_members(order))
+        grid, size, tile = _elements(x, channels_last)
+        rest = size, fields, channels, pixels, order, channels_last, *tile
+        _normalise[grid](x, y, figures, weight, bias, *rest)
     return y, figures
 
 
@@ -71,25 +70,41 @@ def gradients(
     count, channels, pixels, _ = sizes
     found, slopes = torch.empty(2, parts, channels, device=x.device), torch.empty(3, fields, device=x.device)
     with torch.cuda.device_of(x):
-        _sums[grid](x, grad, figures, found, *sizes, order, channels_last, *TILES[channels_last])
+        _sums[grid](x, grad, figures, found, *sizes, order, channels_last, *_tile(channels, channels_last))
         answers, rest = (slopes, to_weight, to_bias), (count, channels, parts, fields)
-        _merge_sums[(fields,)](found, figures, weight, *answers, *rest, order, *_tile(order))
-        rest = x.numel(), fields, channels, pixels, order, channels_last, BLOCK
-        _gradient[(triton.cdiv(x.numel(), BLOCK),)](x, grad, dx, figures, slopes, *rest)
+        _merge_sums[(fields,)](found, figures, weight, *answers, *rest, order, *_members(order))
+        grid, size, tile = _elements(x, channels_last)
+        rest = size, fields, channels, pixels, order, channels_last, *tile
+        _gradient[grid](x, grad, dx, figures, slopes, *rest)
     return dx, to_weight, to_bias
 
 
 def _cut(x: Tensor, channels_last: bool) -> tuple[tuple[int, int], int, tuple[int, int, int, int]]:
     """The grid of a sum; parts of a channel; places of a channel, channels, pixels, and places of a part."""
     channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
-    count, (rows, columns) = len(x) * pixels, TILES[channels_last]
+    count, (rows, columns) = len(x) * pixels, _tile(channels, channels_last)
     across = triton.cdiv(channels, columns)
     length = rows * triton.cdiv(count, rows * min(PARTS, max(1, PROGRAMS // across)))
     parts = triton.cdiv(count, length)
     return (across, parts), parts, (count, channels, pixels, length)
 
 
-def _tile(order: int) -> tuple[int, int]:
+def _tile(channels: int, channels_last: bool) -> tuple[int, int]:
+    """Places and channels that a program reads at once."""
+    columns = min(64, triton.next_power_of_2(channels)) if channels_last else 1
+    return SPAN // columns, columns
+
+
+def _elements(x: Tensor, channels_last: bool) -> tuple[tuple[int, ...], int, tuple[int, int]]:
+    """The grid of an elementwise kernel; numbers of the maps, or places in channels_last; the tile of a program."""
+    rows, columns = _tile(x.shape[1], channels_last)
+    if not channels_last:
+        return (triton.cdiv(x.numel(), rows // 2),), x.numel(), (rows // 2, 1)
+    places = x.numel() // x.shape[1]
+    return (triton.cdiv(places, rows), triton.cdiv(x.shape[1], columns)), places, (rows, columns)
+
+
+def _members(order: int) -> tuple[int, int]:
     """Parts, and channels of a field, that a program of a merging reads at once."""
     wide = triton.next_power_of_2(order)
     return max(1, 1024 // wide), wide
@@ -184,15 +199,37 @@ def _merge_moments(
 
 
 @triton.jit
-def _fields(start, channels, pixels, order: tl.constexpr, channels_last: tl.constexpr, block: tl.constexpr):
-    """The fields of the numbers from start on."""
-    at = tl.arange(0, block)
+def _numbers(
+    size,
+    channels,
+    pixels,
+    order: tl.constexpr,
+    channels_last: tl.constexpr,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+):
+    """Numbers of the maps, their fields, and which there are.
+
+    In channels_last a program has a tile of places and channels, so that a field's figures are read once for all its
+    places; else numbers in a row.
+    """
     if channels_last:
-        channel = ((start % channels).to(tl.int32) + at) % channels
+        c = (tl.program_id(1) * columns + tl.arange(0, columns))[None, :]
+        j = (tl.program_id(0) * rows + tl.arange(0, rows))[:, None]
+        at, field, inside = j.to(tl.int64) * channels + c, c // order, (c < channels) & (j < size)
     else:
+        start = tl.program_id(0).to(tl.int64) * (rows * columns)
+        at = tl.arange(0, rows * columns)
         plane = ((start // pixels) % channels).to(tl.int32)
-        channel = (plane + ((start % pixels).to(tl.int32) + at) // pixels) % channels
-    return channel // order
+        field = (plane + ((start % pixels).to(tl.int32) + at) // pixels) % channels // order
+        at += start
+        inside = at < size
+    return at, field, inside
+
+
+@triton.jit
+def _figure(figures_ptr, field, fields):
+    return tl.load(figures_ptr + field, mask=field < fields, other=0.0).to(tl.float32)
 
 
 @triton.jit
@@ -208,16 +245,15 @@ def _normalise(
     pixels,
     order: tl.constexpr,
     channels_last: tl.constexpr,
-    block: tl.constexpr,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
 ):
-    start = tl.program_id(0).to(tl.int64) * block
-    at = start + tl.arange(0, block)
-    field = _fields(start, channels, pixels, order, channels_last, block)
-    mean, invstd = tl.load(figures_ptr + field), tl.load(figures_ptr + fields + field)
-    scale = tl.load(weight_ptr + field).to(tl.float32) * invstd
-    x = tl.load(x_ptr + at, mask=at < size, other=0.0).to(tl.float32)
-    y = (x - mean) * scale + tl.load(bias_ptr + field).to(tl.float32)
-    tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), mask=at < size)
+    at, field, inside = _numbers(size, channels, pixels, order, channels_last, rows, columns)
+    mean, invstd = _figure(figures_ptr, field, fields), _figure(figures_ptr + fields, field, fields)
+    scale = _figure(weight_ptr, field, fields) * invstd
+    x = tl.load(x_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    y = (x - mean) * scale + _figure(bias_ptr, field, fields)
+    tl.store(y_ptr + at, y.to(y_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -304,13 +340,12 @@ def _gradient(
     pixels,
     order: tl.constexpr,
     channels_last: tl.constexpr,
-    block: tl.constexpr,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
 ):
-    start = tl.program_id(0).to(tl.int64) * block
-    at = start + tl.arange(0, block)
-    field = _fields(start, channels, pixels, order, channels_last, block)
-    grad = tl.load(grad_ptr + at, mask=at < size, other=0.0).to(tl.float32)
-    x = tl.load(x_ptr + at, mask=at < size, other=0.0).to(tl.float32) - tl.load(figures_ptr + field)
-    dx = grad * tl.load(slopes_ptr + field) + x * tl.load(slopes_ptr + fields + field)
-    dx += tl.load(slopes_ptr + 2 * fields + field)
-    tl.store(dx_ptr + at, dx.to(dx_ptr.dtype.element_ty), mask=at < size)
+    at, field, inside = _numbers(size, channels, pixels, order, channels_last, rows, columns)
+    grad = tl.load(grad_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    x = tl.load(x_ptr + at, mask=inside, other=0.0).to(tl.float32) - _figure(figures_ptr, field, fields)
+    dx = grad * _figure(slopes_ptr, field, fields) + x * _figure(slopes_ptr + fields, field, fields)
+    dx += _figure(slopes_ptr + 2 * fields, field, fields)
+    tl.store(dx_ptr + at, dx.to(dx_ptr.dtype.element_ty), mask=inside)

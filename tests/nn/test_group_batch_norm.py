@@ -108,7 +108,7 @@ import torch
 from torch import nn
 from equisym.nn import norm_kernel as kernels
 torch.manual_seed(0)
-kernels.TILES, kernels.PROGRAMS = {False: (64, 1), True: (16, 16)}, 12  # several parts
+kernels.SPAN, kernels.PROGRAMS = 256, 12  # several parts
 shapes = (3, 8, (4, 5, 7)), (2, 6, (1, 1, 1)), (7, 12, (3, 9, 9)), (5, 1, (2, 4, 4)), (1, 2, (70, 6, 6))
 for fields, order, (batch, *size) in shapes:
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -146,9 +146,9 @@ def test_the_kernels_compile_for_a_gpu(last):
 
     from equisym.nn import norm_kernel as kernels
 
-    rows, columns = kernels.TILES[last]
-    values = {"channels_last": last, "rows": rows, "columns": columns, "order": 8, "block": kernels.BLOCK}
-    values |= dict(zip(("tall", "wide"), kernels._tile(8), strict=True))
+    rows, columns = kernels._tile(176, last)
+    values = {"channels_last": last, "rows": rows, "columns": columns, "order": 8}
+    values |= dict(zip(("tall", "wide"), kernels._members(8), strict=True))
     for name in ("_moments", "_merge_moments", "_normalise", "_sums", "_merge_sums", "_gradient"):
         kernel = getattr(kernels, name)
         fixed = {n: v for n, v in values.items() if n in kernel.arg_names}

@@ -20,6 +20,7 @@ from equisym.nn import (
     to_plain,
 )
 from equisym.nn.fused import fused_kernels
+from equisym.nn.isotypic import _rows
 from equisym.nn.isotypic_linear import _BlockDiagonal, block_diagonal
 from equisym.testing import assert_equivariant
 
@@ -108,6 +109,7 @@ FUSED = """
 import torch
 from equisym.groups import C, D
 from equisym.nn import IsotypicNonlinearity, IsotypicTransform
+from equisym.nn.isotypic import _rows
 from equisym.nn.isotypic_kernel import fused_pointwise, fused_transform
 torch.manual_seed(0)
 def check(layer, fused, x):
@@ -115,13 +117,13 @@ def check(layer, fused, x):
     for a, b in zip(*([y, *torch.autograd.grad((y * weights).sum(), x)] for y in (layer(x), fused(x))), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 for group in (D(4), C(4), D(3), D(1)):
-    x = torch.randn(5, 7, 3 * group.order, requires_grad=True)
+    x = torch.randn(5, 70, 3 * group.order, requires_grad=True)
     for function in ("gelu", "relu", "silu"):
         layer = IsotypicNonlinearity(group=group, function=function)
-        check(layer, lambda x: fused_pointwise(x, layer.basis, function), x)
+        check(layer, lambda x: fused_pointwise(x, _rows(group), function), x)
     for inverse in (False, True):
         layer = IsotypicTransform(group=group, inverse=inverse)
-        check(layer, lambda x: fused_transform(x, layer.basis, inverse), x)
+        check(layer, lambda x: fused_transform(x, _rows(group), inverse), x)
 """
 
 
@@ -150,24 +152,37 @@ def test_the_fused_kernels_agree_in_the_interpreter():
     subprocess.run([sys.executable, "-c", FUSED], check=True, env=os.environ | {"TRITON_INTERPRET": "1"})
 
 
+@pytest.mark.parametrize("group", [D(4), D(6)])
 @pytest.mark.parametrize("backward", [False, True])
-def test_no_matrix_product_of_tensorfloat_in_the_fused_kernels(backward):
+def test_the_fused_kernels_hold_fields_in_registers(group, backward):
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
 
-    from equisym.nn.isotypic_kernel import _change_of_basis, _pointwise
+    from equisym.nn import isotypic_kernel as kernels
 
-    def compiled(kernel, pointers, **constants):
-        signature = {name: "*fp32" for name in pointers} | {"count": "i32", "fields": "i32"}
+    def compiled(kernel, pointers, alike, **constants):
+        names = kernel.arg_names
+        signature = dict.fromkeys(pointers, "*bf16") | {"count": "i32", "fields": "i32"}
         signature |= dict.fromkeys(constants, "constexpr")
-        source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants)
-        return triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ttir"]
+        aligned = {(names.index(n),): [["tt.divisibility", 16]] for n in (*pointers, *alike)}
+        source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=aligned)
+        made = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
+        assert ".local" not in made["ptx"], "no registers are spilled"
+        assert "tt.dot" not in made["ttir"], "TensorFloat-32 keeps three digits"
+        return made["ptx"]
 
-    shape = {"order": 16, "padded": 16, "block": 64}
-    text = compiled(_pointwise, ("x_ptr", "grad_ptr", "y_ptr", "basis_ptr"), function=0, backward=backward, **shape)
-    text += compiled(_change_of_basis, ("x_ptr", "y_ptr", "basis_ptr"), inverse=backward, **shape)
-    assert "tt.reduce" in text
-    assert "tt.dot" not in text
+    _, _, constants = kernels._launch_of(torch.empty(7, 3 * group.order), _rows(group))
+    text = compiled(
+        kernels._pointwise, ("x_ptr", "grad_ptr", "y_ptr"), ["fields"], function=0, backward=backward, **constants
+    )
+    assert ".shared" not in text
+    power = group.order & (group.order - 1) == 0
+    ordered = kernels.places(group.order) if power else ()
+    constants |= {"inverse": backward, "order_places": ordered}
+    text = compiled(kernels._change_of_basis, ("x_ptr", "y_ptr"), [], **constants)
+    assert ".shared" not in text
+    if power:
+        assert "global.v4" in text, "numbers that lie side by side go as one"
 
 
 @pytest.mark.parametrize(

@@ -199,8 +199,8 @@ def test_the_fused_expansion_compiles_for_a_gpu(kind):
 
     for last in (False, True):
         pointers = {"weight_ptr": "*fp32", "index_ptr": "*i64", "filters_ptr": f"*{kind}"}
-        numbers = ("order", "count", "size", "pixels")
-        assert "st.global" in compiled(kernels._expand, pointers, numbers, channels_last=last, block=1024)
+        numbers = ("order", "count", "size")
+        assert "st.global" in compiled(kernels._expand, pointers, numbers, pixels=9, channels_last=last, block=512)
     pointers = {"grad_ptr": f"*{kind}", "back_ptr": "*i64", "found_ptr": "*fp32"}
     numbers = ("grad_out", "grad_in", "grad_y", "grad_x", "count", "size", "side")
-    assert "ld.global" in compiled(kernels._summed, pointers, numbers, order=8, block=1024)
+    assert "ld.global" in compiled(kernels._summed, pointers, numbers, order=8, block=512)
