@@ -9,6 +9,7 @@ to pixel, or in channels_last from field to field. Half-precision input is widen
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from equisym.nn.correlation_forms import Measured
 from equisym.nn.field_registers import places, read_side_by_side, write_side_by_side
+from equisym.nn.fused import device_of, how_many, power_of_two
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 WARPS = 8
@@ -48,7 +50,7 @@ def pool(x: Tensor, measured: Measured, eps: float) -> tuple[Tensor, Tensor]:
     if maps.numel():
         grid, tile = _tile(total, fields, measured.order)
         sizes = *_numbers(measured, total.shape[2]), fields, eps
-        with torch.cuda.device_of(x):
+        with device_of(x):
             _pool[grid](x, maps, total, *sizes, measured.moved, measured.starts, **_constants(measured, tile, last))
     return maps, total
 
@@ -63,7 +65,7 @@ def pool_gradient(x: Tensor, grad: Tensor, total: Tensor, measured: Measured, ep
         grid, tile = _tile(total, fields, measured.order)
         sizes = *_numbers(measured, total.shape[2]), fields, eps
         tables = measured.moved, measured.back, measured.starts
-        with torch.cuda.device_of(x):
+        with device_of(x):
             _gradient[grid](x, grad, found, total, *sizes, *tables, **_constants(measured, tile, last))
     return found
 
@@ -74,9 +76,9 @@ def _is_channels_last(x: Tensor) -> bool:
 
 def _tile(total: Tensor, fields: int, order: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """The grid, and the pixels and fields of a program: one or two of a thread, as its registers hold them."""
-    wide = triton.next_power_of_2(fields)
-    tall = max(1, min((64 if order <= 12 else 32) * WARPS // wide, triton.next_power_of_2(total.shape[2])))
-    return (len(total), triton.cdiv(total.shape[2], tall)), (tall, wide)
+    wide = power_of_two(fields)
+    tall = max(1, min((64 if order <= 12 else 32) * WARPS // wide, power_of_two(total.shape[2])))
+    return (len(total), how_many(total.shape[2], tall)), (tall, wide)
 
 
 def _numbers(measured: Measured, pixels: int) -> tuple[int, int, int]:
@@ -84,9 +86,10 @@ def _numbers(measured: Measured, pixels: int) -> tuple[int, int, int]:
     return pixels, measured.order * pixels, (1 + len(measured.starts)) * pixels
 
 
+@lru_cache(maxsize=256)
 def _constants(measured: Measured, tile: tuple[int, int], last: bool) -> dict[str, Any]:
     order, classes = measured.order, len(measured.starts) - 1
-    room = triton.next_power_of_2(2 + classes)
+    room = power_of_two(2 + classes)
     values = order, classes, *tile, last, last and order & (order - 1) == 0, room, places(room)
     names = "order", "classes", "tall", "wide", "last", "packed", "room", "room_places"
     ordered = places(order) if order & (order - 1) == 0 else ()

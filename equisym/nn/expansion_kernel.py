@@ -13,6 +13,8 @@ import triton  # comes with torch where there is a GPU; imported only there
 import triton.language as tl
 from torch import Tensor
 
+from equisym.nn.fused import device_of, how_many, power_of_two
+
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 BLOCK = 512
 """Numbers that a program reads or writes at once."""
@@ -33,10 +35,10 @@ def expand(weight: Tensor, index: Tensor, side: int, dtype: torch.dtype, channel
     layout = torch.channels_last if channels_last else torch.contiguous_format
     filters = torch.empty(shape, dtype=dtype, device=weight.device, memory_format=layout)
     count = shape[1] if channels_last else fields * size
-    block = min(BLOCK, triton.next_power_of_2(count))
+    block = min(BLOCK, power_of_two(count))
     if filters.numel():
-        with torch.cuda.device_of(weight):
-            _expand[out * order, triton.cdiv(count, block)](
+        with device_of(weight):
+            _expand[out * order, how_many(count, block)](
                 weight.contiguous(), index, filters, order, count, size, pixels, channels_last, block
             )
     return filters
@@ -54,8 +56,8 @@ def summed(grad: Tensor, back: Tensor, weight_shape: torch.Size, dtype: torch.dt
     found = torch.empty(weight_shape, dtype=dtype, device=grad.device)
     (out, fields, size), (order, _), side = weight_shape, back.shape, grad.shape[-1]
     if found.numel():
-        with torch.cuda.device_of(grad):
-            _summed[out, triton.cdiv(fields * size, BLOCK)](
+        with device_of(grad):
+            _summed[out, how_many(fields * size, BLOCK)](
                 grad, back, found, *grad.stride(), fields * size, size, side, order, BLOCK
             )
     return found

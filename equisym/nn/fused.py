@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -24,10 +25,36 @@ def fused_kernels(x: object, module: str) -> ModuleType | None:
     """A module of ``equisym.nn`` with GPU kernels, where the input is on a GPU that Triton is there for."""
     if not is_plain_call(x) or not x.is_cuda or not _is_new_enough(x.device):  # pyright: ignore[reportAttributeAccessIssue]
         return None
+    return _imported(module)
+
+
+# What follows is asked in every call of every layer, where a look-up is a tenth of the work that it saves.
+@cache
+def _imported(module: str) -> ModuleType | None:
     try:
         return import_module(f"equisym.nn.{module}")
     except ImportError:  # no Triton
         return None
+
+
+def device_of(x: Tensor) -> AbstractContextManager[object]:
+    """The device of a tensor as the current one; nothing to do where there is one only."""
+    return torch.cuda.device_of(x) if _are_several() else nullcontext()
+
+
+@cache
+def _are_several() -> bool:
+    return torch.cuda.device_count() > 1
+
+
+def how_many(total: int, size: int) -> int:
+    """Parts of a size that a total needs; Triton's own function takes ten times as long."""
+    return -(-total // size)
+
+
+def power_of_two(number: int) -> int:
+    """The least power of two that is not smaller."""
+    return 1 << max(0, number - 1).bit_length()
 
 
 @cache

@@ -8,6 +8,7 @@ nothing.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from equisym.nn.field_registers import places, read_side_by_side, write_side_by_side
+from equisym.nn.fused import device_of, how_many, power_of_two
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 FUNCTIONS = {"gelu": 0, "relu": 1, "silu": 2}
@@ -66,7 +68,7 @@ def _turn(x: Tensor, basis: Basis, inverse: bool) -> Tensor:
     y, order = torch.empty_like(x), len(basis)
     grid, sizes, constants = _launch_of(x, basis)
     if x.numel():
-        with torch.cuda.device_of(x):
+        with device_of(x):
             ordered = places(order) if order & (order - 1) == 0 else ()
             _change_of_basis[grid](x, y, *sizes, inverse=inverse, **constants, order_places=ordered)
     return y
@@ -91,7 +93,7 @@ def _applied(x: Tensor, grad: Tensor, basis: Basis, function: int, *, backward: 
     y = torch.empty_like(x)
     grid, sizes, constants = _launch_of(x, basis)
     if x.numel():
-        with torch.cuda.device_of(x):
+        with device_of(x):
             _pointwise[grid](x, grad, y, *sizes, function=function, backward=backward, **constants)
     return y
 
@@ -102,9 +104,14 @@ def _launch_of(x: Tensor, basis: Basis) -> tuple[tuple[int], tuple[int, int], di
     fields, count = x.shape[-1] // order, x.numel() // order
     if count >= 2**31:
         raise ValueError(f"features must hold less than 2 ** 31 fields (got {count}): give fewer at once")
-    lanes = max(32, LANES // triton.next_power_of_2(order))
+    constants = _constants(basis)
+    return (how_many(count, constants["lanes"]),), (count, fields), constants
+
+
+@lru_cache(maxsize=64)
+def _constants(basis: Basis) -> dict[str, Any]:
     flat = tuple(0.0 if abs(q) < 1e-12 else float(q) for row in basis for q in row)
-    return (triton.cdiv(count, lanes),), (count, fields), {"basis": flat, "order": order, "lanes": lanes}
+    return {"basis": flat, "order": len(basis), "lanes": max(32, LANES // power_of_two(len(basis)))}
 
 
 @triton.jit

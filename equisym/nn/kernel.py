@@ -17,7 +17,7 @@ from equisym.groups import Group, PointGroup, regular, trivial
 from equisym.groups.representation import angle_and_flip
 from equisym.nn.constant import ConstantModule
 from equisym.nn.steerable_kernel import circular_functions, steerable_basis, turn_waves
-from equisym.nn.weight_expansion import combined_filters, permuted_filters, turned_filters
+from equisym.nn.weight_expansion import combined_filters, permuted_filters, steered_filters, turned_filters
 
 
 def pixel_basis(kernel_size: int, group: PointGroup) -> NDArray[np.int64]:
@@ -168,8 +168,12 @@ class GroupKernel(ConstantModule):
         """
         order, k = self.group.order, self.kernel_size
         if self.exact:
-            weight = self.pixel_weights(weight)
-            return permuted_filters(weight, self.index.view(order, -1), self.back, k, channels_last)
+            index = self.index.view(order, -1)
+            if self.steerable and isinstance(weight, Tensor):  # not a symbolic trace
+                filters = steered_filters(weight, self.basis, index, self.back, k, channels_last)
+                if filters is not None:
+                    return filters
+            return permuted_filters(self.pixel_weights(weight), index, self.back, k, channels_last)
         if self.steerable:
             return combined_filters(weight, self.basis, k)
         return turned_filters(weight, self.basis, None if self.lifting else self.index, k)

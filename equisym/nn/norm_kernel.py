@@ -9,10 +9,15 @@ float32. The floor is eight passes over the maps, three forwards and five backwa
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import torch
 import triton  # comes with torch where there is a GPU; imported only there
 import triton.language as tl
 from torch import Tensor
+
+from equisym.nn.fused import device_of, how_many, power_of_two
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 SPAN = 2048
@@ -45,18 +50,15 @@ def normalise(
         order: channels of a field.
         channels_last: the layout of x.
     """
-    y, fields = torch.empty_like(x), len(weight)
+    plan = _plan(x.shape, order, channels_last)
+    y, fields = torch.empty_like(x), plan.channels // order
     figures = torch.empty(2, fields, device=x.device)
-    grid, parts, sizes = _cut(x, channels_last)
-    count, channels, pixels, length = sizes
-    found = torch.empty(2, parts, channels, device=x.device)
-    with torch.cuda.device_of(x):
-        _moments[grid](x, found, *sizes, channels_last, *_tile(channels, channels_last))
-        averages, rest = (running_mean, running_var, momentum, eps), (count, channels, length, parts, fields)
-        _merge_moments[(fields,)](found, figures, *averages, *rest, order, *_members(order))
-        grid, size, tile = _elements(x, channels_last)
-        rest = size, fields, channels, pixels, order, channels_last, *tile
-        _normalise[grid](x, y, figures, weight, bias, *rest)
+    found = torch.empty(2, plan.parts, plan.channels, device=x.device)
+    with device_of(x):
+        _moments[plan.grid](x, found, *plan.sizes, channels_last, *plan.tile)
+        averages, rest = (running_mean, running_var, momentum, eps), (plan.parts, fields, order, *plan.members)
+        _merge_moments[(fields,)](found, figures, *averages, plan.count, plan.channels, plan.length, *rest)
+        _normalise[plan.all_grid](x, y, figures, weight, bias, *plan.all_sizes, order, channels_last, *plan.all_tile)
     return y, figures
 
 
@@ -64,50 +66,73 @@ def gradients(
     x: Tensor, grad: Tensor, weight: Tensor, figures: Tensor, order: int, channels_last: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, weight and bias from that of the answer, which is dense in the layout of x."""
-    dx, fields = torch.empty_like(x), len(weight)
+    plan = _plan(x.shape, order, channels_last)
+    dx, fields = torch.empty_like(x), plan.channels // order
     to_weight, to_bias = torch.empty_like(weight), torch.empty_like(weight)
-    grid, parts, sizes = _cut(x, channels_last)
-    count, channels, pixels, _ = sizes
-    found, slopes = torch.empty(2, parts, channels, device=x.device), torch.empty(3, fields, device=x.device)
-    with torch.cuda.device_of(x):
-        _sums[grid](x, grad, figures, found, *sizes, order, channels_last, *_tile(channels, channels_last))
-        answers, rest = (slopes, to_weight, to_bias), (count, channels, parts, fields)
-        _merge_sums[(fields,)](found, figures, weight, *answers, *rest, order, *_members(order))
-        grid, size, tile = _elements(x, channels_last)
-        rest = size, fields, channels, pixels, order, channels_last, *tile
-        _gradient[grid](x, grad, dx, figures, slopes, *rest)
+    found = torch.empty(2, plan.parts, plan.channels, device=x.device)
+    slopes = torch.empty(3, fields, device=x.device)
+    with device_of(x):
+        _sums[plan.grid](x, grad, figures, found, *plan.sizes, order, channels_last, *plan.tile)
+        answers, rest = (slopes, to_weight, to_bias), (plan.parts, fields, order, *plan.members)
+        _merge_sums[(fields,)](found, figures, weight, *answers, plan.count, plan.channels, *rest)
+        _gradient[plan.all_grid](x, grad, dx, figures, slopes, *plan.all_sizes, order, channels_last, *plan.all_tile)
     return dx, to_weight, to_bias
 
 
-def _cut(x: Tensor, channels_last: bool) -> tuple[tuple[int, int], int, tuple[int, int, int, int]]:
-    """The grid of a sum; parts of a channel; places of a channel, channels, pixels, and places of a part."""
-    channels, pixels = x.shape[1], x.shape[2] * x.shape[3]
-    count, (rows, columns) = len(x) * pixels, _tile(channels, channels_last)
-    across = triton.cdiv(channels, columns)
-    length = rows * triton.cdiv(count, rows * min(PARTS, max(1, PROGRAMS // across)))
-    parts = triton.cdiv(count, length)
-    return (across, parts), parts, (count, channels, pixels, length)
+class _Plan(NamedTuple):
+    """How the maps are cut up.
+
+    Attributes:
+        count: places of a channel.
+        channels: of the maps.
+        parts: that a channel is cut into for a sum.
+        length: places of a part.
+        grid: of a sum.
+        sizes: what a sum is told: count, channels, pixels, length.
+        tile: places and channels that it reads at once.
+        members: parts, and channels of a field, that a program of a merging reads at once.
+        all_grid: of a pass over all numbers.
+        all_sizes: what it is told: numbers, or places in channels_last; fields, channels, pixels.
+        all_tile: places and channels that it writes at once, or numbers and 1.
+    """
+
+    count: int
+    channels: int
+    parts: int
+    length: int
+    grid: tuple[int, int]
+    sizes: tuple[int, int, int, int]
+    tile: tuple[int, int]
+    members: tuple[int, int]
+    all_grid: tuple[int, ...]
+    all_sizes: tuple[int, int, int, int]
+    all_tile: tuple[int, int]
 
 
-def _tile(channels: int, channels_last: bool) -> tuple[int, int]:
-    """Places and channels that a program reads at once."""
-    columns = min(64, triton.next_power_of_2(channels)) if channels_last else 1
-    return SPAN // columns, columns
-
-
-def _elements(x: Tensor, channels_last: bool) -> tuple[tuple[int, ...], int, tuple[int, int]]:
-    """The grid of an elementwise kernel; numbers of the maps, or places in channels_last; the tile of a program."""
-    rows, columns = _tile(x.shape[1], channels_last)
-    if not channels_last:
-        return (triton.cdiv(x.numel(), rows // 2),), x.numel(), (rows // 2, 1)
-    places = x.numel() // x.shape[1]
-    return (triton.cdiv(places, rows), triton.cdiv(x.shape[1], columns)), places, (rows, columns)
-
-
-def _members(order: int) -> tuple[int, int]:
-    """Parts, and channels of a field, that a program of a merging reads at once."""
-    wide = triton.next_power_of_2(order)
-    return max(1, 1024 // wide), wide
+@lru_cache(maxsize=1024)
+def _plan(shape: torch.Size, order: int, channels_last: bool) -> _Plan:
+    channels, pixels = shape[1], shape[2] * shape[3]
+    count, columns = shape[0] * pixels, min(64, power_of_two(channels)) if channels_last else 1
+    rows, across = SPAN // columns, how_many(channels, columns)
+    length = rows * how_many(count, rows * min(PARTS, max(1, PROGRAMS // across)))
+    parts, wide = how_many(count, length), power_of_two(order)
+    if channels_last:
+        all_grid, numbers, all_tile = (how_many(count, rows), across), count, (rows, columns)
+    else:
+        all_grid, numbers, all_tile = (how_many(count * channels, rows // 2),), count * channels, (rows // 2, 1)
+    return _Plan(
+        count,
+        channels,
+        parts,
+        length,
+        (across, parts),
+        (count, channels, pixels, length),
+        (rows, columns),
+        (max(1, 1024 // wide), wide),
+        all_grid,
+        (numbers, channels // order, channels, pixels),
+        all_tile,
+    )
 
 
 @triton.jit

@@ -28,6 +28,25 @@ def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, cha
     return function.apply(weight.flatten(2), index, back, side, working_dtype(weight), channels_last)
 
 
+def steered_filters(
+    weight: Tensor, basis: Tensor, index: Tensor, back: Tensor, side: int, channels_last: bool
+) -> Tensor | None:
+    """:func:`permuted_filters` of combinations of basis functions, as one function on a GPU; None elsewhere.
+
+    Args:
+        weight: coefficients, ``(out, in, basis)``.
+        basis: functions, each as the weights of a pair of fields, ``(basis, size)``.
+        index: as there.
+        back: as there.
+        side: as there.
+        channels_last: as there.
+    """
+    kernels = fused_kernels(weight, "expansion_kernel")
+    if kernels is None or weight.dtype != basis.dtype or weight.dtype not in kernels.DTYPES:
+        return None
+    return _Steered.apply(weight, basis, index, back, side, working_dtype(weight), channels_last, kernels)
+
+
 @fx.wrap
 def turned_filters(weight: Tensor, basis: Tensor, element: Tensor | None, side: int) -> Tensor:
     """Filters ``(out * order, in * inner, k, k)`` that are combinations of turned basis functions.
@@ -91,6 +110,35 @@ class _Permuted(torch.autograd.Function):
         return _permute(tangents[0], *ctx.saved_tensors, *ctx.options)
 
 
+class _Steered(torch.autograd.Function):
+    """Combinations of basis functions, then :class:`_Permuted`: two products and two kernels in a whole step.
+
+    The products are of small matrices and stay in the precision of the weights, also under autocast, which leaves
+    calls with ``out=`` alone.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, basis: Tensor, *rest: Any) -> Tensor:
+        index, back, side, dtype, channels_last, ctx.kernels = rest
+        ctx.save_for_backward(basis, back)
+        ctx.shape, ctx.own = weight.shape, weight.dtype
+        pixels = weight.new_empty(*weight.shape[:2], basis.shape[1])
+        torch.mm(weight.detach().flatten(0, 1), basis, out=pixels.view(-1, basis.shape[1]))
+        return ctx.kernels.expand(pixels, index, side, dtype, channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        basis, back = ctx.saved_tensors
+        (out, inner, _), size = ctx.shape, basis.shape[1]
+        if torch.is_grad_enabled() or grads[0].dtype not in ctx.kernels.DTYPES:
+            found = _gathered(grads[0], back, ctx.own) @ basis.T
+        else:
+            pixels = ctx.kernels.summed(grads[0], back, torch.Size((out, inner, size)), ctx.own)
+            found = basis.new_empty(ctx.shape)
+            torch.mm(pixels.view(-1, size), basis.T, out=found.view(-1, len(basis)))
+        return found, *(None,) * 7
+
+
 class _PermutedTraced(torch.autograd.Function):
     """The same for torch.compile, which cannot trace forward-mode derivatives."""
 
@@ -127,10 +175,14 @@ def _remember(ctx: Any, inputs: tuple[Any, ...]) -> None:
 
 
 def _adjoint(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    _, back = ctx.saved_tensors
+    return _gathered(grad, ctx.saved_tensors[1], ctx.own), *(None,) * 5
+
+
+def _gathered(grad: Tensor, back: Tensor, dtype: torch.dtype) -> Tensor:
+    """The gradient of weights from that of their filters, (out, in, size)."""
     order, size = back.shape
     grad = grad.reshape(grad.shape[0] // order, order, -1, size)
-    return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=ctx.own), *(None,) * 5
+    return grad.gather(3, back[None, :, None].expand(grad.shape)).sum(1, dtype=dtype)
 
 
 def _permute(

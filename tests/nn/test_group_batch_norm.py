@@ -146,9 +146,9 @@ def test_the_kernels_compile_for_a_gpu(last):
 
     from equisym.nn import norm_kernel as kernels
 
-    rows, columns = kernels._tile(176, last)
-    values = {"channels_last": last, "rows": rows, "columns": columns, "order": 8}
-    values |= dict(zip(("tall", "wide"), kernels._members(8), strict=True))
+    plan = kernels._plan(torch.Size((2, 176, 9, 9)), 8, last)
+    values = {"channels_last": last, "order": 8} | dict(zip(("rows", "columns"), plan.tile, strict=True))
+    values |= dict(zip(("tall", "wide"), plan.members, strict=True))
     for name in ("_moments", "_merge_moments", "_normalise", "_sums", "_merge_sums", "_gradient"):
         kernel = getattr(kernels, name)
         fixed = {n: v for n, v in values.items() if n in kernel.arg_names}

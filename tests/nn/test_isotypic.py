@@ -19,7 +19,7 @@ from equisym.nn import (
     OrbitLinear,
     to_plain,
 )
-from equisym.nn.fused import fused_kernels
+from equisym.nn.fused import _imported, fused_kernels
 from equisym.nn.isotypic import _rows
 from equisym.nn.isotypic_linear import _BlockDiagonal, block_diagonal
 from equisym.testing import assert_equivariant
@@ -133,16 +133,19 @@ class OnGPU(torch.Tensor):
     is_cuda = property(lambda self: True)  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("module", ["isotypic_kernel", "correlation_kernel", "expansion_kernel"])
+@pytest.mark.parametrize("module", ["isotypic_kernel", "correlation_kernel", "expansion_kernel", "norm_kernel"])
 def test_a_gpu_that_is_old_or_has_no_triton_takes_the_plain_way(module, monkeypatch):
     x = torch.ones(3).as_subclass(OnGPU)
     assert fused_kernels(x, module) is None  # a subclass may mean anything
     monkeypatch.setattr("equisym.nn.fused.is_plain_call", lambda x: True)
     monkeypatch.setattr("equisym.nn.fused._is_new_enough", lambda device: True)
     monkeypatch.setitem(sys.modules, f"equisym.nn.{module}", None)  # its import fails
+    _imported.cache_clear()
     assert fused_kernels(x, module) is None
     monkeypatch.setitem(sys.modules, f"equisym.nn.{module}", sys)
+    _imported.cache_clear()
     assert fused_kernels(x, module) is sys
+    _imported.cache_clear()
     monkeypatch.setattr("equisym.nn.fused._is_new_enough", lambda device: False)
     assert fused_kernels(x, module) is None
 
@@ -178,7 +181,7 @@ def test_the_fused_kernels_hold_fields_in_registers(group, backward):
     assert ".shared" not in text
     power = group.order & (group.order - 1) == 0
     ordered = kernels.places(group.order) if power else ()
-    constants |= {"inverse": backward, "order_places": ordered}
+    constants = constants | {"inverse": backward, "order_places": ordered}
     text = compiled(kernels._change_of_basis, ("x_ptr", "y_ptr"), [], **constants)
     assert ".shared" not in text
     if power:

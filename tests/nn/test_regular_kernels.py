@@ -152,6 +152,42 @@ def test_an_eighth_of_a_turn_carries_a_wave_to_the_turned_wave(side):
     assert (turned - torch.cos(0.3 * diagonal))[inside].abs().max() < 0.02
 
 
+@pytest.mark.parametrize("make", [GroupConv2d, LiftConv2d])
+@pytest.mark.parametrize("last", [False, True])
+def test_steered_filters_as_one_function_are_those_of_the_operations(make, last, monkeypatch):
+    from equisym.nn import weight_expansion
+
+    class Kernels:  # what the GPU kernels compute, by the operations
+        DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+
+        @staticmethod
+        def expand(weight, index, side, dtype, channels_last):
+            return weight_expansion._permute(weight.to(dtype), index, index, side, dtype, channels_last)
+
+        @staticmethod
+        def summed(grad, back, shape, dtype):
+            return weight_expansion._gathered(grad, back, dtype).view(shape)
+
+    torch.manual_seed(0)
+    layer = make(2, 3, 3, group=D(4)).double()
+    right = layer.kernel(layer.weight, channels_last=last)
+    weights = torch.randn_like(right)
+    wanted = torch.autograd.grad((right * weights).sum(), layer.weight)
+    monkeypatch.setattr(weight_expansion, "fused_kernels", lambda x, module: Kernels)
+    found = layer.kernel(layer.weight, channels_last=last)
+    assert type(found.grad_fn).__name__ == "_SteeredBackward"
+    torch.testing.assert_close(found, right)
+    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), layer.weight), wanted)
+    assert torch.autograd.gradgradcheck(lambda w: layer.kernel(w, channels_last=last).square(), layer.weight)
+    layer, right = layer.float(), right.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer.kernel(layer.weight, channels_last=last)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, right.bfloat16(), rtol=8e-3, atol=1e-6)  # rounded once, at the end
+    found.float().sum().backward()
+    assert layer.weight.grad.dtype == torch.float32
+
+
 FUSED = """
 import torch
 from equisym.groups import C, D
