@@ -38,13 +38,20 @@ def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tu
     flat = detrend(image.float(), 2)
     flat = _reduced(flat, max(image.shape) // options.side)
     best, width = np.zeros(2), options.largest
-    for finest in options.periods:
-        reach = np.linspace(-width, width, options.steps)
-        grid = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2)
-        tried = np.concatenate((grid + best, grid)) if best.any() else grid  # thin lines have none but fine waves
+    for turn, finest in enumerate(options.periods):
+        tried = _grid(width, options.steps) + best
+        if turn == 1:  # a pattern of many repeats has none but fine waves, and the first round saw nothing of it
+            tried = np.concatenate((tried, _grid(options.largest, options.anew)))
+        elif turn:
+            tried = np.concatenate((tried, _grid(width, options.steps)))
         best = tried[int(_sharpness(flat, tried, finest).argmax())]
         width /= options.closer
     return float(best[0]), float(best[1])
+
+
+def _grid(reach: float, steps: int) -> np.ndarray:
+    line = np.linspace(-reach, reach, steps)
+    return np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
 
 
 def without_perspective(image: Tensor, perspective: tuple[float, float]) -> Tensor:

@@ -280,6 +280,8 @@ class PerspectiveOptions:
             perspectives were found to 2 %.
         steps: values of a and of b that are tried in each round.
         closer: times that they are closer from round to round.
+        anew: values of a and of b that the second round tries over the whole range again: of 68 patterns drawn with 3
+            to 11 %, half of 20 repeats and more, 59 were found without and 68 with them.
         least: perspective that is worth removing.
         doubt: of the image repeats, below which a perspective is looked for.
         steady: mean over spread of the translations, up to which one is looked for: of patterns with 3 % and more it
@@ -288,7 +290,10 @@ class PerspectiveOptions:
             in each of 160 drawn patterns of which more repeats without a perspective it is .28 and more.
         cells: of the lattice that this look shows; in those patterns 17 and more. Fewer than four are refused. Of 46
             photographs and images of filtered noise, two show as many with that much repeating.
-        gain: of the image that repeats more without it, at least.
+        bent: of the image, by which neighbouring cells agree more than their average explains, from which on a
+            perspective is looked for whatever else holds.
+        gain: of the image that repeats more without it, at least, or
+        clearer: of the image that the average explains more, at least.
     """
 
     side: int = 256
@@ -297,12 +302,15 @@ class PerspectiveOptions:
     samples: int = 8
     steps: int = 7
     closer: float = 3.0
+    anew: int = 11
     least: float = 0.008
     doubt: float = 0.9
     steady: float = 30.0
     shown: float = 0.2
     cells: float = 4.0
+    bent: float = 0.15
     gain: float = 0.03
+    clearer: float = 0.1
 
 
 @dataclass(frozen=True)

@@ -232,8 +232,10 @@ def _one_side(look: _Look) -> _Look:
 
 def _square_on(view: View, look: _Look) -> _Look:
     """A look, or one without the perspective of a camera, if clearly more of the image then repeats, or more often."""
-    m = look.measurement
+    m, rest = look.measurement, look.rest
     holds = m is not None and (m.lattice.score >= PERSPECTIVE.doubt or m.lattice.steadiness >= PERSPECTIVE.steady)
+    # each cell is like its neighbours, and yet their average is like none
+    holds = holds and (rest is None or m is None or m.lattice.score < rest.explained + PERSPECTIVE.bent)
     if (holds and look.refusal is None) or view.mask is not None or view.expected is not None or view.window:
         return look
     tilt = find_perspective(view.grey)
@@ -244,9 +246,11 @@ def _square_on(view: View, look: _Look) -> _Look:
     if glance is None or glance.lattice.score < PERSPECTIVE.shown or glance.lattice.repeats < PERSPECTIVE.cells:
         return look
     straight = _drift_corrected(seen)
-    if straight.measurement is None or merit(straight.measurement.lattice) < merit(m and m.lattice) + PERSPECTIVE.gain:
+    if straight.measurement is None or straight.rest is None or straight.refusal is not None:
         return look
-    if straight.refusal is not None:
+    more = merit(straight.measurement.lattice) - merit(m and m.lattice)
+    clearer = straight.rest.explained - (0.0 if rest is None else rest.explained)
+    if more < PERSPECTIVE.gain and clearer < PERSPECTIVE.clearer:
         return look
     share = 100 * float(np.hypot(*tilt))
     return straight.noting(f"the image is seen at an angle: a perspective of {share:.1f} % across it was removed")
