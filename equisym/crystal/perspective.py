@@ -86,7 +86,12 @@ def _sharpness(flat: Tensor, perspectives: np.ndarray, finest: float) -> np.ndar
         waves = torch.fft.fft(torch.fft.rfft(seen * window)[:, : len(columns)], dim=0)  # only the columns that count
         return squared_modulus(waves.flatten().index_select(0, band))
 
-    mean = torch.zeros(int(ring.max()) + 1).index_add_(0, ring, power(flat)) / torch.bincount(ring).clamp(min=1)
+    # means of wide rings, since a ring between the waves of a straight pattern is all but empty
+    total = torch.zeros(int(ring.max()) + 2).index_add_(0, ring + 1, power(flat)).cumsum(0)
+    count = torch.zeros_like(total).index_add_(0, ring + 1, torch.ones_like(band, dtype=total.dtype)).cumsum(0)
+    middle = torch.arange(len(total) - 1.0)
+    first, last = (middle / OPTIONS.ring).long(), (middle * OPTIONS.ring).long().clamp(max=len(total) - 2) + 1
+    mean = (total[last] - total[first]) / (count[last] - count[first]).clamp(min=1)
     even = mean.clamp(min=1e-9 * float(mean.max()))[ring] ** -0.5
     at = _places(np.zeros((1, 2)), flat)
     x, y = at[0, 0, :, 0], at[0, :, :1, 1]

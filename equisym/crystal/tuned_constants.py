@@ -280,6 +280,7 @@ class PerspectiveOptions:
             perspectives were found to 2 %.
         steps: values of a and of b that are tried in each round.
         closer: times that they are closer from round to round.
+        ring: outer over middle radius of the rings whose mean power the waves are measured by.
         anew: values of a and of b that the second round tries over the whole range again: of 68 patterns drawn with 3
             to 11 %, half of 20 repeats and more, 59 were found without and 68 with them.
         least: perspective that is worth removing.
@@ -302,6 +303,7 @@ class PerspectiveOptions:
     samples: int = 8
     steps: int = 7
     closer: float = 3.0
+    ring: float = 1.25
     anew: int = 11
     least: float = 0.008
     doubt: float = 0.9

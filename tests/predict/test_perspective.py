@@ -25,6 +25,12 @@ def bricks(x, y, a=44.0, b=21.0):
     return (np.abs(along - np.rint(along)) * a < 1.2) | (np.minimum(y / b - row, 1 - y / b + row) * b < 1.2)
 
 
+def pinwheels(x, y, a=11.5):
+    """Waves that turn into each other by quarter turns, and have no mirrors together: p4."""
+    u, v = 2 * np.pi * x / a, 2 * np.pi * y / a
+    return np.cos(2 * u + v) + np.cos(2 * v - u) + 0.7 * (np.cos(u) + np.cos(v))
+
+
 def mesh(x, y, side=40.0):
     """Lines a fortieth of a square wide: hardly any of their power is in waves of few periods."""
     return (np.abs(x / side - np.rint(x / side)) * side < 0.5) | (np.abs(y / side - np.rint(y / side)) * side < 0.5)
@@ -41,7 +47,7 @@ def taken(pattern, tilt, noise=0.1):
 
 
 @pytest.mark.parametrize("tilt", [(0.0, 0.0), (0.05, 0.03), (-0.04, 0.06), (0.11, -0.1)])
-@pytest.mark.parametrize("pattern", [chevrons, bricks, mesh])
+@pytest.mark.parametrize("pattern", [chevrons, bricks, mesh, pinwheels])
 def test_the_perspective_is_found(pattern, tilt):
     found = find_perspective(torch.from_numpy(taken(pattern, tilt)))
     assert np.abs(np.subtract(found, tilt)).max() < 0.012
@@ -61,6 +67,14 @@ def test_removing_it_gives_the_pattern_back():
 def test_a_photograph_at_an_angle_is_named_and_the_angle_mentioned(pattern, group):
     answer = SymmetryClassifier().predict(taken(pattern, (-0.04, 0.06)))
     assert answer.group == group
+    assert any("angle" in note for note in answer.notes)
+
+
+@pytest.mark.parametrize("tilt", [(0.0, 0.06), (0.0, -0.1)])
+def test_it_is_removed_where_neighbours_agree_and_the_average_does_not(tilt):
+    answer = SymmetryClassifier().predict(taken(pinwheels, tilt))
+    assert (answer.group, answer.refused) == ("p4", None)
+    assert answer.explained > 0.8
     assert any("angle" in note for note in answer.notes)
 
 
