@@ -125,6 +125,7 @@ class PeakLimits:
         stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
         borne_out: part of what peaks off their points must leave that the averaged cell leaves, or they are only
             smeared; of patterns in perspective it is at most a sixth, of incommensurate ones about the whole.
+        colour: part of the variance of all colours, from which a component is looked at besides the first.
     """
 
     sharp: float = 30.0
@@ -144,6 +145,7 @@ class PeakLimits:
     few: float = 12.0
     stricter: float = 0.5
     borne_out: float = 0.5
+    colour: float = 0.1
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,12 @@ def _in_parts(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([float(part.mean()) for part in parts if part.size])
 
 
-def take_apart(image: Tensor, m: Measurement) -> Background:
-    """Subtract background and averaged cell from an image (H, W), within its mask."""
-    flat = (image - m.average.trend[0]).double().numpy()
+def take_apart(image: Tensor, m: Measurement, component: int = 0) -> Background:
+    """Subtract background and averaged cell from an image (H, W), a component of the one measured, within its mask."""
+    flat = (image - m.average.trend[component]).double().numpy()
     mask = None if m.mask is None else m.mask.numpy()
     flat = flat - flat.mean() if mask is None else (flat - flat[mask].mean()) * mask
-    left = (flat - m.average.tiled[0].double().numpy()) * (1.0 if mask is None else mask)
+    left = (flat - m.average.tiled[component].double().numpy()) * (1.0 if mask is None else mask)
 
     def share(part: tuple[slice, slice]) -> float:
         seen = ... if mask is None else mask[part]

@@ -18,13 +18,14 @@ from equisym.crystal.lattice_choice import look_at
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.superlattice import Pseudocell
+from equisym.crystal.unindexed_peaks import LIMITS
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.background import Background, take_apart
 from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
-from equisym.predict.rejection import Review, refuse_side, review_lattice
+from equisym.predict.rejection import Review, refuse_component, refuse_side, review_lattice
 from equisym.predict.square_pixels import PixelSize
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
@@ -153,7 +154,17 @@ class _Look:
 
     @cached_property
     def review(self) -> Review:
-        return review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer)
+        review = review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer)
+        m = self.measurement
+        if m is None or review.refusal is not None or review.fault is not None:
+            return review
+        for k, share in enumerate(self.view.shares):
+            if k > 0 and share > LIMITS.colour:
+                image = self.view.channels[k]
+                refusal = refuse_component(image, m, take_apart(image, m, k), k)
+                if refusal is not None:
+                    return Review(refusal)
+        return review
 
     @property
     def refusal(self) -> Refusal | None:

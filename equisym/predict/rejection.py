@@ -34,6 +34,7 @@ _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no furt
 _LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two sides of a fault reaches .88
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
+_OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
@@ -138,6 +139,25 @@ def refuse_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | None:
     tiled = (m.average.tiled[0] + m.average.trend[0])[part]
     explained = 1 - float((side - tiled).var() / side.var().clamp(min=1e-12))
     found = find_unindexed(side, replace(m.lattice, repeats=repeats), tiled=tiled, explained=explained)
+    return _off_the_lattice(found)[0]
+
+
+def refuse_component(image: Tensor, m: Measurement, rest: Background, component: int) -> Refusal | None:
+    """Why a further component of an image's colours has another lattice than the one measured, or none.
+
+    Args:
+        image: the component, (H, W).
+        m: what was measured in all of them.
+        rest: the component without its averaged cell.
+        component: its place among all.
+    """
+    if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
+        return None
+    own = _strong(image) if rest.explained < 1 - _OWN else None
+    if own is not None and own.score > rest.explained + _OWN:
+        return _several(m.lattice, own)
+    tiled = m.average.tiled[component] + m.average.trend[component]
+    found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained)
     return _off_the_lattice(found)[0]
 
 
