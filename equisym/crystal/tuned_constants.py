@@ -205,6 +205,28 @@ class WeakLimits:
 
 
 @dataclass(frozen=True)
+class UnlikeLimits:
+    """When motifs with fine strokes differ from repeat to repeat: not at all up to all limits, wholly from half more.
+
+    Set between letters, dice, pipes and halftoned coins on a grid, and alloys, vacancies, changes of a tip,
+    micrographs, and images of few counts that were blurred or resampled.
+
+    Attributes:
+        correlated: of what the averaged cell leaves, that a pixel farther on shares; letters .25 and more.
+        strong: the same over the power of the averaged cell: letters, dice and coins .17 and more, an alloy of 30 %
+            .12, two states of a tip .15.
+        uneven: variation within the cell of the power of what is left, beside brightness, for its mean: letters .27
+            and more; of blurred counts of a strength that counts .21 at most.
+        wholly: times the limits, from which motifs differ wholly.
+    """
+
+    correlated: float = 0.1
+    strong: float = 0.15
+    uneven: float = 0.2
+    wholly: float = 1.5
+
+
+@dataclass(frozen=True)
 class DomainLimits:
     """What counts as a domain of its own; chosen on ``eval/parts_of_images.py``.
 
