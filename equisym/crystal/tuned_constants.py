@@ -205,6 +205,24 @@ class WeakLimits:
 
 
 @dataclass(frozen=True)
+class OverlaidLimits:
+    """When a wave is laid over a pattern that has a smaller cell.
+
+    Set on 12 cells that hum had joined and on 440 clean and noisy patterns and superstructures.
+
+    Attributes:
+        fewest: copies of the smaller cell; two are more likely a superstructure.
+        alone: of what the smaller cell loses, in the one wave; of hum all, of superstructures .56 at most.
+        across: of what it keeps, off that wave's line and off the strongest of the others: with hum .4 and more; less
+            if the pattern is nearly of stripes, to which any wave adds a direction.
+    """
+
+    fewest: int = 3
+    alone: float = 0.95
+    across: float = 0.1
+
+
+@dataclass(frozen=True)
 class UnlikeLimits:
     """When motifs with fine strokes differ from repeat to repeat: not at all up to all limits, wholly from half more.
 

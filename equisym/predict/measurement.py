@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, measure_scan
+from equisym.crystal import Measurement, measure, measure_scan, refine_to_waves
 from equisym.crystal.drift_correction import merit
 from equisym.crystal.lattice_choice import look_at
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
@@ -203,7 +203,7 @@ def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None, window: b
 
 def _measured(view: View) -> _Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _one_side(_square_on(view, _drift_corrected(view)))
+    look = _without_wave(_one_side(_square_on(view, _drift_corrected(view))))
     lines = stray_lines(view.grey.double().numpy())
     if lines is None:
         return look
@@ -239,6 +239,20 @@ def _one_side(look: _Look) -> _Look:
     if alone.refusal is not None:
         return look
     return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
+
+
+def _without_wave(look: _Look) -> _Look:
+    """The same pattern on its own cell, where a wave laid over it nearly repeats with a larger one."""
+    m, small = look.measurement, look.review.pseudocell
+    if m is None or small is None or not small.wave:
+        return look
+    image = look.view.grey if len(look.view.channels) == 1 else look.view.channels
+    copies = abs(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis))
+    score = m.lattice.score * (1 - small.beyond)
+    lattice = replace(m.lattice, basis=small.basis, score=score, repeats=m.lattice.repeats * copies)
+    own = measure(image, refine_to_waves(look.view.grey, lattice, m.mask), mask=m.mask)
+    period = f"{small.wave * look.view.scale:.1f} pixels"
+    return replace(look, measurement=own).noting(f"a wave with a period of {period} is laid over the pattern")
 
 
 def _square_on(view: View, look: _Look) -> _Look:
