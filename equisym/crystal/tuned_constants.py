@@ -395,6 +395,11 @@ class PosteriorOptions:
             and that was repeated with it, where the larger cell has two operations at most. Of 12 such pictures,
             collected for judgement, the smaller cell had the group that was seen by eye in seven; of 11 whose larger
             cell has more operations, in two.
+        beyond: share of the power in a superstructure outside of the cell, from which the answer is not sure: what the
+            cell leaves out may have another symmetry. A second lattice is refused from 3 %; superstructures whose
+            cells are too large or too weak to be measured hold less than 10 %, a scan whose retrace is displaced by
+            2 pixels 17 to 33 %.
+        outside: chance that the group says nothing then.
     """
 
     tolerance: float = 0.05
@@ -422,3 +427,5 @@ class PosteriorOptions:
     excused: float = 0.4
     strict: float = 0.015
     copied: float = 0.4
+    beyond: float = 0.1
+    outside: float = 0.3

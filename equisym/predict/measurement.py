@@ -52,6 +52,7 @@ class Found:
         fault: what parts the pattern, so that the average is smeared; empty if nothing does.
         unlike: how far the motifs differ from repeat to repeat, 0 to 1.
         pseudocell: a smaller cell that the image nearly has.
+        outside: share of the power in a superstructure that the cell leaves out.
     """
 
     refusal: Refusal | None
@@ -65,6 +66,7 @@ class Found:
     fault: str = ""
     unlike: float = 0.0
     pseudocell: Pseudocell | None = None
+    outside: float = 0.0
 
 
 def inspect(
@@ -120,6 +122,7 @@ def inspect(
         fault=fault,
         unlike=unlike,
         pseudocell=look.review.pseudocell,
+        outside=look.review.outside,
     )
 
 

@@ -48,12 +48,14 @@ class Review:
         notes: what else should be known, in sentences.
         fault: a line across which the pattern is shifted, so that an average over the image is smeared.
         pseudocell: a smaller cell that the image nearly has.
+        outside: share of the power in a superstructure that the cell leaves out.
     """
 
     refusal: Refusal | None
     notes: tuple[str, ...] = ()
     fault: Fault | None = None
     pseudocell: Pseudocell | None = None
+    outside: float = 0.0
 
 
 def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None, *, finer: bool = True) -> Review:
@@ -70,7 +72,7 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-        notes = (_many_weak_waves(m, rest), *_superstructure(nearly))
+        notes = (_many_weak_waves(m, rest)[0], *_superstructure(nearly))
         return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
     fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
@@ -92,14 +94,17 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if refusal is not None:
         return Review(refusal)
     nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-    notes = (note or _many_weak_waves(m, rest), "" if fault is None else str(fault), *_superstructure(nearly))
-    return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
+    outside = found.strength if found.kind == "superstructure" else 0.0
+    if not note:
+        note, outside = _many_weak_waves(m, rest)
+    notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
+    return Review(None, tuple(text for text in notes if text), pseudocell=nearly, outside=outside)
 
 
-def _many_weak_waves(m: Measurement, rest: Background) -> str:
-    """A word on a larger cell that explains more, if there is one."""
+def _many_weak_waves(m: Measurement, rest: Background) -> tuple[str, float]:
+    """A word on a larger cell that explains more, if there is one, and how much more."""
     found = find_weak_superstructure(torch.from_numpy(rest.left).float(), m.lattice.basis, rest.explained, m.mask)
-    return "" if found is None else _left_unexplained(found.period, found.share)
+    return ("", 0.0) if found is None else (_left_unexplained(found.period, found.share), found.share)
 
 
 def _left_unexplained(period: str, share: float) -> str:
