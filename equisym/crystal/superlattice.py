@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from equisym.crystal.indexing import Indexing
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import SpectralPeaks
+from equisym.crystal.tuned_constants import OverlaidLimits
 from equisym.groups.lattice import finite_order_matrices, reduce_basis
 
+LIMITS = OverlaidLimits()
 _LARGEST = 50  # cells of the lattice in one of a superlattice, at most: 7 x 7 are 49
 _ANY = 9  # cells: larger superlattices are looked for only if the lattice is stretched, turned, or centred
 _FEWEST = 4  # cells of the superlattice in the image
@@ -71,15 +73,20 @@ class Pseudocell:
         basis: of its lattice, columns in pixels.
         period: of the true lattice in terms of this one, such as "2 x 1".
         beyond: share of the true cell's power that it leaves unexplained.
+        wave: period in pixels of the one wave that makes the difference, as hum does; 0 if more do.
     """
 
     basis: Array
     period: str
     beyond: float
+    wave: float = 0.0
 
 
 def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | None:
     """The smallest cell that explains nearly all of an image's, if there is one: that image has a superstructure.
+
+    Or the smallest that explains all but one wave, of whatever power: a wave that is laid over a pattern, such as hum
+    of the mains, nearly repeats with some large cell.
 
     Args:
         basis: of the lattice, columns in pixels.
@@ -100,6 +107,11 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     forms, starts = whole_forms(_LARGEST_PSEUDO)
     kept = waves_of_smaller(forms, whole)  # a whole number of waves of the smaller cell: k inverse(form transposed)
     beyond = 1 - kept.astype(float) @ power / max(total, 1e-30)
+    for k in np.flatnonzero(_lose_one_wave(whole, power, kept) & (np.linalg.det(forms) > LIMITS.fewest - 0.5))[:1]:
+        small = reduce_basis(basis @ np.linalg.inv(forms[k].T))
+        wave = whole[np.where(kept[k], 0, power).argmax()] @ np.linalg.inv(basis)
+        period = wood(small, np.rint(np.linalg.inv(small) @ basis))
+        return Pseudocell(small, period, float(beyond[k]), 1 / float(np.linalg.norm(wave)))
     for start, stop in pairwise(starts):
         best = start + int(beyond[start:stop].argmin())
         count = round(float(np.linalg.det(forms[best])))
@@ -110,6 +122,22 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
                 continue
             return Pseudocell(small, wood(small, np.rint(np.linalg.inv(small) @ basis)), float(beyond[best]))
     return None
+
+
+def _lose_one_wave(index: NDArray[np.int32], power: Array, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether smaller cells, by the waves that each keeps, lose one alone, and keep others in two more directions."""
+    lost = np.where(kept, 0.0, power)
+    wave = index[lost.argmax(1), None]
+    alone = (lost * ((index == wave).all(-1) | (index == -wave).all(-1))).sum(1)
+    rest = np.where(kept & (_across(index, wave) != 0), power, 0.0)
+    other = np.where(_across(index, index[rest.argmax(1), None]) != 0, rest, 0.0).sum(1)
+    of_all, of_lost = lost.sum(1) > _LEAST_BEYOND * power.sum(), alone > LIMITS.alone * lost.sum(1)
+    return of_all & of_lost & (other > LIMITS.across * np.where(kept, power, 0.0).sum(1))
+
+
+def _across(index: NDArray[np.int32], wave: NDArray[np.int32]) -> NDArray[np.int32]:
+    """0 where waves are along another."""
+    return index[:, 0] * wave[..., 1] - index[:, 1] * wave[..., 0]
 
 
 def _alike(k: Array) -> list[int]:

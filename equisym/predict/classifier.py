@@ -262,7 +262,7 @@ class SymmetryClassifier:
             said = log_probabilities(self.model, e, found.view.grey, found.measurement.lattice.basis)
             opinion = _WEIGHT * said.clamp(min=_FIRMEST)
         probabilities = with_smaller_cell(found, group_probabilities(e, options, opinion)[0], options)
-        doubt = options.unlike * found.unlike
+        doubt = max(options.unlike * found.unlike, options.outside * (found.outside > options.beyond))
         return interpret(found, e, ((1 - doubt) * probabilities + doubt / len(probabilities)).tolist(), options)
 
 

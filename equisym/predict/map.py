@@ -137,8 +137,7 @@ class SymmetryMap:
             f"by vote of {found.windows} windows of {self.window} pixels: {found.answered} answer, {found.agreed} on "
         )
         said += f"one lattice, {100 * found.share:.0f} % of these {found.group}"
-        p = dict(sorted(found.probabilities.items(), key=lambda item: (item[0] != found.group, -item[1])))
-        return replace(best, probabilities=p, notes=(said, *best.notes))
+        return replace(best, probabilities=found.probabilities, notes=(said, *best.notes))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields except arrays of pixels, in plain types, with the answer of each window."""

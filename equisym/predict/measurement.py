@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equisym.crystal import Measurement, measure_scan
+from equisym.crystal import Measurement, measure, measure_scan, refine_to_waves
 from equisym.crystal.drift_correction import merit
 from equisym.crystal.lattice_choice import look_at
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.superlattice import Pseudocell
+from equisym.crystal.unindexed_peaks import LIMITS
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within, stray_lines
 from equisym.predict.background import Background, take_apart
 from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
-from equisym.predict.rejection import Review, refuse_side, review_lattice
+from equisym.predict.rejection import Review, refuse_component, refuse_side, review_lattice
 from equisym.predict.square_pixels import PixelSize
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
@@ -51,6 +52,7 @@ class Found:
         fault: what parts the pattern, so that the average is smeared; empty if nothing does.
         unlike: how far the motifs differ from repeat to repeat, 0 to 1.
         pseudocell: a smaller cell that the image nearly has.
+        outside: share of the power in a superstructure that the cell leaves out.
     """
 
     refusal: Refusal | None
@@ -64,6 +66,7 @@ class Found:
     fault: str = ""
     unlike: float = 0.0
     pseudocell: Pseudocell | None = None
+    outside: float = 0.0
 
 
 def inspect(
@@ -119,6 +122,7 @@ def inspect(
         fault=fault,
         unlike=unlike,
         pseudocell=look.review.pseudocell,
+        outside=look.review.outside,
     )
 
 
@@ -153,7 +157,17 @@ class _Look:
 
     @cached_property
     def review(self) -> Review:
-        return review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer)
+        review = review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer)
+        m = self.measurement
+        if m is None or review.refusal is not None or review.fault is not None:
+            return review
+        for k, share in enumerate(self.view.shares):
+            if k > 0 and share > LIMITS.colour:
+                image = self.view.channels[k]
+                refusal = refuse_component(image, m, take_apart(image, m, k), k)
+                if refusal is not None:
+                    return Review(refusal)
+        return review
 
     @property
     def refusal(self) -> Refusal | None:
@@ -192,7 +206,7 @@ def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None, window: b
 
 def _measured(view: View) -> _Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _one_side(_square_on(view, _drift_corrected(view)))
+    look = _without_wave(_one_side(_square_on(view, _drift_corrected(view))))
     lines = stray_lines(view.grey.double().numpy())
     if lines is None:
         return look
@@ -228,6 +242,20 @@ def _one_side(look: _Look) -> _Look:
     if alone.refusal is not None:
         return look
     return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
+
+
+def _without_wave(look: _Look) -> _Look:
+    """The same pattern on its own cell, where a wave laid over it nearly repeats with a larger one."""
+    m, small = look.measurement, look.review.pseudocell
+    if m is None or small is None or not small.wave:
+        return look
+    image = look.view.grey if len(look.view.channels) == 1 else look.view.channels
+    copies = abs(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis))
+    score = m.lattice.score * (1 - small.beyond)
+    lattice = replace(m.lattice, basis=small.basis, score=score, repeats=m.lattice.repeats * copies)
+    own = measure(image, refine_to_waves(look.view.grey, lattice, m.mask), mask=m.mask)
+    period = f"{small.wave * look.view.scale:.1f} pixels"
+    return replace(look, measurement=own).noting(f"a wave with a period of {period} is laid over the pattern")
 
 
 def _square_on(view: View, look: _Look) -> _Look:

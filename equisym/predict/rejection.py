@@ -34,6 +34,7 @@ _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no furt
 _LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two sides of a fault reaches .88
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
+_OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
@@ -47,12 +48,14 @@ class Review:
         notes: what else should be known, in sentences.
         fault: a line across which the pattern is shifted, so that an average over the image is smeared.
         pseudocell: a smaller cell that the image nearly has.
+        outside: share of the power in a superstructure that the cell leaves out.
     """
 
     refusal: Refusal | None
     notes: tuple[str, ...] = ()
     fault: Fault | None = None
     pseudocell: Pseudocell | None = None
+    outside: float = 0.0
 
 
 def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None, *, finer: bool = True) -> Review:
@@ -69,7 +72,7 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-        notes = (_many_weak_waves(m, rest), *_superstructure(nearly))
+        notes = (_many_weak_waves(m, rest)[0], *_superstructure(nearly))
         return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
     fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
@@ -91,14 +94,17 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if refusal is not None:
         return Review(refusal)
     nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-    notes = (note or _many_weak_waves(m, rest), "" if fault is None else str(fault), *_superstructure(nearly))
-    return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
+    outside = found.strength if found.kind == "superstructure" else 0.0
+    if not note:
+        note, outside = _many_weak_waves(m, rest)
+    notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
+    return Review(None, tuple(text for text in notes if text), pseudocell=nearly, outside=outside)
 
 
-def _many_weak_waves(m: Measurement, rest: Background) -> str:
-    """A word on a larger cell that explains more, if there is one."""
+def _many_weak_waves(m: Measurement, rest: Background) -> tuple[str, float]:
+    """A word on a larger cell that explains more, if there is one, and how much more."""
     found = find_weak_superstructure(torch.from_numpy(rest.left).float(), m.lattice.basis, rest.explained, m.mask)
-    return "" if found is None else _left_unexplained(found.period, found.share)
+    return ("", 0.0) if found is None else (_left_unexplained(found.period, found.share), found.share)
 
 
 def _left_unexplained(period: str, share: float) -> str:
@@ -138,6 +144,25 @@ def refuse_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | None:
     tiled = (m.average.tiled[0] + m.average.trend[0])[part]
     explained = 1 - float((side - tiled).var() / side.var().clamp(min=1e-12))
     found = find_unindexed(side, replace(m.lattice, repeats=repeats), tiled=tiled, explained=explained)
+    return _off_the_lattice(found)[0]
+
+
+def refuse_component(image: Tensor, m: Measurement, rest: Background, component: int) -> Refusal | None:
+    """Why a further component of an image's colours has another lattice than the one measured, or none.
+
+    Args:
+        image: the component, (H, W).
+        m: what was measured in all of them.
+        rest: the component without its averaged cell.
+        component: its place among all.
+    """
+    if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
+        return None
+    own = _strong(image) if rest.explained < 1 - _OWN else None
+    if own is not None and own.score > rest.explained + _OWN:
+        return _several(m.lattice, own)
+    tiled = m.average.tiled[component] + m.average.trend[component]
+    found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained)
     return _off_the_lattice(found)[0]
 
 

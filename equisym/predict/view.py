@@ -15,6 +15,7 @@ from equisym.predict.preprocessing import LUMINANCE, Pixels
 
 LARGEST = 1024  # pixels along a side; larger images are reduced or cropped
 _WEAK = 0.01  # of the variance of all channels: weaker components are dropped
+_RAISED = 0.5  # power to which a component's variance is raised, over the first's
 _FEW = 1e-3  # of the pixels: up to this many are filled from their neighbours rather than masked
 _REACH = 2.0  # pixels: width of the local average that fills unknown pixels
 
@@ -52,6 +53,12 @@ class View:
     def grey(self) -> Tensor:
         """The first channel, (H, W)."""
         return self.channels[0]
+
+    @property
+    def shares(self) -> list[float]:
+        """Of the variance of all channels, as they were before weak ones were raised."""
+        power = [float(channel.var()) ** (1 / _RAISED) for channel in self.channels]
+        return [p / sum(power) for p in power]
 
     def without(self, unknown: Tensor) -> View:
         """The same with more pixels unknown, (H, W)."""
@@ -135,5 +142,5 @@ def _components(
     kept, power = mixtures.T[::-1][:count], power[::-1][:count]
     signs = np.where(kept @ LUMINANCE < 0, -1.0, 1.0)
     kept = kept * (signs / np.abs(kept[0]).sum())[:, None]  # of equal channels their mean
-    kept = kept * (power / power[0])[:, None] ** -0.25
+    kept = kept * (power / power[0])[:, None] ** ((_RAISED - 1) / 2)
     return (kept @ flat).reshape(-1, *values.shape[1:]), kept @ mean

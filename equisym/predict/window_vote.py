@@ -77,7 +77,7 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     the same pixel, so that overlapping windows do not count what they share twice. What all windows have wrong alike
     multiplies as well, such as what one instrument does to every window: so the likeliest group gets at most the mean
     of what the windows give it, and at most (k + 1) / (n + 2) where k of n = windows / c name it; the others share
-    the rest.
+    the rest. Where this makes another group the likeliest, the windows are divided, and that one is named.
 
     Args:
         windows: their answers.
@@ -112,14 +112,13 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     named = np.array([sum(windows[i].group == g.name for i in agreed) for g in WALLPAPER_GROUPS])
     pooled = np.where(named > 0, np.exp(log - log.max()), 0.0)
     winner = int(pooled.argmax())
-    share = named[winner] / len(agreed)
     count = len(agreed) / cover
-    most = min(float(table.mean(0)[winner]), (share * count + 1) / (count + 2))
+    most = min(float(table.mean(0)[winner]), (named[winner] / cover + 1) / (count + 2))
     pooled = _capped(pooled / pooled.sum(), winner, most, table.mean(0))
-    order = sorted(WALLPAPER_GROUPS, key=lambda g: (g.label != winner, -pooled[g.label]))
-    best = max(
-        (i for i in agreed if windows[i].group == order[0].name), key=lambda i: max(windows[i].probabilities.values())
-    )
+    order = sorted(WALLPAPER_GROUPS, key=lambda g: -pooled[g.label])
+    first = order[0].name
+    share = named[order[0].label] / len(agreed)
+    best = max(agreed, key=lambda i: (windows[i].group == first, windows[i].probabilities.get(first, 0.0)))
     return result(None, {g.name: float(pooled[g.label]) for g in order}, float(share), best)
 
 

@@ -130,6 +130,13 @@ def test_votes():
     assert vote(answers(*[{"p4": 1.0}] * 6, *[{"p4m": 1.0}] * 4)).probabilities["p4"] < 0.7
 
 
+def test_a_divided_vote_names_the_likeliest_group():
+    found = vote(answers(*[{"pm": 0.8, "p4m": 0.2}] * 5, *[{"p4m": 0.999, "pm": 0.001}] * 4))
+    assert list(found.probabilities.values()) == sorted(found.probabilities.values(), reverse=True)
+    assert (found.group, found.share, found.best) == ("pm", pytest.approx(5 / 9), 0)
+    assert found.probabilities["pm"] < 0.6
+
+
 def test_votes_of_several_lattices_are_refused():
     two = [*answers(*[{"p4": 1.0}] * 4), *answers(*[{"p4": 1.0}] * 4, basis=23.0)]
     assert "several lattices" in vote(two).refused
