@@ -33,6 +33,12 @@ class SpectralPeaks:
     power: Array
     sharpness: Array
 
+    def median(self, values: Array) -> float:
+        """Of one value for each, that below which half of their power is."""
+        order = np.argsort(values)
+        power = np.cumsum(self.power[order])
+        return float(values[order][np.searchsorted(power, power[-1] / 2)])
+
     def __len__(self) -> int:
         return len(self.power)
 

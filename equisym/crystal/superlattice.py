@@ -74,12 +74,14 @@ class Pseudocell:
         period: of the true lattice in terms of this one, such as "2 x 1".
         beyond: share of the true cell's power that it leaves unexplained.
         wave: period in pixels of the one wave that makes the difference, as hum does; 0 if more do.
+        modulation: period in pixels of the waves that make the difference where the larger cell is none of theirs.
     """
 
     basis: Array
     period: str
     beyond: float
     wave: float = 0.0
+    modulation: float = 0.0
 
 
 def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | None:

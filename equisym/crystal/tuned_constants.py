@@ -223,6 +223,27 @@ class OverlaidLimits:
 
 
 @dataclass(frozen=True)
+class ModulationLimits:
+    """When satellites are off the points of a large cell.
+
+    Set on 79 modulated square lattices and 32 with a superstructure.
+
+    Attributes:
+        own: bins from a point of the smaller cell's reciprocal lattice, within which a wave is its own.
+        slips: periods that satellites drift off over the image, at least: an average loses 5 % of their power then. Of
+            superstructures they drift by .05 at most, of modulations by .16 and more, or by .04 and less where a cell
+            comes so near that it repeats in this image.
+        bent: further periods for each by which the smaller cell's own waves are off.
+        known: and for each within which the places of the satellites are known.
+    """
+
+    own: float = 1.0
+    slips: float = 0.12
+    bent: float = 4.0
+    known: float = 3.0
+
+
+@dataclass(frozen=True)
 class UnlikeLimits:
     """When motifs with fine strokes differ from repeat to repeat: not at all up to all limits, wholly from half more.
 

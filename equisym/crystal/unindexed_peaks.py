@@ -8,17 +8,17 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from equisym.crystal.indexing import Indexing, spanned
+from equisym.crystal.indexing import Indexing, offsets, spanned
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.superlattice import find_superlattice, wood
-from equisym.crystal.tuned_constants import PeakLimits
+from equisym.crystal.tuned_constants import ModulationLimits, PeakLimits
 from equisym.groups.lattice import reduce_basis
 
-Kind = Literal["none", "superstructure", "single wave", "second lattice", "not periodic"]
+Kind = Literal["none", "superstructure", "modulation", "single wave", "second lattice", "not periodic"]
 
-LIMITS = PeakLimits()
+LIMITS, MODULATION = PeakLimits(), ModulationLimits()
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Unindexed:
     """What of an image's spectrum its lattice leaves unexplained.
 
     Attributes:
-        kind: "none"; "superstructure": all at points of a superlattice; "single wave": along one line, such as hum of
+        kind: "none"; "superstructure": all at points of a superlattice; "modulation": near them, but so far off that
+            they slip over the image; "single wave": along one line, such as hum of
             the mains; "second lattice": on a lattice of their own; "not periodic": on no lattice.
         strength: their power as a part of the power of all peaks.
         peaks: those that the lattice does not index, the strongest first.
         bases: of the superlattice, or of both lattices, columns in pixels; none for other kinds.
-        period: of the superstructure in terms of the lattice, such as "2 x 1"; empty for other kinds.
+        period: of the superstructure in terms of the lattice, such as "2 x 1"; of the modulation, in pixels; empty for
+            other kinds.
     """
 
     kind: Kind
@@ -85,7 +87,7 @@ def find_unindexed(
     index = Indexing(lattice, whole, every)
     holds = index.holds(every.position)
     own = every[holds]
-    strong = _exact(whole, own)
+    strong = exact_peaks(whole, own)
     few = lattice.repeats < LIMITS.few  # cells, whose average takes in what is off the lattice as well
     away = _away(strong, index.bins(strong.position, index.fitted_to(strong)))
     # two numbers of each peak's place, less the four of the lattice
@@ -112,6 +114,10 @@ def find_unindexed(
     cells = 1.0 if matrix is None else abs(float(np.linalg.det(matrix)))
     small = abs(float(np.linalg.det(lattice.basis))) * cells / LIMITS.simpler
     if matrix is not None and not (second and cells > LIMITS.plain and abs(np.linalg.det(second[0])) < small):
+        slips = found.median(index.bins(found.position, index.basis @ matrix))
+        if slips > MODULATION.slips + MODULATION.known * found.median(whole.sharpness(found.position) ** -0.5):
+            wave = float(np.linalg.norm(offsets(found.position[:1], index.basis)))
+            return Unindexed("modulation", strength, found, (), f"{1 / wave:.1f}")
         bases = (reduce_basis(lattice.basis @ matrix),)
         return Unindexed("superstructure", strength, found, bases, wood(lattice.basis, matrix))
     if _collinear(found, index.size):
@@ -121,7 +127,7 @@ def find_unindexed(
     return Unindexed("not periodic", strength, found)
 
 
-def _exact(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
+def exact_peaks(spectrum: PowerSpectrum, own: SpectralPeaks) -> SpectralPeaks:
     """The strongest peaks whose places are known to a fraction of a bin."""
     own = own[np.linalg.norm(own.position, axis=-1) < LIMITS.finest][: LIMITS.strongest]
     own = SpectralPeaks(own.position, own.power, spectrum.sharpness(own.position))

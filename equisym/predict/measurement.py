@@ -122,7 +122,7 @@ def inspect(
         fault=fault,
         unlike=unlike,
         pseudocell=look.review.pseudocell,
-        outside=look.review.outside,
+        outside=max(look.review.outside, look.modulated),
     )
 
 
@@ -150,6 +150,7 @@ class _Look:
     notes: tuple[str, ...] = ()
     finer: bool = True  # whether a fault may be seen on a finer lattice than the one measured
     against: Refusal | None = None  # what the larger side of a fault says against the lattice
+    modulated: float = 0.0  # share of the power in a modulation that the cell leaves out
 
     @cached_property
     def rest(self) -> Background | None:
@@ -157,7 +158,8 @@ class _Look:
 
     @cached_property
     def review(self) -> Review:
-        review = review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer)
+        modulated = self.modulated > 0
+        review = review_lattice(self.view.grey, self.measurement, self.rest, finer=self.finer, modulated=modulated)
         m = self.measurement
         if m is None or review.refusal is not None or review.fault is not None:
             return review
@@ -245,17 +247,21 @@ def _one_side(look: _Look) -> _Look:
 
 
 def _without_wave(look: _Look) -> _Look:
-    """The same pattern on its own cell, where a wave laid over it nearly repeats with a larger one."""
+    """The same pattern on its own cell, where a wave laid over it or a modulation nearly repeats with a larger one."""
     m, small = look.measurement, look.review.pseudocell
-    if m is None or small is None or not small.wave:
+    if m is None or small is None or not (small.wave or small.modulation):
         return look
     image = look.view.grey if len(look.view.channels) == 1 else look.view.channels
-    copies = abs(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis))
+    copies = abs(float(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis)))
     score = m.lattice.score * (1 - small.beyond)
     lattice = replace(m.lattice, basis=small.basis, score=score, repeats=m.lattice.repeats * copies)
     own = measure(image, refine_to_waves(look.view.grey, lattice, m.mask), mask=m.mask)
-    period = f"{small.wave * look.view.scale:.1f} pixels"
-    return replace(look, measurement=own).noting(f"a wave with a period of {period} is laid over the pattern")
+    period = f"{(small.wave or small.modulation) * look.view.scale:.1f} pixels"
+    if small.modulation:
+        note = f"the pattern is modulated with a period of {period}, of which its lattice holds no multiple"
+    else:
+        note = f"a wave with a period of {period} is laid over the pattern"
+    return replace(look, measurement=own, modulated=small.beyond if small.modulation else 0.0).noting(note)
 
 
 def _square_on(view: View, look: _Look) -> _Look:

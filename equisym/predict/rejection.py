@@ -17,6 +17,7 @@ from equisym.crystal.faults import Fault, find_fault
 from equisym.crystal.grating import find_grating
 from equisym.crystal.lattice_choice import CHOICE, extent, look_at, twice
 from equisym.crystal.lattice_search import SHORTEST, Lattice
+from equisym.crystal.modulation import find_modulation
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import Pseudocell, find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
@@ -35,6 +36,7 @@ _LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two s
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
+_BESIDE = ("superstructure", "modulation")  # waves that belong to the lattice, beside its own
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
@@ -58,7 +60,9 @@ class Review:
     outside: float = 0.0
 
 
-def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None, *, finer: bool = True) -> Review:
+def review_lattice(
+    image: Tensor, m: Measurement | None, rest: Background | None, *, finer: bool = True, modulated: bool = False
+) -> Review:
     """Whether a lattice that was found, or not found, is a ground for an answer, and what its cell leaves unexplained.
 
     Args:
@@ -66,14 +70,18 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         m: what was measured; ``None`` if no lattice was found.
         rest: the image without its averaged cell.
         finer: look for a fault on a finer lattice as well.
+        modulated: whether the pattern is known to have waves of which the lattice holds no multiple.
     """
     refusal = refuse_lattice(image, m, rest)
     if m is None or rest is None or (refusal is not None and refusal.code in _WHATEVER):
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
-        nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-        notes = (_many_weak_waves(m, rest)[0], *_superstructure(nearly))
-        return Review(None, tuple(text for text in notes if text), pseudocell=nearly)
+        nearly = _smaller_cell(image, m)
+        note = "" if modulated else _many_weak_waves(m, rest)[0]
+        if note:  # of cells that repeat, or that only come near
+            found = find_unindexed(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
+            note = _off_the_lattice(found)[1] if found.kind == "modulation" else note
+        return Review(None, tuple(text for text in (note, *_superstructure(nearly)) if text), pseudocell=nearly)
     fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
     twin = parts is not None and parts.kind == "twin"
@@ -84,7 +92,7 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     tiled = m.average.tiled[0] + m.average.trend[0]
     found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained)
     refusal, note = _off_the_lattice(found)
-    two = parts is not None and parts.kind != "one" and refusal is None and found.kind != "superstructure"
+    two = parts is not None and parts.kind != "one" and refusal is None and found.kind not in _BESIDE
     if parts is not None and (twin or two):
         related = ", related by an operation of the lattice: twins" if twin else ""
         shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
@@ -93,12 +101,23 @@ def review_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     refusal = refusal or _second_lattice(image, m.lattice, rest)
     if refusal is not None:
         return Review(refusal)
-    nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-    outside = found.strength if found.kind == "superstructure" else 0.0
-    if not note:
+    nearly = _smaller_cell(image, m)
+    outside = found.strength if found.kind in _BESIDE else 0.0
+    if modulated and found.kind in _BESIDE:
+        note = ""  # it is known, and cells only come near
+    elif not note and not modulated:
         note, outside = _many_weak_waves(m, rest)
     notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
     return Review(None, tuple(text for text in notes if text), pseudocell=nearly, outside=outside)
+
+
+def _smaller_cell(image: Tensor, m: Measurement) -> Pseudocell | None:
+    """A smaller cell that the image nearly has, and whether the larger one is there by chance."""
+    nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
+    if nearly is None or nearly.wave:
+        return nearly
+    found = find_modulation(image, m.lattice, nearly.basis, mask=m.mask)
+    return nearly if found is None else replace(nearly, modulation=found.period)
 
 
 def _many_weak_waves(m: Measurement, rest: Background) -> tuple[str, float]:
@@ -180,6 +199,8 @@ def _off_the_lattice(found: Unindexed) -> tuple[Refusal | None, str]:
     words = {
         "none": "",
         "superstructure": _left_unexplained(found.period, found.strength),
+        "modulation": f"a modulation with a period of {found.period} pixels, of which the lattice holds no multiple, "
+        f"has {share} of the power, left unexplained",
         "single wave": f"waves along one line, with {share} of the power, do not belong to the lattice",
         "second lattice": f"weak waves, with {share} of the power, are on a lattice of their own",
         "not periodic": f"sharp waves, with {share} of the power, do not belong to the lattice",
