@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes, find_objects, label
+from scipy.ndimage import (
+    binary_dilation,
+    binary_fill_holes,
+    distance_transform_edt,
+    find_objects,
+    label,
+    maximum,
+    uniform_filter,
+)
 
 from equisym.predict.preprocessing import Pixels
 
 _FLAT = 0.05  # of the usual spread within a line: a line with less is constant
 _STRAY = 3.0  # times as far from its neighbours as 95 % of the lines
 _MOST_LINES = 0.1  # of all lines: if more are suspect, they belong to the pattern
+_WINDOW, _PLAIN = 9, 0.35  # pixels, and of the usual contrast within them: less is none
+_WIDE, _MOST_PLAIN = 0.1, 0.7  # of a side, the radius of a plain area at least; of the image, what may be plain
 _GROUND, _SAME = 0.6, 0.02  # of the border has one value within so much of the range: a margin, or a part of one
 _LEAST, _SOLID = 0.1, 0.9  # of the image a picture covers at least; of its own rectangle
 _FRAME = 3  # pixels: the line around a picture, and what its edge has mixed
@@ -36,6 +46,27 @@ def stray_lines(image: NDArray[np.float64]) -> NDArray[np.bool_] | None:
         rows = _stray_rows(image[:, ~columns])
     found = rows[:, None] | columns[None, :]
     return found if found.any() else None
+
+
+def plain_area(image: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """Pixels of wide areas without contrast, such as a hole, a particle or a label; ``None`` without any.
+
+    >>> y, x = np.indices((96, 96))
+    >>> hole = np.hypot(x - 40, y - 50) < 25
+    >>> found = plain_area(np.where(hole, 0.0, np.sin(x) + np.sin(y)))
+    >>> round(float((found & hole).sum() / hole.sum()), 1), bool(found[:20].any())
+    (1.0, False)
+    >>> plain_area(np.sin(x) + np.sin(y)) is None
+    True
+    """
+    mean = uniform_filter(image, _WINDOW)
+    contrast = np.sqrt(np.maximum(uniform_filter(image**2, _WINDOW) - mean**2, 0.0))
+    plain = contrast < _PLAIN * np.quantile(contrast, 0.75)
+    parts, count = label(plain)  # pyright: ignore[reportGeneralTypeIssues]
+    depth = maximum(distance_transform_edt(plain), parts, range(1, count + 1))
+    wide = np.isin(parts, 1 + np.flatnonzero(np.array(depth) > _WIDE * min(image.shape)))
+    found = binary_dilation(wide, iterations=_WINDOW)  # and the edge that its window has mixed
+    return found if wide.any() and found.mean() < _MOST_PLAIN else None
 
 
 def _stray_rows(image: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.superlattice import Pseudocell
 from equisym.crystal.unindexed_peaks import LIMITS
 from equisym.data.readers import read_image
-from equisym.predict.artefacts import picture_within, stray_lines
+from equisym.predict.artefacts import picture_within, plain_area, stray_lines
 from equisym.predict.background import Background, take_apart
 from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
@@ -33,6 +33,7 @@ Image = NDArray[Any] | Tensor | str | Path
 _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
+_MOST_OF_IT = 0.85  # of the image explained: nothing wide covers the pattern
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -209,7 +210,15 @@ def _look(pixels: Pixels, expected: NDArray[np.float64] | None = None, window: b
 def _measured(view: View) -> _Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
     look = _without_wave(_one_side(_square_on(view, _drift_corrected(view))))
-    lines = stray_lines(view.grey.double().numpy())
+    grey = view.grey.double().numpy()
+    rest = look.rest
+    holds = rest is not None and look.refusal is None and rest.explained > _MOST_OF_IT
+    plain = None if holds or view.window else plain_area(grey)
+    if plain is not None:
+        around = _drift_corrected(view.without(torch.from_numpy(plain)))
+        if around.outdoes(look):
+            return around
+    lines = stray_lines(grey)
     if lines is None:
         return look
     without = _drift_corrected(view.without(torch.from_numpy(lines)))
