@@ -250,7 +250,7 @@ def _without_wave(look: _Look) -> _Look:
     if m is None or small is None or not small.wave:
         return look
     image = look.view.grey if len(look.view.channels) == 1 else look.view.channels
-    copies = abs(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis))
+    copies = float(abs(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis)))
     score = m.lattice.score * (1 - small.beyond)
     lattice = replace(m.lattice, basis=small.basis, score=score, repeats=m.lattice.repeats * copies)
     own = measure(image, refine_to_waves(look.view.grey, lattice, m.mask), mask=m.mask)
