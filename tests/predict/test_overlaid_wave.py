@@ -17,7 +17,7 @@ def pattern(noise: float) -> np.ndarray:
 
 @pytest.mark.parametrize("strength", [0.4, 0.8])
 @pytest.mark.parametrize(("h", "k"), [(0, 5), (5, 2)])
-@pytest.mark.parametrize("model", ["posterior", "crystal"])
+@pytest.mark.parametrize("model", ["posterior", "symnet"])
 def test_hum_makes_no_sure_group_of_its_cell(strength, h, k, model):
     hum = strength * np.cos(2 * np.pi * (h * X + k * Y) / 45 + 1)
     result = SymmetryClassifier.from_pretrained(model).predict(pattern(0.1) + hum)
