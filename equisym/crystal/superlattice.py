@@ -109,7 +109,7 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     forms, starts = whole_forms(_LARGEST_PSEUDO)
     kept = waves_of_smaller(forms, whole)  # a whole number of waves of the smaller cell: k inverse(form transposed)
     beyond = 1 - kept.astype(float) @ power / max(total, 1e-30)
-    for k in np.flatnonzero(_lose_one_wave(whole, power, kept) & (np.linalg.det(forms) > LIMITS.fewest - 0.5))[:1]:
+    for k in _lose_one_wave(whole, power, kept[: starts[1 - LIMITS.fewest]])[:1]:
         small = reduce_basis(basis @ np.linalg.inv(forms[k].T))
         wave = whole[np.where(kept[k], 0, power).argmax()] @ np.linalg.inv(basis)
         period = wood(small, np.rint(np.linalg.inv(small) @ basis))
@@ -126,15 +126,16 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     return None
 
 
-def _lose_one_wave(index: NDArray[np.int32], power: Array, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether smaller cells, by the waves that each keeps, lose one alone, and keep others in two more directions."""
-    lost = np.where(kept, 0.0, power)
-    wave = index[lost.argmax(1), None]
-    alone = (lost * ((index == wave).all(-1) | (index == -wave).all(-1))).sum(1)
-    rest = np.where(kept & (_across(index, wave) != 0), power, 0.0)
-    other = np.where(_across(index, index[rest.argmax(1), None]) != 0, rest, 0.0).sum(1)
-    of_all, of_lost = lost.sum(1) > _LEAST_BEYOND * power.sum(), alone > LIMITS.alone * lost.sum(1)
-    return of_all & of_lost & (other > LIMITS.across * np.where(kept, power, 0.0).sum(1))
+def _lose_one_wave(index: NDArray[np.int32], power: Array, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Which smaller cells, by the waves that each keeps, lose one alone, and keep others in two more directions."""
+    lost = power - kept * power
+    total = lost.sum(1)
+    alone = 2 * lost.max(1, initial=0) > LIMITS.alone * total  # a wave and its twin
+    found = np.flatnonzero(alone & (total > _LEAST_BEYOND * power.sum()))
+    wave, held = index[lost[found].argmax(1), None], kept[found] * power
+    rest = np.where(_across(index, wave) != 0, held, 0.0)
+    other = np.where(_across(index, index[rest.argmax(1), None]) != 0, rest, 0.0)
+    return found[other.sum(1) > LIMITS.across * held.sum(1)]
 
 
 def _across(index: NDArray[np.int32], wave: NDArray[np.int32]) -> NDArray[np.int32]:

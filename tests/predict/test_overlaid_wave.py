@@ -17,9 +17,10 @@ def pattern(noise: float) -> np.ndarray:
 
 @pytest.mark.parametrize("strength", [0.4, 0.8])
 @pytest.mark.parametrize(("h", "k"), [(0, 5), (5, 2)])
-def test_hum_makes_no_sure_group_of_its_cell(strength, h, k):
+@pytest.mark.parametrize("model", ["posterior", "symnet"])
+def test_hum_makes_no_sure_group_of_its_cell(strength, h, k, model):
     hum = strength * np.cos(2 * np.pi * (h * X + k * Y) / 45 + 1)
-    result = SymmetryClassifier().predict(pattern(0.1) + hum)
+    result = SymmetryClassifier.from_pretrained(model).predict(pattern(0.1) + hum)
     assert result.refused or result.group == "p4"
     assert any(f"a wave with a period of {45 / np.hypot(h, k):.1f} pixels" in note for note in result.notes)
 
