@@ -67,10 +67,10 @@ class CorrelationReadout(nn.Module):
 class _Pointwise(nn.Conv2d):
     """A 1x1 convolution; on a GPU in channels_last one matrix product, for any number of channels."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not is_plain_call(x) or not x.is_cuda or not is_channels_last(x):
-            return super().forward(x)
-        return functional.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
+    def forward(self, input: Tensor) -> Tensor:
+        if not is_plain_call(input) or not input.is_cuda or not is_channels_last(input):
+            return super().forward(input)
+        return functional.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
 
     def to_plain(self) -> nn.Conv2d:
         """The layer of torch."""

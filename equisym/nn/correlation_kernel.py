@@ -7,6 +7,7 @@ to pixel, or in channels_last from field to field. Half-precision input is widen
 
 # Triton's kernels are no Python to a type checker.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportPossiblyUnboundVariable=false
 from __future__ import annotations
 
 from functools import lru_cache
@@ -167,7 +168,7 @@ def _pool(
     order_places: tl.constexpr,
 ):
     image = tl.program_id(0).to(tl.int64)
-    over_fields: tl.constexpr = 1 if last else 0
+    over_fields: tl.constexpr = 1 if last else 0  # pyright: ignore[reportAssignmentType]
     pixel, field, inside = _lanes(pixels, fields, tall, wide, last)
     each = tl.program_id(1) * tall + tl.arange(0, tall)  # a pixel of the sums over the fields
     maps_of = fields * (2 + classes) + classes

@@ -6,6 +6,7 @@ a weight is the sum of those of its copies, which are read where they lie.
 
 # Triton's kernels are no Python to a type checker.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportPossiblyUnboundVariable=false
 from __future__ import annotations
 
 import torch

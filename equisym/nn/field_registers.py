@@ -7,6 +7,7 @@ right.
 
 # Triton's kernels are no Python to a type checker.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportPossiblyUnboundVariable=false
 from __future__ import annotations
 
 import triton  # comes with torch where there is a GPU; imported only there

@@ -6,6 +6,7 @@ nothing.
 
 # Triton's kernels are no Python to a type checker.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportPossiblyUnboundVariable=false
 from __future__ import annotations
 
 from functools import lru_cache

@@ -7,6 +7,7 @@ float32. The floor is eight passes over the maps, three forwards and five backwa
 
 # Triton's kernels are no Python to a type checker.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportPossiblyUnboundVariable=false
 from __future__ import annotations
 
 from functools import lru_cache
@@ -57,7 +58,7 @@ def normalise(
     with device_of(x):
         _moments[plan.grid](x, found, *plan.sizes, channels_last, *plan.tile)
         averages, rest = (running_mean, running_var, momentum, eps), (plan.parts, fields, order, *plan.members)
-        _merge_moments[(fields,)](found, figures, *averages, plan.count, plan.channels, plan.length, *rest)
+        _merge_moments[(fields,)](found, figures, *averages, plan.places, plan.channels, plan.length, *rest)
         _normalise[plan.all_grid](x, y, figures, weight, bias, *plan.all_sizes, order, channels_last, *plan.all_tile)
     return y, figures
 
@@ -74,7 +75,7 @@ def gradients(
     with device_of(x):
         _sums[plan.grid](x, grad, figures, found, *plan.sizes, order, channels_last, *plan.tile)
         answers, rest = (slopes, to_weight, to_bias), (plan.parts, fields, order, *plan.members)
-        _merge_sums[(fields,)](found, figures, weight, *answers, plan.count, plan.channels, *rest)
+        _merge_sums[(fields,)](found, figures, weight, *answers, plan.places, plan.channels, *rest)
         _gradient[plan.all_grid](x, grad, dx, figures, slopes, *plan.all_sizes, order, channels_last, *plan.all_tile)
     return dx, to_weight, to_bias
 
@@ -83,12 +84,12 @@ class _Plan(NamedTuple):
     """How the maps are cut up.
 
     Attributes:
-        count: places of a channel.
+        places: of a channel.
         channels: of the maps.
         parts: that a channel is cut into for a sum.
         length: places of a part.
         grid: of a sum.
-        sizes: what a sum is told: count, channels, pixels, length.
+        sizes: what a sum is told: places, channels, pixels, length.
         tile: places and channels that it reads at once.
         members: parts, and channels of a field, that a program of a merging reads at once.
         all_grid: of a pass over all numbers.
@@ -96,7 +97,7 @@ class _Plan(NamedTuple):
         all_tile: places and channels that it writes at once, or numbers and 1.
     """
 
-    count: int
+    places: int
     channels: int
     parts: int
     length: int

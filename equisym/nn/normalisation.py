@@ -102,14 +102,15 @@ class GroupBatchNorm2d(nn.Module):
 class ChannelBatchNorm2d(nn.BatchNorm2d):
     """:class:`torch.nn.BatchNorm2d`, trained on a GPU by the kernels of :class:`GroupBatchNorm2d`."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         momentum = self.momentum
-        kernels = fused_kernels(x, "norm_kernel") if self.training and momentum is not None and self.affine else None
-        if kernels is None or x.dtype not in kernels.DTYPES or x.numel() <= x.shape[1] or not self.track_running_stats:
-            return super().forward(x)
+        usual = self.training and self.affine and self.track_running_stats and momentum is not None
+        kernels = fused_kernels(input, "norm_kernel") if usual else None
+        if kernels is None or input.dtype not in kernels.DTYPES or input.numel() <= input.shape[1]:
+            return super().forward(input)
         self.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
         rest = self.running_mean, self.running_var, momentum, self.eps, 1, kernels
-        return _FusedBatchNorm.apply(x, self.weight, self.bias, *rest)
+        return _FusedBatchNorm.apply(input, self.weight, self.bias, *rest)
 
     def to_plain(self) -> nn.BatchNorm2d:
         """The layer of torch."""

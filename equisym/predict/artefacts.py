@@ -65,7 +65,7 @@ def plain_area(image: NDArray[np.float64]) -> NDArray[np.bool_] | None:
     parts, count = label(plain)  # pyright: ignore[reportGeneralTypeIssues]
     depth = maximum(distance_transform_edt(plain), parts, range(1, count + 1))
     wide = np.isin(parts, 1 + np.flatnonzero(np.array(depth) > _WIDE * min(image.shape)))
-    found = binary_dilation(wide, iterations=_WINDOW)  # and the edge that its window has mixed
+    found = np.asarray(binary_dilation(wide, iterations=_WINDOW), bool)  # and the edge that its window has mixed
     return found if wide.any() and found.mean() < _MOST_PLAIN else None
 
 
