@@ -17,6 +17,7 @@ from equisym.data.situations import (
     lattices,
     many_repeats,
     metric,
+    overlaid,
     perspective,
     pixel_faults,
     planar_faults,
@@ -38,6 +39,7 @@ _ALL = (
     uneven,
     perspective,
     pixel_faults,
+    overlaid,
     many_repeats,  # large images last
 )
 

@@ -34,6 +34,11 @@ KINDS = {  # and the number of the fault they stand for
     "perspective": 8,
     "colour": 9,
     "pixels": 9,
+    "unlike motifs": 10,
+    "modulation": 10,
+    "hum": 10,
+    "covered": 10,
+    "two colours": 10,
 }
 SURE = 0.8
 
