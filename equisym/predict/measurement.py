@@ -33,7 +33,7 @@ Image = NDArray[Any] | Tensor | str | Path
 _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
-_MOST_OF_IT = 0.85  # of the image explained: nothing wide covers the pattern
+_MOST_OF_IT, _DOZEN = 0.85, 12.0  # of the image explained: nothing wide covers the pattern; cells around what does
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -216,7 +216,8 @@ def _measured(view: View) -> _Look:
     plain = None if holds or view.window else plain_area(grey)
     if plain is not None:
         around = _drift_corrected(view.without(torch.from_numpy(plain)))
-        if around.outdoes(look):
+        m = around.measurement
+        if m is not None and m.lattice.repeats >= _DOZEN and around.outdoes(look):
             return around
     lines = stray_lines(grey)
     if lines is None:
