@@ -46,6 +46,22 @@ class Background:
         power = _in_parts(np.square(self.left))
         return float(power.max() / max(float(np.median(power)), 1e-12))
 
+    def alike(self, basis: NDArray[np.float64]) -> float:
+        """How far what is left repeats from cell to cell, 0 to 1, where it is a good part of the image.
+
+        Noise does not. The pattern of a bent image does: neighbouring cells differ little, however far the average over
+        the image is from either.
+        """
+        if self.explained > _LOOKED_AT:
+            return 0.0
+        height, width = self.left.shape
+        waves = np.fft.rfft2(self.left)
+        y, x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+        power = np.square(np.abs(waves))
+        power[:, 1 : (width + 1) // 2] *= 2  # of each pair of waves one is kept
+        alike = [float((power * np.cos(2 * np.pi * (a * x + b * y))).sum()) for a, b in basis.T]
+        return max(0.0, float(np.mean(alike)) / max(float(power.sum()), 1e-12))
+
 
 def _parts(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """36 parts of an image, as views."""

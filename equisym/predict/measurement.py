@@ -279,7 +279,7 @@ def _square_on(view: View, look: _Look) -> _Look:
     m, rest = look.measurement, look.rest
     holds = m is not None and (m.lattice.score >= PERSPECTIVE.doubt or m.lattice.steadiness >= PERSPECTIVE.steady)
     # each cell is like its neighbours, and yet their average is like none
-    holds = holds and (rest is None or m is None or m.lattice.score < rest.explained + PERSPECTIVE.bent)
+    holds = holds and (rest is None or m is None or rest.alike(m.lattice.basis) < PERSPECTIVE.bent)
     if (holds and look.refusal is None) or view.mask is not None or view.expected is not None or view.window:
         return look
     tilt = find_perspective(view.grey)
