@@ -104,6 +104,9 @@ class ChannelBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         momentum = self.momentum
+        if not isinstance(input, Tensor):  # a symbolic trace, which cannot follow torch's check of the shape
+            figures = self.running_mean, self.running_var, self.weight, self.bias
+            return functional.batch_norm(input, *figures, self.training, momentum or 0.0, self.eps)
         usual = self.training and self.affine and self.track_running_stats and momentum is not None
         kernels = fused_kernels(input, "norm_kernel") if usual else None
         if kernels is None or input.dtype not in kernels.DTYPES or input.numel() <= input.shape[1]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from equisym.nn.normalisation import ChannelBatchNorm2d
 from equisym.train.samplers import rank_and_world
 
 
@@ -53,13 +54,10 @@ class SynchronisedNorm(_BatchNorm):
 
 
 def synchronise_norms(model: nn.Module) -> None:
-    """Replace every batch normalisation of torch.nn by its synchronised form; names in the state stay the same."""
+    """Replace every batch normalisation of torch.nn, and ours, by the synchronised form; names in the state stay."""
     for name, module in list(model.named_modules()):
-        plain = type(module) in (
-            nn.BatchNorm1d,
-            nn.BatchNorm2d,
-            nn.BatchNorm3d,
-        )  # a subclass may do more than the base class
+        # a subclass may do more than the base class
+        plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, ChannelBatchNorm2d)
         if isinstance(module, _BatchNorm) and plain and module.affine:
             twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
             twin.load_state_dict(module.state_dict())
