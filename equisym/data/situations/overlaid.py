@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from equisym.data.situations.deviations import basis_of
-from equisym.data.situations.drawing import Array, gaussian, image, noisy, of_group, vectors
+from equisym.data.situations.drawing import Array, gaussian, image, noisy, of_group
 from equisym.data.situations.situation import Situation, seeded, situation
 
 _SIZE = 288
@@ -149,10 +149,7 @@ def _two_colours() -> list[Situation]:
 
 def _mixed(a: str, long: float, turn: float, b: str, other: float, other_turn: float) -> Array:
     def layer(name: str, length: float, angle: float) -> Array:
-        shape = basis_of(name, length)
-        sides = np.linalg.norm(shape, axis=0)
-        gamma = 120.0 if name[1] in "36" else 90.0
-        picture = image(of_group(name, vectors(*sides, gamma, angle), 4, 2), _SIZE)
+        picture = image(of_group(name, basis_of(name, length, angle), 4, 2), _SIZE)
         return (picture - picture.min()) / np.ptp(picture)
 
     return np.stack((layer(a, long, turn), layer(b, other, other_turn), np.zeros((_SIZE, _SIZE))), -1)
