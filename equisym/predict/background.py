@@ -16,6 +16,7 @@ from equisym.crystal.cell_average import average_cell
 from equisym.crystal.tuned_constants import UnlikeLimits
 
 LIMITS = UnlikeLimits()
+_DOZEN = 12.0  # cells: of fewer, none can be told to be the odd one
 _LOOKED_AT = 0.85  # of the image explained by the averaged cell: with more, motifs cannot differ much
 _NEAR_BY, _NEAREST = 0.1, 2  # of the cell's side, and pixels: so far apart, noise has nothing to do with noise
 # what is left is a pattern: correlation with itself so far on, and that over the power of the averaged cell, from none
@@ -133,8 +134,12 @@ def _finely_unlike(left: NDArray[np.float64], m: Measurement) -> float:
     """
     basis, tiled = m.lattice.basis, m.average.tiled[0].double().numpy()
     inside = np.ones(left.shape) if m.mask is None else m.mask.double().numpy()
-    left = _undistorted(left, tiled, inside)
     area = abs(float(np.linalg.det(basis)))
+    high = (left - uniform_filter(left, max(3, round(area**0.5)))) * inside
+    most = min(float(np.mean(a * b)) for a, b in _pairs(high, 1))
+    if m.lattice.repeats < _DOZEN or most < LIMITS.strong / 2 * float(tiled.var()):  # most noise is done with here
+        return 0.0
+    left = _undistorted(left, tiled, inside)
     high = (left - uniform_filter(left, max(3, round(area**0.5)))) * inside
     y, x = np.indices(left.shape)
     place = np.floor(np.linalg.inv(basis) @ np.stack((x.ravel(), y.ravel()))).astype(int)
