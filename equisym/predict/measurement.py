@@ -266,9 +266,11 @@ def _without_wave(look: _Look) -> _Look:
     score = m.lattice.score * (1 - small.beyond)
     lattice = replace(m.lattice, basis=small.basis, score=score, repeats=m.lattice.repeats * copies)
     own = measure(image, refine_to_waves(look.view.grey, lattice, m.mask), mask=m.mask)
+    if own is None:
+        return look
     period = f"{(small.wave or small.modulation) * look.view.scale:.1f} pixels"
     if small.modulation:
-        note = f"the pattern is modulated with a period of {period}, of which its lattice holds no multiple"
+        note = f"the pattern is modulated with a period of {period}, which fits no whole number of its cells"
     else:
         note = f"a wave with a period of {period} is laid over the pattern"
     return replace(look, measurement=own, modulated=small.beyond if small.modulation else 0.0).noting(note)

@@ -70,7 +70,7 @@ def review_lattice(
         m: what was measured; ``None`` if no lattice was found.
         rest: the image without its averaged cell.
         finer: look for a fault on a finer lattice as well.
-        modulated: whether the pattern is known to have waves of which the lattice holds no multiple.
+        modulated: whether the pattern is known to have waves that fit no whole number of its cells.
     """
     refusal = refuse_lattice(image, m, rest)
     if m is None or rest is None or (refusal is not None and refusal.code in _WHATEVER):
@@ -199,7 +199,7 @@ def _off_the_lattice(found: Unindexed) -> tuple[Refusal | None, str]:
     words = {
         "none": "",
         "superstructure": _left_unexplained(found.period, found.strength),
-        "modulation": f"a modulation with a period of {found.period} pixels, of which the lattice holds no multiple, "
+        "modulation": f"a modulation with a period of {found.period} pixels, which fits no whole number of cells, "
         f"has {share} of the power, left unexplained",
         "single wave": f"waves along one line, with {share} of the power, do not belong to the lattice",
         "second lattice": f"weak waves, with {share} of the power, are on a lattice of their own",

@@ -29,7 +29,7 @@ def test_no_large_cell_where_the_waves_drift_off_it(how, depth):
     if answer.refused is None:  # the group of the lattice that the waves modulate
         assert answer.group == "p4m"
         assert np.linalg.norm(answer.lattice, axis=0) == pytest.approx(CELL, abs=0.1)
-        assert any("modulat" in note and "holds no multiple" in note for note in answer.notes)
+        assert any("modulat" in note and "fits no whole number" in note for note in answer.notes)
         assert not any("superstructure" in note for note in answer.notes)
     else:
         assert "lattice" in answer.refused
