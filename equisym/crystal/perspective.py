@@ -22,7 +22,8 @@ def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tu
     .. math:: \sum_q P(q)^2 \Big/ \Bigl( \sum_q P(q) \Bigr)^2
 
     is greatest, P being the power of the image without it: first for waves of few periods over the image, which a
-    small perspective does not smear, then for ever finer ones.
+    small perspective does not smear, then for ever finer ones. An image whose fine waves any small perspective would
+    smear has none.
 
     Args:
         image: grey image, (H, W).
@@ -37,6 +38,8 @@ def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tu
     """
     flat = detrend(image.float(), 2)
     flat = _reduced(flat, max(image.shape) // options.side)
+    if _is_straight(flat, options):
+        return 0.0, 0.0
     best, width = np.zeros(2), options.largest
     for turn, finest in enumerate(options.periods):
         tried = _grid(width, options.steps) + best
@@ -47,6 +50,13 @@ def find_perspective(image: Tensor, options: PerspectiveOptions = OPTIONS) -> tu
         best = tried[int(_sharpness(flat, tried, finest).argmax())]
         width /= options.closer
     return float(best[0]), float(best[1])
+
+
+def _is_straight(flat: Tensor, options: PerspectiveOptions) -> bool:
+    """Whether the finest waves are clearly sharper in an image as it is than without a small perspective."""
+    tried = np.concatenate([_grid(reach, 3) for reach in options.small])
+    sharpness, none = _sharpness(flat, tried, options.periods[-1]), ~tried.any(1)
+    return bool(sharpness[none].min() > options.straight * sharpness[~none].max())
 
 
 def _grid(reach: float, steps: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from equisym import SymmetryClassifier
-from equisym.crystal import find_perspective, without_perspective
+from equisym.crystal import find_perspective, perspective, without_perspective
 
 SIZE = (220, 300)
 
@@ -51,6 +51,21 @@ def taken(pattern, tilt, noise=0.1):
 def test_the_perspective_is_found(pattern, tilt):
     found = find_perspective(torch.from_numpy(taken(pattern, tilt)))
     assert np.abs(np.subtract(found, tilt)).max() < 0.012
+
+
+@pytest.mark.parametrize("pattern", [bricks, chevrons])
+def test_a_small_one_is_not_taken_for_none(pattern):
+    found = find_perspective(torch.from_numpy(taken(pattern, (0.018, 0.0))))
+    assert np.abs(np.subtract(found, (0.018, 0.0))).max() < 0.008
+
+
+def test_a_straight_pattern_is_seen_to_have_none_without_a_search(monkeypatch):
+    tried, sharpness = [], perspective._sharpness
+    monkeypatch.setattr(perspective, "_sharpness", lambda *a: tried.append(len(a[1])) or sharpness(*a))
+    assert find_perspective(torch.from_numpy(taken(pinwheels, (0.0, 0.0)))) == (0.0, 0.0)
+    assert sum(tried) < 20
+    find_perspective(torch.from_numpy(taken(pinwheels, (0.05, 0.0))))
+    assert sum(tried) > 200
 
 
 def test_removing_it_gives_the_pattern_back():
