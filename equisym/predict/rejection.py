@@ -36,6 +36,7 @@ _LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two s
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
+_SAME = 0.03  # of its own vectors, that the common one is off: two lattices may share a cell to .07
 _BESIDE = ("superstructure", "modulation")  # waves that belong to the lattice, beside its own
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
@@ -178,7 +179,7 @@ def refuse_component(image: Tensor, m: Measurement, rest: Background, component:
     if rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         return None
     own = _strong(image) if rest.explained < 1 - _OWN else None
-    if own is not None and own.score > rest.explained + _OWN:
+    if own is not None and own.score > rest.explained + _OWN and not _holds(m.lattice.basis, own.basis, _SAME):
         return _several(m.lattice, own)
     tiled = m.average.tiled[component] + m.average.trend[component]
     found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained)
@@ -314,13 +315,15 @@ def _strong(part: Tensor) -> Lattice | None:
     return lattice if twice(lattice.basis, part.shape) else None
 
 
-def _differ(first: NDArray[np.float64], second: NDArray[np.float64], tolerance: float = 0.12) -> bool:
+def _differ(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
     """Whether neither lattice contains the other."""
-    for a, b in ((first, second), (second, first)):
-        steps = np.linalg.solve(a, b)
-        if np.abs(steps - np.rint(steps)).max() < tolerance and np.abs(np.rint(steps)).max() > 0:
-            return False
-    return True
+    return not _holds(first, second) and not _holds(second, first)
+
+
+def _holds(basis: NDArray[np.float64], finer: NDArray[np.float64], tolerance: float = 0.12) -> bool:
+    """Whether the vectors of a basis are translations of a finer lattice, or of the same one."""
+    steps = np.linalg.solve(finer, basis)
+    return bool(np.abs(steps - np.rint(steps)).max() < tolerance and np.abs(np.rint(steps)).max() > 0)
 
 
 def _several(first: Lattice, second: Lattice) -> Refusal:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from equisym import SymmetryClassifier
 
@@ -30,3 +31,12 @@ def test_two_colours_on_one_lattice_are_not():
     noise = np.random.default_rng(0).standard_normal((200, 200, 3))
     result = SymmetryClassifier().predict(np.stack((HEXAGONAL, 0.7 * larger, 0 * X), -1) + 0.3 * noise)
     assert result.group == "p6m"
+
+
+def test_a_repeated_picture_of_fine_colours_is_one_lattice():
+    """Its averaged cell leaves the finest detail of each colour, which repeats all the same."""
+    rng = np.random.default_rng(0)
+    picture = gaussian_filter(rng.standard_normal((131, 190, 3)), (0.6, 0.6, 0), mode="wrap")
+    picture += 1.5 * picture.std() * np.sin(2 * np.pi * np.arange(190) / 38)[None, :, None]
+    answer = SymmetryClassifier().predict(np.tile(picture, (4, 3, 1)).astype(np.float32))
+    assert (answer.group, answer.refused) == ("p1", None)
