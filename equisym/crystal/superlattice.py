@@ -21,6 +21,7 @@ _LARGEST = 50  # cells of the lattice in one of a superlattice, at most: 7 x 7 a
 _ANY = 9  # cells: larger superlattices are looked for only if the lattice is stretched, turned, or centred
 _FEWEST = 4  # cells of the superlattice in the image
 _CHANCE = 0.05  # probability that so many peaks are on a superlattice by accident
+_SATELLITES = 4  # peaks, at least, that one wave vector accounts for
 _LARGEST_PSEUDO, _STRONGEST = 16, 256  # cells in one of a superstructure, and waves that are looked at, at most
 _LEAST_BEYOND, _MOST_BEYOND = 2e-3, 0.08  # of a cell's power, that makes it a superstructure of a smaller one
 # the same for each of many cells, and for any number: a cell of n leaves 1 - 1/n to one of them by chance. Photographs
@@ -63,6 +64,32 @@ def find_superlattice(found: SpectralPeaks, index: Indexing, repeats: float) -> 
             named = cells <= _ANY or not wood(index.basis, forms[best]).startswith("(")
             return forms[best] if named else None
     return None
+
+
+def find_wave_vector(found: SpectralPeaks, index: Indexing, repeats: float) -> Array | None:
+    """The one wave vector by which, or by twice which, all of some peaks are beside the lattice's, if hardly by chance.
+
+    Lines of a scan that hum displaces have such satellites, and so has any modulation by one wave. A second lattice
+    and a quasicrystal need two vectors.
+
+    Args:
+        found: peaks that the lattice does not index, the strongest first.
+        index: of the lattice.
+        repeats: cells of the lattice in the image.
+
+    Returns:
+        The shortest such vector, in cycles per pixel.
+    """
+    if len(found) < _SATELLITES:
+        return None
+    first = index.offsets(found.position[:1])[0] / index.size
+    orders = np.array([-2, -1, 1, 2])
+    away = index.bins(found.position[:, None] - orders[:, None] * first)
+    reach = index.reach(found.position)
+    covered = np.minimum(1, len(orders) * np.pi * reach**2 / repeats)
+    if (away.min(1) > reach).any() or np.sort(covered[1:])[: _SATELLITES - 1].prod() > _CHANCE**2:
+        return None
+    return first
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from equisym.crystal.indexing import Indexing, offsets, spanned
 from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
-from equisym.crystal.superlattice import find_superlattice, wood
+from equisym.crystal.superlattice import find_superlattice, find_wave_vector, wood
 from equisym.crystal.tuned_constants import ModulationLimits, PeakLimits
 from equisym.groups.lattice import reduce_basis
 
@@ -27,8 +27,8 @@ class Unindexed:
 
     Attributes:
         kind: "none"; "superstructure": all at points of a superlattice; "modulation": near them, but so far off that
-            they slip over the image; "single wave": along one line, such as hum of
-            the mains; "second lattice": on a lattice of their own; "not periodic": on no lattice.
+            they slip over the image, or beside the lattice's own by one wave vector; "single wave": along one line,
+            such as hum of the mains; "second lattice": on a lattice of their own; "not periodic": on no lattice.
         strength: their power as a part of the power of all peaks.
         peaks: those that the lattice does not index, the strongest first.
         bases: of the superlattice, or of both lattices, columns in pixels; none for other kinds.
@@ -124,6 +124,9 @@ def find_unindexed(
         return Unindexed("single wave", strength, found)
     if second is not None:
         return Unindexed("second lattice", strength, found, (lattice.basis, reduce_basis(second[0])))
+    wave = find_wave_vector(found, index, lattice.repeats)
+    if wave is not None:
+        return Unindexed("modulation", strength, found, (), f"{1 / np.linalg.norm(wave):.1f}")
     return Unindexed("not periodic", strength, found)
 
 

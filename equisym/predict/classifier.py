@@ -17,7 +17,7 @@ from torch import Tensor
 from equisym.crystal import features_of, group_probabilities
 from equisym.crystal.posterior import OPTIONS, distortion_of
 from equisym.crystal.tuned_constants import PosteriorOptions
-from equisym.predict.copied_pictures import with_smaller_cell
+from equisym.predict.copied_pictures import with_smaller_cell, with_superstructure
 from equisym.predict.interpretation import interpret
 from equisym.predict.many_answers import answers_of
 from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
@@ -254,6 +254,9 @@ class SymmetryClassifier:
         through = found.view.drift or any(found.view.perspective)  # an instrument or a camera
         if through and options.distortion >= OPTIONS.distortion:
             options = replace(options, rigid=1.0)
+        found = with_superstructure(found, options)
+        assert found.view is not None
+        assert found.measurement is not None
         e = features_of(found.measurement)
         opinion = None
         if self.model is not None:

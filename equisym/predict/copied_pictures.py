@@ -1,4 +1,4 @@
-"""Doubt about a cell that is several copies of a smaller one, as where a texture was tiled with its dirt."""
+"""Which cell counts where one is several copies of another but for little: a superstructure, or a texture's dirt."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.measurement import Found
 
 _FEW_OPERATIONS = torch.tensor([len(g.primitive_operations) <= 2 for g in WALLPAPER_GROUPS])
+
+
+def with_superstructure(found: Found, options: PosteriorOptions) -> Found:
+    """What was found on the cell of a superstructure, if that has a symmetry of its own; else what is given.
+
+    Few superstructures lack one. Dirt does, which repeats where a picture was repeated.
+    """
+    if found.larger is None or found.larger.measurement is None:
+        return found
+    probabilities = group_probabilities(features_of(found.larger.measurement), options)[0]
+    return found.larger if float(probabilities[_FEW_OPERATIONS].sum()) < 0.5 else found
 
 
 def with_smaller_cell(found: Found, probabilities: Tensor, options: PosteriorOptions) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from equisym.crystal import Measurement, measure, measure_scan, refine_to_waves
 from equisym.crystal.drift_correction import merit
 from equisym.crystal.lattice_choice import look_at
+from equisym.crystal.lattice_search import Lattice
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.unindexed_peaks import LIMITS
@@ -38,6 +39,7 @@ class Look:
         measurement: its lattice, cell and fits; ``None`` if no lattice was found.
         notes: what was done to see it so.
         finer: whether a fault may be seen on a finer lattice than the one measured.
+        overlaid: whether the cell is that of the pattern without a wave laid over it, or a modulation.
         against: what the larger side of a fault says against the lattice.
         modulated: share of the power in a modulation that the cell leaves out.
     """
@@ -46,6 +48,7 @@ class Look:
     measurement: Measurement | None
     notes: tuple[str, ...] = ()
     finer: bool = True
+    overlaid: bool = False
     against: Refusal | None = None
     modulated: float = 0.0
 
@@ -162,16 +165,36 @@ def _one_side(look: Look) -> Look:
     return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
 
 
+def with_superstructure(look: Look) -> Look | None:
+    """The same view on the cell of a superstructure that the cell measured leaves out, if there is one."""
+    m, basis = look.measurement, look.review.superlattice
+    if m is None or basis is None or look.refusal is not None or look.overlaid or look.view.window:
+        return None
+    repeats = m.lattice.repeats * abs(float(np.linalg.det(m.lattice.basis) / np.linalg.det(basis)))
+    larger = None if repeats < _DOZEN else _measured_on(look, replace(m.lattice, basis=basis, repeats=repeats))
+    if larger is None or larger.refusal is not None or larger.rest is None or look.rest is None:
+        return None
+    return larger if larger.rest.explained > look.rest.explained else None
+
+
+def _measured_on(look: Look, lattice: Lattice) -> Look | None:
+    """The same view on another lattice."""
+    assert look.measurement is not None
+    view, mask = look.view, look.measurement.mask
+    image = view.grey if len(view.channels) == 1 else view.channels
+    own = measure(image, refine_to_waves(view.grey, lattice, mask), mask=mask)
+    return None if own is None else replace(look, measurement=own)
+
+
 def _without_wave(look: Look) -> Look:
     """The same pattern on its own cell, where a wave laid over it or a modulation nearly repeats with a larger one."""
     m, small = look.measurement, look.review.pseudocell
     if m is None or small is None or not (small.wave or small.modulation):
         return look
-    image = look.view.grey if len(look.view.channels) == 1 else look.view.channels
     copies = abs(float(np.linalg.det(m.lattice.basis) / np.linalg.det(small.basis)))
     score = m.lattice.score * (1 - small.beyond)
     lattice = replace(m.lattice, basis=small.basis, score=score, repeats=m.lattice.repeats * copies)
-    own = measure(image, refine_to_waves(look.view.grey, lattice, m.mask), mask=m.mask)
+    own = _measured_on(look, lattice)
     if own is None:
         return look
     period = f"{(small.wave or small.modulation) * look.view.scale:.1f} pixels"
@@ -179,7 +202,8 @@ def _without_wave(look: Look) -> Look:
         note = f"the pattern is modulated with a period of {period}, which fits no whole number of its cells"
     else:
         note = f"a wave with a period of {period} is laid over the pattern"
-    return replace(look, measurement=own, modulated=small.beyond if small.modulation else 0.0).noting(note)
+    modulated = small.beyond if small.modulation else 0.0
+    return replace(own, overlaid=True, modulated=modulated).noting(note)
 
 
 def _square_on(view: View, look: Look) -> Look:

@@ -15,7 +15,7 @@ from equisym.crystal.superlattice import Pseudocell
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within
 from equisym.predict.hyperspy_signal import image_of, is_signal
-from equisym.predict.look import look_closely
+from equisym.predict.look import Look, look_closely, with_superstructure
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
 from equisym.predict.square_pixels import PixelSize
@@ -41,6 +41,7 @@ class Found:
         unlike: how far the motifs differ from repeat to repeat, 0 to 1.
         pseudocell: a smaller cell that the image nearly has.
         outside: share of the power in a superstructure that the cell leaves out.
+        larger: the same on the cell of that superstructure.
     """
 
     refusal: Refusal | None
@@ -55,6 +56,7 @@ class Found:
     unlike: float = 0.0
     pseudocell: Pseudocell | None = None
     outside: float = 0.0
+    larger: Found | None = None
 
 
 def inspect(
@@ -93,24 +95,34 @@ def inspect(
             refusal = look.refusal
         elif refusal:
             refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
-    notes = (*(() if note is None else (note,)), *look.notes, *look.review.notes)
-    explained = None if look.rest is None else look.rest.explained
-    patchiness = 1.0 if look.rest is None else look.rest.patchiness
-    fault = "" if look.review.fault is None else str(look.review.fault)
-    unlike = 0.0 if look.rest is None else look.rest.unlike
+    larger = None if expected is not None or refusal else with_superstructure(look)
+    known = (pixels.shape, side, note)
+    return _found(look, refusal, *known, larger=None if larger is None else _found(larger, None, *known))
+
+
+def _found(
+    look: Look,
+    refusal: Refusal | None,
+    shape: tuple[int, int],
+    pixel_size: float | None,
+    note: str | None,
+    larger: Found | None = None,
+) -> Found:
+    rest, review = look.rest, look.review
     return Found(
         refusal,
-        pixels.shape,
-        side,
-        notes,
+        shape,
+        pixel_size,
+        (*(() if note is None else (note,)), *look.notes, *review.notes),
         look.view,
         look.measurement,
-        explained=explained,
-        patchiness=patchiness,
-        fault=fault,
-        unlike=unlike,
-        pseudocell=look.review.pseudocell,
-        outside=max(look.review.outside, look.modulated),
+        explained=None if rest is None else rest.explained,
+        patchiness=1.0 if rest is None else rest.patchiness,
+        fault="" if review.fault is None else str(review.fault),
+        unlike=0.0 if rest is None else rest.unlike,
+        pseudocell=review.pseudocell,
+        outside=max(review.outside, look.modulated),
+        larger=larger,
     )
 
 

@@ -21,7 +21,7 @@ from equisym.crystal.modulation import find_modulation
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import Pseudocell, find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
-from equisym.crystal.weak_superstructure import find_weak_superstructure
+from equisym.crystal.weak_superstructure import WeakSuperstructure, find_weak_superstructure
 from equisym.predict.background import Background
 from equisym.predict.refusal import Refusal, RefusalCode
 
@@ -52,6 +52,7 @@ class Review:
         fault: a line across which the pattern is shifted, so that an average over the image is smeared.
         pseudocell: a smaller cell that the image nearly has.
         outside: share of the power in a superstructure that the cell leaves out.
+        superlattice: of that superstructure, columns in pixels.
     """
 
     refusal: Refusal | None
@@ -59,6 +60,7 @@ class Review:
     fault: Fault | None = None
     pseudocell: Pseudocell | None = None
     outside: float = 0.0
+    superlattice: NDArray[np.float64] | None = None
 
 
 def review_lattice(
@@ -78,11 +80,14 @@ def review_lattice(
         return Review(refusal)
     if refusal is None and rest.explained > _COMPLETE and m.lattice.repeats >= _DOZEN:
         nearly = _smaller_cell(image, m)
-        note = "" if modulated else _many_weak_waves(m, rest)[0]
-        if note:  # of cells that repeat, or that only come near
+        weak, note, larger = None if modulated else _many_weak_waves(m, rest), "", None
+        if weak is not None:  # of cells that repeat, or that only come near
             found = find_unindexed(image, m.lattice, tiled=m.average.tiled[0] + m.average.trend[0], mask=m.mask)
-            note = _off_the_lattice(found)[1] if found.kind == "modulation" else note
-        return Review(None, tuple(text for text in (note, *_superstructure(nearly)) if text), pseudocell=nearly)
+            slips = found.kind == "modulation"
+            note = _off_the_lattice(found)[1] if slips else _left_unexplained(weak.period, weak.share)
+            larger = None if slips else weak.basis
+        notes = tuple(text for text in (note, *_superstructure(nearly)) if text)
+        return Review(None, notes, pseudocell=nearly, superlattice=larger)
     fault = _fault(image, m, finer)
     parts = find_domains(image, m.lattice, mask=m.mask) if rest.explained > _HOLDS else None
     twin = parts is not None and parts.kind == "twin"
@@ -99,17 +104,20 @@ def review_lattice(
         shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
         detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
         return Review(Refusal(RefusalCode.DOMAINS, detail))
-    refusal = refusal or _second_lattice(image, m.lattice, rest)
+    if found.kind not in _BESIDE:  # what the cell leaves repeats with the lattice
+        refusal = refusal or _second_lattice(image, m.lattice, rest)
     if refusal is not None:
         return Review(refusal)
     nearly = _smaller_cell(image, m)
     outside = found.strength if found.kind in _BESIDE else 0.0
+    larger = found.bases[0] if note and found.kind == "superstructure" and not modulated else None
     if modulated and found.kind in _BESIDE:
         note = ""  # it is known, and cells only come near
-    elif not note and not modulated:
-        note, outside = _many_weak_waves(m, rest)
+    elif not note and not modulated and (weak := _many_weak_waves(m, rest)) is not None:
+        note, outside, larger = _left_unexplained(weak.period, weak.share), weak.share, weak.basis
     notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
-    return Review(None, tuple(text for text in notes if text), pseudocell=nearly, outside=outside)
+    notes = tuple(text for text in notes if text)
+    return Review(None, notes, pseudocell=nearly, outside=outside, superlattice=larger)
 
 
 def _smaller_cell(image: Tensor, m: Measurement) -> Pseudocell | None:
@@ -121,10 +129,9 @@ def _smaller_cell(image: Tensor, m: Measurement) -> Pseudocell | None:
     return nearly if found is None else replace(nearly, modulation=found.period)
 
 
-def _many_weak_waves(m: Measurement, rest: Background) -> tuple[str, float]:
-    """A word on a larger cell that explains more, if there is one, and how much more."""
-    found = find_weak_superstructure(torch.from_numpy(rest.left).float(), m.lattice.basis, rest.explained, m.mask)
-    return ("", 0.0) if found is None else (_left_unexplained(found.period, found.share), found.share)
+def _many_weak_waves(m: Measurement, rest: Background) -> WeakSuperstructure | None:
+    """A larger cell that explains more, if there is one."""
+    return find_weak_superstructure(torch.from_numpy(rest.left).float(), m.lattice.basis, rest.explained, m.mask)
 
 
 def _left_unexplained(period: str, share: float) -> str:
