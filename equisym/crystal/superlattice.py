@@ -22,6 +22,7 @@ _ANY = 9  # cells: larger superlattices are looked for only if the lattice is st
 _FEWEST = 4  # cells of the superlattice in the image
 _CHANCE = 0.05  # probability that so many peaks are on a superlattice by accident
 _SATELLITES = 4  # peaks, at least, that one wave vector accounts for
+_MAY_BE_FOLDED = 0.4  # cycles per pixel, from which a wave may be one from beyond Nyquist
 _LARGEST_PSEUDO, _STRONGEST = 16, 256  # cells in one of a superstructure, and waves that are looked at, at most
 _LEAST_BEYOND, _MOST_BEYOND = 2e-3, 0.08  # of a cell's power, that makes it a superstructure of a smaller one
 # the same for each of many cells, and for any number: a cell of n leaves 1 - 1/n to one of them by chance. Photographs
@@ -84,10 +85,13 @@ def find_wave_vector(found: SpectralPeaks, index: Indexing, repeats: float) -> A
         return None
     first = index.offsets(found.position[:1])[0] / index.size
     orders = np.array([-2, -1, 1, 2])
-    away = index.bins(found.position[:, None] - orders[:, None] * first)
+    folded = np.where(np.abs(found.position) > _MAY_BE_FOLDED, np.sign(found.position), 0.0)
+    places = found.position[:, None] - folded[:, None] * [(0, 0), (0, 1), (1, 0), (1, 1)]
+    away = index.bins(places[:, :, None] - orders[:, None] * first).min((1, 2))
     reach = index.reach(found.position)
-    covered = np.minimum(1, len(orders) * np.pi * reach**2 / repeats)
-    if (away.min(1) > reach).any() or np.sort(covered[1:])[: _SATELLITES - 1].prod() > _CHANCE**2:
+    tried = len(orders) * 2.0 ** (folded != 0).sum(1)
+    covered = np.minimum(1, tried * np.pi * reach**2 / repeats)
+    if (away > reach).any() or np.sort(covered[1:])[: _SATELLITES - 1].prod() > _CHANCE**2:
         return None
     return first
 
@@ -160,6 +164,9 @@ def _lose_one_wave(index: NDArray[np.int32], power: Array, kept: NDArray[np.bool
     alone = 2 * lost.max(1, initial=0) > LIMITS.alone * total  # a wave and its twin
     found = np.flatnonzero(alone & (total > _LEAST_BEYOND * power.sum()))
     wave, held = index[lost[found].argmax(1), None], kept[found] * power
+    beside = np.where(_across(index, wave) != 0, lost[found], 0.0).max(1, initial=0)  # a pattern's own wave has others
+    few = beside < LIMITS.significant * lost[found].max(1, initial=0)
+    found, wave, held = found[few], wave[few], held[few]
     rest = np.where(_across(index, wave) != 0, held, 0.0)
     other = np.where(_across(index, index[rest.argmax(1), None]) != 0, rest, 0.0)
     return found[other.sum(1) > LIMITS.across * held.sum(1)]

@@ -123,6 +123,9 @@ class PeakLimits:
             is said.
         few: cells, below which a lattice has a point near any wave, so that less is allowed.
         stricter: part of both that is allowed then; lattices of few cells miss by .02 bins, quasicrystals by .11.
+        by_chance: probability of one peak to be so near a point, above which they may be there by chance: 2e-3 and more
+            for quasicrystals and lattices laid over one another, 2e-4 for crystals side by side, 6e-5 for an image
+            whose pixels were resampled without interpolation.
         borne_out: part of what peaks off their points must leave that the averaged cell leaves, or they are only
             smeared; of patterns in perspective it is at most a sixth, of incommensurate ones about the whole.
         colour: part of the variance of all colours, from which a component is looked at besides the first.
@@ -144,6 +147,7 @@ class PeakLimits:
     broadest: float = 1.3
     few: float = 12.0
     stricter: float = 0.5
+    by_chance: float = 1e-4
     borne_out: float = 0.5
     colour: float = 0.1
 
@@ -215,11 +219,23 @@ class OverlaidLimits:
         alone: of what the smaller cell loses, in the one wave; of hum all, of superstructures .56 at most.
         across: of what it keeps, off that wave's line and off the strongest of the others: with hum .4 and more; less
             if the pattern is nearly of stripes, to which any wave adds a direction.
+        significant: of the wave's power, in another of the lost ones off its line: the wave is the pattern's own then.
+        sharp: height over the background of a wave that is taken off the image, at least, and
+        strong: its part of the image's variance, and
+        tried: how many are.
+        dominant: part of the averaged cell's power in one wave, from which the pattern is looked for without it.
+        directions: of the power without the wave, off the two strongest lines of waves: two gratings have none.
     """
 
     fewest: int = 3
     alone: float = 0.95
     across: float = 0.1
+    significant: float = 5e-3
+    sharp: float = 300.0
+    strong: float = 0.01
+    tried: int = 3
+    dominant: float = 0.5
+    directions: float = 0.02
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def find_unindexed(
     mask: Tensor | None = None,
     spectrum: PowerSpectrum | None = None,
     explained: float = 0.0,
+    split: bool = True,
 ) -> Unindexed:
     """Find the sharp peaks of an image's spectrum that its lattice does not index, and what they are.
 
@@ -69,6 +70,8 @@ def find_unindexed(
         mask: which pixels to look at, (H, W); all if not given.
         spectrum: of the image, if known.
         explained: share of the image's variance that the averaged cell explains, if known.
+        split: whether peaks near the lattice's points may be those of another, which shading that inverts the contrast
+            of a colour feigns.
 
     >>> import torch
     >>> y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
@@ -95,7 +98,8 @@ def find_unindexed(
     if away > limit and tiled is not None:  # peaks that overlap draw each other aside, in the average as well
         away = min(away, _away(strong, _from_those_of(PowerSpectrum(tiled, mask), strong, index.size)))
     slips = min(1.0, (2 * np.pi * away) ** 2 / 12)
-    if away > limit and (few or 1 - explained > LIMITS.borne_out * slips):
+    by_chance = np.pi * away**2 / lattice.repeats  # a peak is so near a point
+    if away > limit and split and by_chance > LIMITS.by_chance and (few or 1 - explained > LIMITS.borne_out * slips):
         return _apart(strong, index)
     periodic = float(own.power.sum())
     found = _sharp(whole, every[~holds], every, periodic)

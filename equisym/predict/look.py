@@ -11,22 +11,26 @@ from numpy.typing import NDArray
 
 from equisym.crystal import Measurement, measure, measure_scan, refine_to_waves
 from equisym.crystal.drift_correction import merit
+from equisym.crystal.indexing import offsets
 from equisym.crystal.lattice_choice import look_at
 from equisym.crystal.lattice_search import Lattice
+from equisym.crystal.overlaid_wave import has_three_directions, is_dominated, strong_waves, without_wave
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.unindexed_peaks import LIMITS
 from equisym.predict.artefacts import plain_area, stray_lines
 from equisym.predict.background import Background, take_apart
 from equisym.predict.preprocessing import Pixels
-from equisym.predict.refusal import Refusal
+from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.rejection import Review, refuse_component, refuse_side, review_lattice
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
+_PERHAPS_HUM = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.DOMAINS)
 _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
 _MOST_OF_IT, _DOZEN = 0.85, 12.0  # of the image explained: nothing wide covers the pattern; cells around what does
+_OWN_WAVE, _REPEATS = 2.0, 0.5  # bins from a point of the lattice: none of its waves; of the image that repeats then
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -118,7 +122,8 @@ def look_closely(pixels: Pixels, expected: NDArray[np.float64] | None = None, wi
 
 def _measured(view: View) -> Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _without_wave(_one_side(_square_on(view, _drift_corrected(view))))
+    look = _one_side(_square_on(view, _drift_corrected(view)))
+    look = _without_hum(look) or _without_wave(look)
     grey = view.grey.double().numpy()
     rest = look.rest
     holds = rest is not None and look.refusal is None and rest.explained > _MOST_OF_IT
@@ -204,6 +209,40 @@ def _without_wave(look: Look) -> Look:
         note = f"a wave with a period of {period} is laid over the pattern"
     modulated = small.beyond if small.modulation else 0.0
     return replace(own, overlaid=True, modulated=modulated).noting(note)
+
+
+def _without_hum(look: Look) -> Look | None:
+    """The same pattern without one strong wave, where only then it repeats and has no wave there: hum of the mains."""
+    m, view = look.measurement, look.view
+    refused = look.refusal is not None and look.refusal.code in _PERHAPS_HUM
+    joined = look.review.pseudocell is not None and look.review.pseudocell.wave > 0
+    if view.window or view.expected is not None or not (refused or joined or (m is not None and is_dominated(m))):
+        return None
+    for q in strong_waves(view.grey, view.mask):
+        alone = _without(q, view)
+        if alone is not None:
+            period = f"{view.scale / float(np.linalg.norm(q)):.1f} pixels"
+            return alone.noting(f"a wave with a period of {period} is laid over the pattern")
+    return None
+
+
+def _without(q: NDArray[np.float64], view: View) -> Look | None:
+    """A look without a wave, if it shows a pattern that is more than two gratings and has no wave there."""
+    seen = replace(view, channels=without_wave(view.channels, q))
+    size = np.array(view.grey.shape[::-1])
+
+    def holds(lattice: Lattice) -> bool:
+        off = float(np.linalg.norm(offsets(q[None], lattice.basis)[0] * size))
+        return off > _OWN_WAVE and lattice.score > _REPEATS and lattice.repeats >= _DOZEN
+
+    glance = look_at(seen.channels)
+    if glance is None or not holds(glance.lattice):
+        return None
+    alone = replace(_drift_corrected(seen), overlaid=True)
+    m = alone.measurement
+    if m is None or alone.refusal is not None or not holds(m.lattice) or not has_three_directions(m):
+        return None
+    return alone
 
 
 def _square_on(view: View, look: Look) -> Look:

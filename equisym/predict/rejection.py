@@ -189,7 +189,7 @@ def refuse_component(image: Tensor, m: Measurement, rest: Background, component:
     if own is not None and own.score > rest.explained + _OWN and not _holds(m.lattice.basis, own.basis, _SAME):
         return _several(m.lattice, own)
     tiled = m.average.tiled[component] + m.average.trend[component]
-    found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained)
+    found = find_unindexed(image, m.lattice, tiled=tiled, mask=m.mask, explained=rest.explained, split=False)
     return _off_the_lattice(found)[0]
 
 
