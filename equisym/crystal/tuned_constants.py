@@ -239,6 +239,25 @@ class OverlaidLimits:
 
 
 @dataclass(frozen=True)
+class LineOffsetLimits:
+    """When the lines of a scan have offsets of their own.
+
+    Set on 1,388 drawn images, 80 of them with offsets, and on the development micrographs.
+
+    Attributes:
+        share: of the variance, in offsets that differ from line to line at random; without them at most .04.
+        beyond: times that the spectrum at no frequency along x is above that beside it; noise alone has none.
+        beside: frequencies along x in cycles over the image, from and up to which that is.
+        turns: in which offsets and averaged cell are found.
+    """
+
+    share: float = 0.05
+    beyond: float = 10.0
+    beside: tuple[int, int] = (3, 8)
+    turns: int = 4
+
+
+@dataclass(frozen=True)
 class ModulationLimits:
     """When satellites are off the points of a large cell.
 

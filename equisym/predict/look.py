@@ -8,12 +8,14 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from equisym.crystal import Measurement, measure, measure_scan, refine_to_waves
 from equisym.crystal.drift_correction import merit
 from equisym.crystal.indexing import offsets
 from equisym.crystal.lattice_choice import look_at
 from equisym.crystal.lattice_search import Lattice
+from equisym.crystal.line_offsets import has_line_offsets, without_line_offsets
 from equisym.crystal.overlaid_wave import has_three_directions, is_dominated, strong_waves, without_wave
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
@@ -122,7 +124,7 @@ def look_closely(pixels: Pixels, expected: NDArray[np.float64] | None = None, wi
 
 def _measured(view: View) -> Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _one_side(_square_on(view, _drift_corrected(view)))
+    look = _one_side(_square_on(view, _levelled(view) or _drift_corrected(view)))
     look = _without_hum(look) or _without_wave(look)
     grey = view.grey.double().numpy()
     rest = look.rest
@@ -141,6 +143,24 @@ def _measured(view: View) -> Look:
         return look
     count = int(lines.all(1).sum() + lines.all(0).sum())
     return without.noting(f"lines that are constant or far off their neighbours were left out: {count}")
+
+
+def _levelled(view: View) -> Look | None:
+    """A look without the offsets of a scan's lines, if it has any and shows a lattice without them."""
+    if len(view.channels) > 1 or view.mask is not None or view.window or not has_line_offsets(view.grey):
+        return None
+
+    def level(image: Tensor) -> Look:
+        spread = float(image.std()) or 1.0
+        return _drift_corrected(replace(view, channels=image[None] / spread, spread=view.spread * spread))
+
+    look = level(without_line_offsets(view.grey))
+    if look.measurement is None or look.refusal is not None:
+        return None
+    if not look.view.drift:  # else the lines are no longer where they were
+        again = level(without_line_offsets(view.grey, look.measurement.lattice.basis))
+        look = look if again.measurement is None or again.refusal is not None else again
+    return look.noting("the lines of the scan have offsets, which were taken off")
 
 
 def _one_side(look: Look) -> Look:
