@@ -158,7 +158,8 @@ class FieldClassifier(Classifier):
 
 
 def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
-    if not isinstance(model, Classifier) or model._told or torch.compiler.is_compiling():
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    if not isinstance(model, Classifier) or model._told or traced:
         return
     height, width = args[0].shape[-2:]
     if isinstance(height, fx.Proxy):

@@ -46,8 +46,8 @@ class FieldDropout2d(ConstantModule):
         self.field_type.check(x)
         if not self.training or self.p == 0:
             return x
-        kept = functional.dropout(x.new_ones(x.shape[0], len(self.field_type)), self.p)
-        return x * kept.index_select(1, self.field_of)[:, :, None, None]
+        kept = functional.dropout(x.new_ones(*x.shape[:-3], len(self.field_type)), self.p)
+        return x * kept.index_select(-1, self.field_of)[..., None, None]
 
     def extra_repr(self) -> str:
         return f"{self.field_type!r}, p={self.p}"

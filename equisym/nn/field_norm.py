@@ -144,10 +144,10 @@ class FieldBatchNorm2d(_FieldNorm):
         if not self.training:
             self.field_type.check(x)
             return self._normalise(x, self.running_mean, self.running_var)
-        count = x.shape[0] * x.shape[2] * x.shape[3]
+        count = x.numel() // self.field_type.size
         if count == 0:  # nothing to learn from: the running statistics stay
             return self._normalise(x, self.running_mean, self.running_var)
-        mean, variance = self._statistics(self._float(x), (0, 2, 3))
+        mean, variance = self._statistics(self._float(x), (*range(x.ndim - 3), -2, -1))
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
             unbiased = variance.to(self.running_var) * (count / max(count - 1, 1))
@@ -214,7 +214,7 @@ class FieldGroupNorm2d(_FieldNorm):
         self.num_groups = num_groups
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._normalise(x, *self._statistics(self._float(x), (2, 3)))
+        return self._normalise(x, *self._statistics(self._float(x), (-2, -1)))
 
 
 class FieldInstanceNorm2d(FieldGroupNorm2d):

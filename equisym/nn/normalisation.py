@@ -12,7 +12,7 @@ from torch.nn import functional
 from equisym.groups import PointGroup
 from equisym.nn.arguments import channels_of, check_group, count, real
 from equisym.nn.expanded_conv import is_channels_last
-from equisym.nn.fused import fused_kernels
+from equisym.nn.fused import fused_kernels, is_plain_call
 
 
 class GroupBatchNorm2d(nn.Module):
@@ -65,12 +65,12 @@ class GroupBatchNorm2d(nn.Module):
             raise ValueError(
                 f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[-3]})"
             )
+        if isinstance(x, Tensor) and x.ndim == 3:
+            return self.forward(x.unsqueeze(0)).squeeze(0)
         if not self.training:
-            single = isinstance(x, Tensor) and x.ndim == 3
             mean, variance, scale, shift = self._per_channel()
-            y = functional.batch_norm(x.unsqueeze(0) if single else x, mean, variance, scale, shift, eps=norm.eps)
-            return y.squeeze(0) if single else y
-        if type(norm) is nn.BatchNorm3d and isinstance(x, Tensor) and not torch.compiler.is_compiling() and x.numel():
+            return functional.batch_norm(x, mean, variance, scale, shift, eps=norm.eps)
+        if type(norm) is nn.BatchNorm3d and is_plain_call(x) and x.numel():
             norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
             momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum  # pyright: ignore
             averages = norm.running_mean, norm.running_var
