@@ -156,7 +156,7 @@ class FieldBatchNorm2d(_FieldNorm):
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:
-        """The evaluation-mode function as an ordinary :class:`torch.nn.BatchNorm2d` over all channels."""
+        """The same function as an ordinary :class:`torch.nn.BatchNorm2d` (running statistics)."""
         plain = nn.BatchNorm2d(self.field_type.size, self.eps, self.momentum)
         plain.to(self.running_var)
         plain.running_mean = self.spread @ self.running_mean
@@ -164,7 +164,7 @@ class FieldBatchNorm2d(_FieldNorm):
         if self.weight is not None and self.bias is not None:
             plain.weight.copy_(self.weight[self.field_of])
             plain.bias.copy_(self.spread @ self.bias)
-        return plain.eval()
+        return plain.train(self.training)
 
 
 class FieldGroupNorm2d(_FieldNorm):
