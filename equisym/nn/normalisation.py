@@ -28,7 +28,7 @@ class GroupBatchNorm2d(nn.Module):
         fields: number of regular fields; the input has ``fields * group.order`` channels.
         group: the point group.
         eps: added to the variance.
-        momentum: weight of the newest batch in the running averages.
+        momentum: weight of the newest batch in the running averages; None means the mean of all batches.
         device: where to make the parameters.
         dtype: of the parameters.
 
@@ -49,13 +49,15 @@ class GroupBatchNorm2d(nn.Module):
         *,
         group: PointGroup,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         check_group(group)
         self.fields, self.group = count("fields", fields), group
+        if momentum is not None:
+            momentum = real("momentum", momentum, zero=True)
         # a child, so that its synchronised form can replace it
         self.norm = nn.BatchNorm3d(fields, real("eps", eps), momentum, device=device, dtype=dtype)
 

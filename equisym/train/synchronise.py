@@ -47,8 +47,9 @@ class SynchronisedNorm(_BatchNorm):
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             with torch.no_grad():
                 self.num_batches_tracked.add_(1)
-                self.running_mean.lerp_(mean, self.momentum or 0.0)
-                self.running_var.lerp_(variance * (count / (count - 1)), self.momentum or 0.0)
+                momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                self.running_mean.lerp_(mean, momentum)
+                self.running_var.lerp_(variance * (count / (count - 1)), momentum)
         scale = torch.rsqrt(variance + self.eps) * self.weight
         return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
 
