@@ -12,12 +12,13 @@ from torch.nn import functional
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
 from equisym.nn.arguments import Place, Whole, channels_of, check_group, count, real, whole
+from equisym.nn.constant import ConstantModule
 from equisym.nn.kernel import GroupKernel
 
 KINDS = ("rotation", "mirror", "glide")
 
 
-class SymmetryFilter2d(nn.Module):
+class SymmetryFilter2d(ConstantModule):
     r"""Agreement of the responses of a learned kernel and its images under one symmetry, at each pixel.
 
     .. math:: r_g(x) = (g K \star f)(x + t_g), \qquad
