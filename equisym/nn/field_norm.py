@@ -73,7 +73,7 @@ class _FieldNorm(ConstantModule):
             scale = scale * self.weight[self.field_of]
         shift = -(mean @ self.spread.T) * scale
         if self.bias is not None:
-            shift = shift + self.spread @ self.bias
+            shift = shift + self.spread @ self.bias.to(self.spread.dtype)
         return x * scale[..., None, None].to(x.dtype) + shift[..., None, None].to(x.dtype)
 
     def _float(self, x: Tensor) -> Tensor:
@@ -143,16 +143,19 @@ class FieldBatchNorm2d(_FieldNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             self.field_type.check(x)
-            return self._normalise(x, self.running_mean, self.running_var)
+            return self._normalise(x, *self._running())
         count = x.numel() // self.field_type.size
         if count == 0:  # nothing to learn from: the running statistics stay
-            return self._normalise(x, self.running_mean, self.running_var)
+            return self._normalise(x, *self._running())
         mean, variance = self._statistics(self._float(x), (*range(x.ndim - 3), -2, -1))
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
             unbiased = variance.to(self.running_var) * (count / max(count - 1, 1))
             self.running_var.lerp_(unbiased, self.momentum)
         return self._normalise(x, mean, variance)
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        return self.running_mean.to(self.spread.dtype), self.running_var.to(self.spread.dtype)
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:

@@ -76,7 +76,8 @@ class GroupBatchNorm2d(nn.Module):
             norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
             momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum  # pyright: ignore
             averages = norm.running_mean, norm.running_var
-            own = x, norm.weight, norm.bias, *averages, momentum, norm.eps, order
+            weights = (values.to(norm.running_mean.dtype) for values in (norm.weight, norm.bias))  # pyright: ignore
+            own = x, *weights, *averages, momentum, norm.eps, order
             kernels = fused_kernels(x, "norm_kernel")
             if kernels is not None and x.dtype in kernels.DTYPES:
                 return _FusedBatchNorm.apply(*own, kernels)
@@ -85,8 +86,8 @@ class GroupBatchNorm2d(nn.Module):
 
     def _per_channel(self) -> tuple[Tensor, ...]:
         """Running mean and variance, scale and shift, each repeated for the elements of its field."""
-        names = ("running_mean", "running_var", "weight", "bias")
-        return tuple(getattr(self.norm, name).repeat_interleave(self.group.order) for name in names)
+        names, dtype = ("running_mean", "running_var", "weight", "bias"), self.norm.running_mean.dtype  # pyright: ignore
+        return tuple(getattr(self.norm, name).to(dtype).repeat_interleave(self.group.order) for name in names)
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:

@@ -193,6 +193,20 @@ def test_bfloat16_autocast_and_gradients(case, group):
 
 
 @pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_parameters_in_bfloat16_beside_buffers_in_float32(case, group):
+    """As in mixed precision of FSDP, which casts parameters and inputs alone."""
+    layer, _, _, x = made(case, group, torch.float32)
+    if not list(layer.parameters()):
+        return
+    expected = layer.train(case.train)(x)
+    for parameter in layer.parameters():
+        parameter.data = parameter.data.bfloat16()
+    found = layer(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
 def test_channels_last_gives_the_same_answer(case, group):
     layer, _, _, x = made(case, group)
     layer.eval()
