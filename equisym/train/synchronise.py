@@ -56,13 +56,16 @@ class SynchronisedNorm(_BatchNorm):
 
 def synchronise_norms(model: nn.Module) -> None:
     """Replace every batch normalisation of torch.nn, and ours, by the synchronised form; names in the state stay."""
-    for name, module in list(model.named_modules()):
+    twins: dict[nn.Module, nn.Module] = {}
+    for name, module in list(model.named_modules(remove_duplicate=False)):
         # a subclass may do more than the base class
         plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, ChannelBatchNorm2d)
         if isinstance(module, _BatchNorm) and plain and module.affine:
-            twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
-            twin.load_state_dict(module.state_dict())
-            model.set_submodule(name, twin.to(module.weight.device, module.weight.dtype).train(module.training))
+            if module not in twins:
+                twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
+                twin.load_state_dict(module.state_dict())
+                twins[module] = twin.to(module.weight.device, module.weight.dtype).train(module.training)
+            model.set_submodule(name, twins[module])
         elif isinstance(module, _BatchNorm) and not isinstance(module, SynchronisedNorm | nn.SyncBatchNorm):
             warnings.warn(
                 f"{name} is a {type(module).__name__}, which is normalised separately in each process", stacklevel=2
