@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from equisym.groups import PointGroup
+from equisym.models.last_layer import NoLastLayer, last_layer
 from equisym.models.readout import CorrelationReadout
 from equisym.models.sharing import Sharing
 from equisym.nn import to_plain
@@ -21,7 +22,7 @@ class HeadOptions(TypedDict, total=False):
     """What every classifier takes for its last layer.
 
     Attributes:
-        num_classes: size of the answer, 17 if not given.
+        num_classes: size of the answer, 17 if not given; 0 for the pooled features.
         dropout: probability of dropping a pooled feature in training, none if not given.
     """
 
@@ -42,7 +43,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.group, self.size_step, self.rest = group, size_step, rest
         self._told = False
-        self.register_forward_pre_hook(_tell_inexact_size)
+        self.register_forward_pre_hook(_look_at_input, with_kwargs=True)
 
     def nearest_exact_size(self, size: int) -> int:
         """The input size nearest to ``size`` at which the invariance is exact.
@@ -60,15 +61,18 @@ class Classifier(nn.Module):
         """Where the last layer is: the module that holds it, and its name there."""
         return self, "head"
 
-    def get_classifier(self) -> nn.Linear:
+    @property
+    def num_features(self) -> int:
+        """Pooled features, of which the last layer makes logits."""
+        return self.get_classifier().in_features
+
+    def get_classifier(self) -> nn.Linear | NoLastLayer:
         """The last linear layer."""
         return getattr(*self._last())
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Put a fresh last layer in place, for other classes."""
-        old = self.get_classifier()
-        new = nn.Linear(old.in_features, num_classes, device=old.weight.device, dtype=old.weight.dtype)
-        setattr(*self._last(), new)
+        """Put a fresh last layer in place, for other classes; 0 leaves it out, and pooled features are the answer."""
+        setattr(*self._last(), last_layer(self.num_features, num_classes).to(next(self.parameters())))
 
     def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts alone; it runs and unpickles without equisym."""
@@ -125,7 +129,7 @@ class FieldClassifier(Classifier):
             return
         self.pool = sharing.pool()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(2 * sharing.pooled(fields[-1]), num_classes)
+        self.head = last_layer(2 * sharing.pooled(fields[-1]), num_classes)
 
     def _last(self) -> tuple[nn.Module, str]:
         return (self, "head") if self.readout is None else (self.readout, "linear")
@@ -157,12 +161,19 @@ class FieldClassifier(Classifier):
         return self.forward_head(self.forward_features(x))
 
 
-def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
-    if not isinstance(model, Classifier) or model._told or torch.compiler.is_compiling():
-        return
-    height, width = args[0].shape[-2:]
-    if isinstance(height, fx.Proxy):
-        return
+def _look_at_input(model: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+    """Refuse what is no batch of images, and tell once of a size that is not exact."""
+    for x in [*args, *named.values()][:1]:
+        if not isinstance(x, Tensor):  # a symbolic trace has no shape yet
+            return
+        if x.ndim != 4:
+            raise ValueError(f"input must be images (B, C, H, W) (got the shape {tuple(x.shape)})")
+        traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+        if isinstance(model, Classifier) and not model._told and not traced:
+            _tell_inexact_size(model, *x.shape[-2:])
+
+
+def _tell_inexact_size(model: Classifier, height: int, width: int) -> None:
     nearest = model.nearest_exact_size(height), model.nearest_exact_size(width)
     if nearest != (height, width):
         model._told = True
@@ -170,7 +181,7 @@ def _tell_inexact_size(model: nn.Module, args: tuple[Tensor, ...]) -> None:
             f"input of {height} x {width} pixels is not exact for {model.group}: strided stages sample off centre and "
             f"the answer changes slightly when the image is rotated; the nearest exact size is "
             f"{nearest[0]} x {nearest[1]}",
-            stacklevel=3,
+            stacklevel=6,
         )
 
 

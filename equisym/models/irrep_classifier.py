@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from equisym.groups import PointGroup
 from equisym.models.field_classifier import Classifier
+from equisym.models.last_layer import last_layer
 from equisym.models.sharing import parse_group
 from equisym.nn import IsotypicInvariants, IsotypicNorm
 
@@ -40,7 +41,7 @@ class IrrepClassifier(Classifier):
         self.norm = IsotypicNorm(fields, group=self.group)
         self.invariants = IsotypicInvariants(fields, group=self.group)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(self.invariants.out_features, num_classes)
+        self.head = last_layer(self.invariants.out_features, num_classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The features before pooling."""

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, C
 from equisym.models.field_classifier import Classifier
+from equisym.models.last_layer import last_layer
 from equisym.models.registry import register
 from equisym.nn import WallpaperConv2d
 
@@ -73,7 +74,7 @@ class OrbitNet(Classifier):
             channels = out
         self.layers = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(2 * channels, num_classes)
+        self.head = last_layer(2 * channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.layers(lay_on_torus(self.standardise(x), self.size_step))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
+from equisym.models.last_layer import last_layer
 from equisym.nn import CorrelationPool2d
 from equisym.nn.expanded_conv import is_channels_last
 from equisym.nn.fused import is_plain_call
@@ -53,7 +54,7 @@ class CorrelationReadout(nn.Module):
         features = 2 * len(fields) * (channels + self.together)
         self.norm = nn.BatchNorm1d(features)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.linear = nn.Linear(features, num_classes)
+        self.linear = last_layer(features, num_classes)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         features = []

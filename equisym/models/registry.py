@@ -141,7 +141,7 @@ def build(
 
     Args:
         name: one of :func:`list_archs`, or ``timm/NAME`` for any model of timm, whose tags may follow a dot.
-        num_classes: size of the answer.
+        num_classes: size of the answer; 0 for the pooled features.
         in_channels: channels of the image.
         head: ``"flat"``, or ``"tree"`` for log-probabilities of the 17 groups that agree at every level of the
             hierarchy (:class:`equisym.models.TreeSoftmax`).
@@ -186,10 +186,11 @@ def _pretrained(name: str, options: dict[str, Any] | None) -> nn.Module:
         known = ", ".join(sorted(WEIGHTS))
         raise ValueError(f"pretrained weights exist for {known} and timm/NAME (got {name!r}): leave out pretrained")
     weights = WEIGHTS[name]
-    if options is None or any(weights.options.get(key) != value for key, value in options.items()):
+    if options is None or any(weights.options.get(key) not in (value, str(value)) for key, value in options.items()):
         made = ", ".join(f"{key}={value!r}" for key, value in weights.options.items()) or "the default options"
         raise ValueError(
-            f"the weights of {name} are for grey images, the 17 groups and {made}: leave out other options"
+            f"the weights of {name} are for grey images, the 17 groups and {made}: leave out other options, and "
+            "call reset_classifier for other classes"
         )
     model = build(name, **weights.options)
     weights.load_into(model)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from equisym.models.field_classifier import FieldClassifier
 from equisym.models.registry import architectures, build
 
 
 def register_in_timm() -> list[str]:
     """Tell timm of every architecture of this library; call it once.
 
-    timm's words are understood: ``in_chans`` is ``in_channels`` and ``drop_rate`` is ``dropout``; other options are
-    this library's. There are no pretrained weights to download.
+    timm's words are understood: ``in_chans`` is ``in_channels``, ``drop_rate`` is ``dropout``, ``num_classes=0`` leaves
+    the last layer out, and ``features_only=True`` gives the fields after the stages ``out_indices``. Other options are
+    this library's, and so are the weights of ``pretrained=True``, see :func:`build`.
 
     Returns:
         The names that timm now knows.
@@ -34,15 +38,63 @@ def register_in_timm() -> list[str]:
     return names
 
 
+class StageFields(nn.Module):
+    """Stem and stages of a network, as timm's ``features_only`` gives them to detectors and segmenters.
+
+    Args:
+        model: a network with stages of fields.
+        in_channels: channels of the image.
+        out_indices: numbers of the stages whose fields are the answer; None means all.
+
+    Attributes:
+        feature_info: channels and reduction of each stage, as timm tells them.
+
+    Shape:
+        ``(B, in_channels, H, W)`` -> a list of ``(B, fields * order, H', W')``.
+
+    Raises:
+        ValueError: for a network without such stages, or a stage that is not there.
+    """
+
+    def __init__(self, model: nn.Module, in_channels: int, out_indices: Sequence[int] | None) -> None:
+        from timm.models import FeatureInfo
+
+        super().__init__()
+        if not isinstance(model, FieldClassifier):
+            raise ValueError(
+                f"features_only needs stages of fields (got {type(model).__name__}): take create_feature_extractor of "
+                "torchvision"
+            )
+        count = len(model.stages)
+        self.out_indices = tuple(range(count) if out_indices is None else out_indices)
+        if not set(self.out_indices) <= set(range(count)):
+            raise ValueError(f"out_indices must be some of 0 .. {count - 1} (got {out_indices})")
+        self.stem, self.stages = model.stem, model.stages
+        side, rest = 64 * model.size_step + model.rest, model.rest
+        shapes = copy.deepcopy(model).to("meta").eval()  # no arithmetic
+        maps = shapes.forward_intermediates(torch.empty(1, in_channels, side, side, device="meta"))
+        known = [
+            {"num_chs": y.shape[1], "reduction": (side - rest) // (y.shape[-1] - rest), "module": ""} for y in maps
+        ]
+        self.feature_info = FeatureInfo(known, self.out_indices)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x, found = self.stem(x), []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return [found[stage] for stage in self.out_indices]
+
+
 def _builder(name: str) -> Callable[..., nn.Module]:
     def make(pretrained: bool = False, **options: Any) -> nn.Module:
-        if pretrained:
-            raise ValueError(f"{name} has no weights to download (got pretrained=True): train it, or load your own")
         known = {"in_chans": "in_channels", "drop_rate": "dropout"}
         ours = {known.get(key, key): value for key, value in options.items() if value is not None}
         for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "scriptable"):
             ours.pop(key, None)
-        return build(name, **ours)
+        features, stages = ours.pop("features_only", False), ours.pop("out_indices", None)
+        model = build(name, pretrained=pretrained, **ours)
+        return StageFields(model, ours.get("in_channels", 1), stages) if features else model
 
     make.__name__, make.__module__ = name, __name__
     return make

@@ -17,7 +17,7 @@ def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
     .. math:: (g f)(h, x) = f(g^{-1} h,\, g^{-1} x)
 
     Args:
-        x: image or feature map, shape ``(B, C, H, W)``; regular fields have the group element fastest.
+        x: image or feature map, shape ``(B, C, H, W)`` or ``(C, H, W)``; regular fields have the group element fastest.
         g: element of ``group``, 0 .. order - 1.
         group: the point group.
         regular: whether the channels are regular fields (and are permuted) or scalars.
@@ -29,10 +29,10 @@ def act(x: Tensor, g: int, group: PointGroup, *, regular: bool) -> Tensor:
         ValueError: if the channels are not a multiple of the order, or the map is not square although g rotates it.
     """
     if regular:
-        if x.shape[1] % group.order:
-            raise ValueError(f"regular fields of {group} need a multiple of {group.order} channels (got {x.shape[1]})")
+        if x.shape[-3] % group.order:
+            raise ValueError(f"regular fields of {group} need a multiple of {group.order} channels (got {x.shape[-3]})")
         permutation = torch.from_numpy(group.regular_permutation(g)).to(x.device)
-        x = x.unflatten(1, (-1, group.order)).index_select(2, permutation).flatten(1, 2)
+        x = x.unflatten(-3, (-1, group.order)).index_select(-3, permutation).flatten(-4, -3)
     return move_pixels(x, g, group)
 
 
@@ -49,6 +49,8 @@ def move_pixels(x: Tensor, g: int, group: PointGroup) -> Tensor:
 
 
 def _rotate(x: Tensor, angle: float) -> Tensor:
+    if x.ndim == 3:
+        return _rotate(x.unsqueeze(0), angle).squeeze(0)
     cos, sin = math.cos(angle), math.sin(angle)
     # grid_sample takes, for each output pixel, the position to read: the inverse rotation, with y down
     theta = torch.tensor([[cos, -sin, 0.0], [sin, cos, 0.0]], dtype=x.dtype, device=x.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,9 @@ class ConstantModule(nn.Module):
 
     A plain buffer made in float32 keeps float32's error after ``.double()``, and one made on the meta device holds
     nothing after ``to_empty``. Here each constant is stored in full precision and made anew whenever the module moves
-    or its attribute is written to. Constants are not in the state dict, and no two modules share one.
+    or its attribute is written to, and at ``train()`` or ``eval()`` where others wrote into it, as averages of weights
+    do that take buffers along and cut whole numbers off. Constants are not in the state dict, and no two modules share
+    one.
     """
 
     _exact: dict[str, NDArray[Any]]
@@ -62,16 +64,27 @@ class ConstantModule(nn.Module):
                 self._buffers[name] = self._made(name, moved)
         return self
 
+    def train(self, mode: bool = True) -> Self:
+        """Choose the mode, and make constants anew that were written to in place."""
+        super().train(mode)
+        for name in self.__dict__.get("_exact", ()):
+            values = self._buffers[name]
+            if values is not None and not values.is_inference() and values._version:
+                self._buffers[name] = self._made(name, values)
+        return self
+
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, local_metadata: Any, *args: Any, **kwargs: Any
     ) -> None:
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args, **kwargs)
-        # load_state_dict(assign=True) brings a module off the meta device without moving it
+        # load_state_dict(assign=True) brings a module off the meta device, or to another dtype, without moving it
         own = next((p for p in self._parameters.values() if p is not None), None)
         place = torch.get_default_device() if own is None else own.device
         if not local_metadata.get("assign_to_params_buffers", False) or place.type == "meta":
             return
         for module in self.modules():
             for name in module.__dict__.get("_exact", ()):
-                if module._buffers[name].device.type == "meta":  # pyright: ignore[reportOptionalMemberAccess]
-                    setattr(module, name, torch.empty_like(module._buffers[name], device=place))  # pyright: ignore
+                values: Tensor = module._buffers[name]  # pyright: ignore[reportAssignmentType]
+                dtype = own.dtype if own is not None and values.is_floating_point() else values.dtype
+                if values.device.type == "meta" or values.dtype != dtype:
+                    setattr(module, name, torch.empty_like(values, dtype=dtype, device=place))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import check_group
+from equisym.nn.arguments import channels_of, check_group, real
 from equisym.nn.constant import ConstantModule
 from equisym.nn.correlation_forms import Measured, correlation_classes, sums_of_squares
 from equisym.nn.fused import fused_kernels, is_plain_call
@@ -68,7 +68,7 @@ class CorrelationPool2d(ConstantModule):
         check_group(group)
         if group.order < 2:
             raise ValueError(f"group must have an element besides the identity (got {group}): try C2, D1 or larger")
-        self.group, self.eps = group, eps
+        self.group, self.eps = group, real("eps", eps)
         self.classes = correlation_classes(group)
         # c(r^k) = c(r^-k), so half of the rotations are measured; then the reflections, those of a class side by side.
         mirrors = [h for members in self.classes for h in members if h >= group.n]
@@ -98,6 +98,8 @@ class CorrelationPool2d(ConstantModule):
         if not isinstance(x, Tensor):  # a symbolic trace has neither shape nor device yet
             return self._pool(x)
         self._check(x)
+        if x.ndim == 3:
+            return self.forward(x.unsqueeze(0)).squeeze(0)
         if x.is_meta:  # shapes alone, which autocast does not know
             return self._pool(x)
         kernels = fused_kernels(x, "correlation_kernel")
@@ -110,9 +112,9 @@ class CorrelationPool2d(ConstantModule):
 
     def _check(self, x: Tensor) -> None:
         order = self.group.order
-        if x.shape[1] % order:
+        if channels_of(x) % order:
             raise ValueError(
-                f"input must have a multiple of {order} channels, fields of {self.group} (got {x.shape[1]})"
+                f"input must have a multiple of {order} channels, fields of {self.group} (got {x.shape[-3]})"
             )
 
     def _fields(self, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
+from equisym.nn.arguments import real
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
@@ -36,7 +37,7 @@ class FieldDropout2d(ConstantModule):
     def __init__(self, field_type: FieldType, p: float = 0.5) -> None:
         super().__init__()
         check_types((field_type,))
-        if not 0 <= p < 1:
+        if not 0 <= real("p", p, zero=True) < 1:
             raise ValueError(f"p must be at least 0 and below 1 (got {p})")
         self.field_type, self.p = field_type, p
         field_of = np.repeat(np.arange(len(field_type)), [rep.size for rep in field_type.fields])
@@ -46,8 +47,8 @@ class FieldDropout2d(ConstantModule):
         self.field_type.check(x)
         if not self.training or self.p == 0:
             return x
-        kept = functional.dropout(x.new_ones(x.shape[0], len(self.field_type)), self.p)
-        return x * kept.index_select(1, self.field_of)[:, :, None, None]
+        kept = functional.dropout(x.new_ones(*x.shape[:-3], len(self.field_type)), self.p)
+        return x * kept.index_select(-1, self.field_of)[..., None, None]
 
     def extra_repr(self) -> str:
         return f"{self.field_type!r}, p={self.p}"

@@ -50,7 +50,7 @@ def from_escnn(module: Any) -> nn.Module:
     if name is None:
         return _copied(module)
     if name in CONTAINERS:
-        ours = CONTAINERS[name]([from_escnn(child) for child in module.children()])
+        ours = CONTAINERS[name](_each(from_escnn, module))
     elif name == "MultipleModule":
         ours = _branches(module)
     elif name in LAYERS:
@@ -127,7 +127,14 @@ def _inside(module: nn.Module) -> nn.Module:
     whole = all(kind(part) or type(part).__module__.startswith("torch.") for part in module.modules())
     if name != "ModuleList" and (whole or name not in CONTAINERS):
         return Converted(from_escnn(module), module.out_type).train(module.training)
-    return CONTAINERS[name]([_inside(part) for part in module.children()]).train(module.training)
+    return CONTAINERS[name](_each(_inside, module)).train(module.training)
+
+
+def _each(convert: Callable[[nn.Module], nn.Module], container: nn.Module) -> list[nn.Module]:
+    """The parts of a container converted: one that is there twice, which ``children`` names once, is one again."""
+    parts = [part for part in container._modules.values() if part is not None]
+    known = {part: convert(part) for part in parts}
+    return [known[part] for part in parts]
 
 
 def _outermost(model: nn.Module) -> list[nn.Module]:

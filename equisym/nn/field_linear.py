@@ -77,6 +77,13 @@ class FieldLinear(_SteerableConv):
         return f"{self.in_type!r}, {self.out_type!r}"
 
 
+class _Hidden(PointwiseNonlinearity):
+    """A pointwise function of vectors, whose features are on the last axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
 class FieldMLP(nn.Sequential):
     """A perceptron on vectors of fields: linear maps that commute with the group, with a function between them.
 
@@ -86,7 +93,7 @@ class FieldMLP(nn.Sequential):
         function: applied to the hidden values, such as ``torch.relu``.
 
     Shape:
-        ``(B, types[0].size)`` -> ``(B, types[-1].size)``.
+        ``(..., types[0].size)`` -> ``(..., types[-1].size)``.
 
     Raises:
         ValueError: at construction for fewer than two types, types of two groups, or hidden fields that are not
@@ -107,5 +114,5 @@ class FieldMLP(nn.Sequential):
         for number, (inner, outer) in enumerate(pairwise(types)):
             layers.append(FieldLinear(inner, outer))
             if number < len(types) - 2:
-                layers.append(PointwiseNonlinearity(outer, function))
+                layers.append(_Hidden(outer, function))
         super().__init__(*layers)

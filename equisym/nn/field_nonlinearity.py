@@ -54,15 +54,15 @@ class ByField(ConstantModule):
     def norms(self, x: Tensor) -> Tensor:
         """Norm of each field or part, ``(B, norm_type.size, H, W)``."""
         if self._alike:
-            squares = x.unflatten(1, (self.norm_type.size, -1)).square().sum(2)
+            squares = x.unflatten(-3, (self.norm_type.size, -1)).square().sum(-3)
         else:
-            squares = torch.einsum("fc,bchw->bfhw", self.members.to(x.dtype), x.square())
+            squares = torch.einsum("fc,...chw->...fhw", self.members.to(x.dtype), x.square())
         dtype = x.dtype if isinstance(x, Tensor) else self.members.dtype  # a symbolic trace has none yet
         return (squares + torch.finfo(dtype).tiny).sqrt()
 
     def spread(self, per_part: Tensor) -> Tensor:
         """Repeat one number per field or part over its channels."""
-        return per_part.index_select(1, self.part_of)
+        return per_part.index_select(-3, self.part_of)
 
     def by_part(self, per_field: Tensor, x: Tensor) -> Tensor:
         """A learned number per field as a map, ``(norm_type.size, 1, 1)``, in the precision of x."""
@@ -162,7 +162,7 @@ class GatedNonlinearity(ByField):
 
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
-        fields, gates = x.split([self.field_type.size, self.norm_type.size], 1)
+        fields, gates = x.split([self.field_type.size, self.norm_type.size], -3)
         if self.bias is not None:
             gates = gates + self.by_part(self.bias, x)
         return fields * self.spread(torch.sigmoid(gates))

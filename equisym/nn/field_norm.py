@@ -73,7 +73,7 @@ class _FieldNorm(ConstantModule):
             scale = scale * self.weight[self.field_of]
         shift = -(mean @ self.spread.T) * scale
         if self.bias is not None:
-            shift = shift + self.spread @ self.bias
+            shift = shift + self.spread @ self.bias.to(self.spread.dtype)
         return x * scale[..., None, None].to(x.dtype) + shift[..., None, None].to(x.dtype)
 
     def _float(self, x: Tensor) -> Tensor:
@@ -143,20 +143,23 @@ class FieldBatchNorm2d(_FieldNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             self.field_type.check(x)
-            return self._normalise(x, self.running_mean, self.running_var)
-        count = x.shape[0] * x.shape[2] * x.shape[3]
+            return self._normalise(x, *self._running())
+        count = x.numel() // self.field_type.size
         if count == 0:  # nothing to learn from: the running statistics stay
-            return self._normalise(x, self.running_mean, self.running_var)
-        mean, variance = self._statistics(self._float(x), (0, 2, 3))
+            return self._normalise(x, *self._running())
+        mean, variance = self._statistics(self._float(x), (*range(x.ndim - 3), -2, -1))
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
             unbiased = variance.to(self.running_var) * (count / max(count - 1, 1))
             self.running_var.lerp_(unbiased, self.momentum)
         return self._normalise(x, mean, variance)
 
+    def _running(self) -> tuple[Tensor, Tensor]:
+        return self.running_mean.to(self.spread.dtype), self.running_var.to(self.spread.dtype)
+
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:
-        """The evaluation-mode function as an ordinary :class:`torch.nn.BatchNorm2d` over all channels."""
+        """The same function as an ordinary :class:`torch.nn.BatchNorm2d` (running statistics)."""
         plain = nn.BatchNorm2d(self.field_type.size, self.eps, self.momentum)
         plain.to(self.running_var)
         plain.running_mean = self.spread @ self.running_mean
@@ -164,7 +167,7 @@ class FieldBatchNorm2d(_FieldNorm):
         if self.weight is not None and self.bias is not None:
             plain.weight.copy_(self.weight[self.field_of])
             plain.bias.copy_(self.spread @ self.bias)
-        return plain.eval()
+        return plain.train(self.training)
 
 
 class FieldGroupNorm2d(_FieldNorm):
@@ -214,7 +217,7 @@ class FieldGroupNorm2d(_FieldNorm):
         self.num_groups = num_groups
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._normalise(x, *self._statistics(self._float(x), (2, 3)))
+        return self._normalise(x, *self._statistics(self._float(x), (-2, -1)))
 
 
 class FieldInstanceNorm2d(FieldGroupNorm2d):

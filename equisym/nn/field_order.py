@@ -49,7 +49,7 @@ class SelectFields2d(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
-        return x.index_select(1, self.channels)
+        return x.index_select(-3, self.channels)
 
     def extra_repr(self) -> str:
         return f"{self.in_type!r}, {self.fields}"
@@ -89,7 +89,7 @@ class SplitFields2d(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
-        return x.index_select(1, self.channels)
+        return x.index_select(-3, self.channels)
 
     def extra_repr(self) -> str:
         return repr(self.in_type)
@@ -153,4 +153,4 @@ class FieldBranches2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
         parts = zip(self.selections, self.layers, strict=True)
-        return torch.cat([layer(select(x)) for select, layer in parts], 1)
+        return torch.cat([layer(select(x)) for select, layer in parts], -3)

@@ -72,7 +72,7 @@ class FieldMax2d(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)
-        return x.index_select(1, self.members).unflatten(1, (len(self.field_type), -1)).amax(2)
+        return x.index_select(-3, self.members).unflatten(-3, (len(self.field_type), -1)).amax(-3)
 
     def extra_repr(self) -> str:
         return repr(self.field_type)
@@ -112,7 +112,7 @@ class NormMaxPool2d(ByField):
         self.field_type.check(x)
         window = (self.kernel_size, self.stride, self.padding)
         _, where = functional.max_pool2d(self.norms(x), *window, return_indices=True)
-        return x.flatten(2).gather(2, self.spread(where).flatten(2)).unflatten(2, where.shape[-2:])
+        return x.flatten(-2).gather(-1, self.spread(where).flatten(-2)).unflatten(-1, where.shape[-2:])
 
     def extra_repr(self) -> str:
         text = f"{self.field_type!r}, {self.kernel_size}, stride={self.stride}"

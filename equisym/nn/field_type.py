@@ -121,7 +121,8 @@ class FieldType:
             group: the type's own group, or one that it contains; needed for types of SO(2) and O(2).
 
         Shape:
-            ``(B, size, H, W)`` or ``(B, size)`` -> the same. Exact where g keeps the pixel grid, else bicubic.
+            ``(B, size, H, W)``, ``(size, H, W)`` or ``(B, size)`` -> the same. Exact where g keeps the pixel grid, else
+            bicubic.
 
         Raises:
             ValueError: if the group is not one that the type's contains, or the map has another number of channels.
@@ -140,9 +141,11 @@ class FieldType:
         """Apply the representation of a rotation, after the left-right flip if asked, to the channels of ``x`` alone.
 
         Shape:
-            ``(B, size, ...)`` -> the same; the pixels stay where they are.
+            ``(B, size, H, W)``, ``(size, H, W)`` or ``(B, size)`` -> the same; the pixels stay where they are.
         """
         self.check(x)
+        if x.ndim == 3:
+            return self.act_on_channels(x.unsqueeze(0), angle, flip).squeeze(0)
         out = torch.empty_like(x)
         for rep, starts in self.distinct:
             matrix = torch.from_numpy(rep.at(angle, flip)).to(x)

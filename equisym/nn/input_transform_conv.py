@@ -16,9 +16,11 @@ def turning_is_cheaper(
     """Whether :func:`convolve_turned` applies to this input and copies fewer numbers than expanding the kernels.
 
     It applies to square maps of groups that keep the pixel grid, at sizes that the stride samples symmetrically.
-    Exported programs expand the kernels, which leaves the batch size free.
+    Exported and traced programs expand the kernels, which leaves batch and size free.
     """
-    if not isinstance(x, Tensor) or x.device.type != "cpu" or x.ndim != 4 or _exporting():  # a GPU counts launches
+    if not isinstance(x, Tensor) or x.device.type != "cpu" or x.ndim != 4:  # a GPU counts launches
+        return False
+    if _exporting() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return False
     if not group.exact_on_grid or group.order == 1:
         return False

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup, regular
-from equisym.nn.arguments import check_group, whole
+from equisym.nn.arguments import check_group, count, real
 from equisym.nn.constant import ConstantModule
 from equisym.nn.fused import fused_kernels
 
@@ -184,7 +184,7 @@ class IsotypicNorm(ConstantModule):
     ) -> None:
         super().__init__()
         check_group(group)
-        self.fields, self.group, self.eps = whole("fields", fields), group, eps
+        self.fields, self.group, self.eps = count("fields", fields), group, real("eps", eps)
         known = spectrum(group)
         copies = known.ones + np.arange(known.twos * known.copies).reshape(known.twos, 1, known.copies).repeat(2, 1)
         self.register_constant("copy_of", np.r_[np.arange(known.ones), copies.ravel()], device=device)
@@ -217,7 +217,7 @@ class IsotypicInvariants(nn.Module):
     def __init__(self, fields: int, *, group: PointGroup) -> None:
         super().__init__()
         check_group(group)
-        self.fields, self.group, self.spectrum = whole("fields", fields), group, spectrum(group)
+        self.fields, self.group, self.spectrum = count("fields", fields), group, spectrum(group)
         self.out_features = fields * (self.spectrum.ones + self.spectrum.twos * self.spectrum.copies)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import Place, check_group, whole
+from equisym.nn.arguments import Place, check_group, count
 from equisym.nn.isotypic import spectrum
 from equisym.nn.weight_expansion import working_dtype
 
@@ -60,7 +60,7 @@ class IsotypicLinear(nn.Module):
     ) -> None:
         super().__init__()
         check_group(group)
-        self.in_channels, self.out_channels = whole("in_channels", in_channels), whole("out_channels", out_channels)
+        self.in_channels, self.out_channels = count("in_channels", in_channels), count("out_channels", out_channels)
         self.group, self.spectrum = group, spectrum(group)
         known = self.spectrum
         # an irrep of size 2 has two copies that W mixes, or one copy with a matrix a + b J that turns it

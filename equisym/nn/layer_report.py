@@ -124,7 +124,7 @@ def equivariance_report(model: nn.Module, x: Tensor, *, group: PointGroup, input
         The report. Elements off the pixel grid are applied by bicubic interpolation, and compared on a disc.
 
     Raises:
-        ValueError: for another ``input``, or if x does not suit the group.
+        ValueError: for another ``input``, or if x is no batch of maps or does not suit the group.
 
     >>> from equisym.groups import C
     >>> from equisym.nn import GroupPool2d, LiftConv2d
@@ -136,6 +136,8 @@ def equivariance_report(model: nn.Module, x: Tensor, *, group: PointGroup, input
     """
     if input not in ("image", "regular"):
         raise ValueError(f"input must be image or regular (got {input!r})")
+    if x.ndim != 4:
+        raise ValueError(f"x must be maps (B, C, H, W) (got the shape {tuple(x.shape)})")
     training = {m: m.training for m in model.modules()}
     model.eval()
     try:
@@ -160,11 +162,11 @@ def equivariance_report(model: nn.Module, x: Tensor, *, group: PointGroup, input
 
 
 def _answers(model: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
-    """Name and answer of every layer that ran, the model's own last."""
+    """Name and answer of every layer that ran, the model's own last if it is a tensor."""
     found: list[tuple[str, Tensor]] = []
     with _watched(model, found):
         answer = model(x)
-    if not found or not torch.equal(found[-1][1], answer):
+    if isinstance(answer, Tensor) and not (found and torch.equal(found[-1][1], answer)):
         found.append((f"answer {type(model).__name__}", answer))
     return found
 

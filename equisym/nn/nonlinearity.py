@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from equisym.groups import Group, PointGroup, irrep, irreps
 from equisym.groups.representation import angle_and_flip
+from equisym.nn.arguments import count
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
 
@@ -96,8 +97,7 @@ class FourierNonlinearity(ConstantModule):
         super().__init__()
         if not isinstance(group, Group):
             raise TypeError(f"group must be a group such as SO2 or D(4) (got {group!r})")
-        if min(fields, max_frequency + 1) < 1:
-            raise ValueError(f"fields must be at least 1 and max_frequency 0 (got {fields} and {max_frequency})")
+        fields, max_frequency = count("fields", fields), count("max_frequency", max_frequency, 0)
         if isinstance(group, PointGroup):
             grid, samples = group, samples or group.n
             if samples != group.n:
@@ -122,11 +122,11 @@ class FourierNonlinearity(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)
-        count, size = self.evaluate.shape
+        number, size = self.evaluate.shape
         evaluate = self.evaluate.to(x.dtype)
         fields = x.unflatten(-3, (-1, size))
         signal = self.function(torch.einsum("nc,...chw->...nhw", evaluate, fields))
-        return torch.einsum("nc,...nhw->...chw", evaluate, signal).flatten(-4, -3) / count
+        return torch.einsum("nc,...nhw->...chw", evaluate, signal).flatten(-4, -3) / number
 
     def extra_repr(self) -> str:
         return f"{self.field_type!r}, max_frequency={self.max_frequency}, samples={self.samples}"

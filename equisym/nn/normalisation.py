@@ -12,7 +12,7 @@ from torch.nn import functional
 from equisym.groups import PointGroup
 from equisym.nn.arguments import channels_of, check_group, count, real
 from equisym.nn.expanded_conv import is_channels_last
-from equisym.nn.fused import fused_kernels
+from equisym.nn.fused import fused_kernels, is_plain_call
 
 
 class GroupBatchNorm2d(nn.Module):
@@ -28,7 +28,7 @@ class GroupBatchNorm2d(nn.Module):
         fields: number of regular fields; the input has ``fields * group.order`` channels.
         group: the point group.
         eps: added to the variance.
-        momentum: weight of the newest batch in the running averages.
+        momentum: weight of the newest batch in the running averages; None means the mean of all batches.
         device: where to make the parameters.
         dtype: of the parameters.
 
@@ -49,13 +49,15 @@ class GroupBatchNorm2d(nn.Module):
         *,
         group: PointGroup,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         check_group(group)
         self.fields, self.group = count("fields", fields), group
+        if momentum is not None:
+            momentum = real("momentum", momentum, zero=True)
         # a child, so that its synchronised form can replace it
         self.norm = nn.BatchNorm3d(fields, real("eps", eps), momentum, device=device, dtype=dtype)
 
@@ -65,16 +67,17 @@ class GroupBatchNorm2d(nn.Module):
             raise ValueError(
                 f"input must have {channels} channels, {self.fields} fields of {self.group} (got {x.shape[-3]})"
             )
+        if isinstance(x, Tensor) and x.ndim == 3:
+            return self.forward(x.unsqueeze(0)).squeeze(0)
         if not self.training:
-            single = isinstance(x, Tensor) and x.ndim == 3
             mean, variance, scale, shift = self._per_channel()
-            y = functional.batch_norm(x.unsqueeze(0) if single else x, mean, variance, scale, shift, eps=norm.eps)
-            return y.squeeze(0) if single else y
-        if type(norm) is nn.BatchNorm3d and isinstance(x, Tensor) and not torch.compiler.is_compiling() and x.numel():
+            return functional.batch_norm(x, mean, variance, scale, shift, eps=norm.eps)
+        if type(norm) is nn.BatchNorm3d and is_plain_call(x) and x.numel():
             norm.num_batches_tracked.add_(1)  # pyright: ignore[reportOptionalMemberAccess]
             momentum = 1 / float(norm.num_batches_tracked) if norm.momentum is None else norm.momentum  # pyright: ignore
             averages = norm.running_mean, norm.running_var
-            own = x, norm.weight, norm.bias, *averages, momentum, norm.eps, order
+            weights = (values.to(norm.running_mean.dtype) for values in (norm.weight, norm.bias))  # pyright: ignore
+            own = x, *weights, *averages, momentum, norm.eps, order
             kernels = fused_kernels(x, "norm_kernel")
             if kernels is not None and x.dtype in kernels.DTYPES:
                 return _FusedBatchNorm.apply(*own, kernels)
@@ -83,8 +86,8 @@ class GroupBatchNorm2d(nn.Module):
 
     def _per_channel(self) -> tuple[Tensor, ...]:
         """Running mean and variance, scale and shift, each repeated for the elements of its field."""
-        names = ("running_mean", "running_var", "weight", "bias")
-        return tuple(getattr(self.norm, name).repeat_interleave(self.group.order) for name in names)
+        names, dtype = ("running_mean", "running_var", "weight", "bias"), self.norm.running_mean.dtype  # pyright: ignore
+        return tuple(getattr(self.norm, name).to(dtype).repeat_interleave(self.group.order) for name in names)
 
     @torch.no_grad()
     def to_plain(self) -> nn.BatchNorm2d:

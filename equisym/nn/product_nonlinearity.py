@@ -51,7 +51,7 @@ class ConcatenatedNonlinearity(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.field_type.check(x)
-        return torch.stack((self.function(x), self.function(-x)), 2).flatten(1, 2)
+        return torch.stack((self.function(x), self.function(-x)), -3).flatten(-4, -3)
 
     def extra_repr(self) -> str:
         return repr(self.field_type)
@@ -116,10 +116,10 @@ class TensorProductNonlinearity(ConstantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
-        fields = x.unflatten(1, (len(self.in_type), -1))
-        products = torch.einsum("bcihw,bcjhw->bcijhw", fields, fields).flatten(2, 3)
+        fields = x.unflatten(-3, (len(self.in_type), -1))
+        products = torch.einsum("...ihw,...jhw->...ijhw", fields, fields).flatten(-4, -3)
         matrix = torch.einsum("cn,noi->coi", self.weight, self.basis.to(self.weight.dtype)).to(x.dtype)
-        return torch.einsum("coi,bcihw->bcohw", matrix, products).flatten(1, 2)
+        return torch.einsum("coi,...cihw->...cohw", matrix, products).flatten(-4, -3)
 
     def extra_repr(self) -> str:
         return f"{self.in_type!r}, {self.out_type!r}"

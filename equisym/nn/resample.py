@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equisym.nn.arguments import Whole, real, whole
+from equisym.nn.arguments import Whole, count, real, whole
 from equisym.nn.constant import ConstantModule
 
 
@@ -117,9 +117,12 @@ class Upsample2d(nn.Module):
     def __init__(self, factor: Whole = 2, *, size: int | tuple[int, int] | None = None) -> None:
         super().__init__()
         self.factor = whole("factor", factor)
-        self.size = size if isinstance(size, tuple) or size is None else (size, size)
-        for side in self.size or ():
-            whole("size", side)
+        self.size = None
+        if size is not None:
+            sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+            if len(sides) != 2:
+                raise ValueError(f"size must be one number or two (got {size})")
+            self.size = count("size", sides[0]), count("size", sides[1])
 
     def forward(self, x: Tensor) -> Tensor:
         size = self.size or (self.factor * (x.shape[-2] - 1) + 1, self.factor * (x.shape[-1] - 1) + 1)
@@ -161,8 +164,11 @@ class DiscMask2d(nn.Module):
         self.profile = profile
 
     def forward(self, x: Tensor) -> Tensor:
-        row = torch.ones_like(x[..., :1], dtype=torch.float32).cumsum(-2)
-        column = torch.ones_like(x[..., :1, :], dtype=torch.float32).cumsum(-1)
+        # at least float32, whose whole numbers are exact; a symbolic trace does not know what will come
+        dtype = torch.promote_types(x.dtype, torch.float32) if isinstance(x, Tensor) else torch.float64
+        one = x[..., :1, :, :]  # the mask is that of every channel
+        row = torch.ones_like(one[..., :1], dtype=dtype).cumsum(-2)
+        column = torch.ones_like(one[..., :1, :], dtype=dtype).cumsum(-1)
         row, column = row - row.mean(-2, keepdim=True), column - column.mean(-1, keepdim=True)
         edge = torch.minimum(row.amax(-2, keepdim=True), column.amax(-1, keepdim=True)) - self.margin
         squared = row.square() + column.square()

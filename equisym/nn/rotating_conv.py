@@ -7,7 +7,7 @@ from typing import Unpack
 from torch import Tensor, nn
 
 from equisym.groups import C
-from equisym.nn.arguments import Whole, whole
+from equisym.nn.arguments import Whole, count
 from equisym.nn.expanded_conv import ConvOptions
 from equisym.nn.group_conv import LiftConv2d
 
@@ -61,7 +61,7 @@ class RotatingConv2d(LiftConv2d):
     ) -> None:
         if reduce not in REDUCTIONS:
             raise ValueError(f"reduce must be one of {', '.join(REDUCTIONS)} (got {reduce!r})")
-        group = C(whole("rotations", rotations))
+        group = C(count("rotations", rotations))
         super().__init__(in_channels, out_channels, kernel_size, group=group, **options)
         self.rotations, self.reduce = rotations, reduce
 

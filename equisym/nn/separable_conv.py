@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import Whole, whole
+from equisym.nn.arguments import Whole, count
 from equisym.nn.expanded_conv import GridOptions, WeightOptions
 from equisym.nn.group_conv import GroupConv2d, RegularConv2d
 
@@ -52,7 +52,7 @@ class GroupDepthwiseConv2d(RegularConv2d):
         group: PointGroup,
         **options: Unpack[WeightOptions],
     ) -> None:
-        fields = whole("fields", fields)
+        fields = count("fields", fields)
         super().__init__(fields, fields, kernel_size, group=group, groups=fields, **options)
         self.fields = fields
         self.groups = fields * group.order  # of the plain convolution

@@ -9,6 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from equisym.nn.arguments import count
+
 
 @dataclass(frozen=True)
 class LayerSize:
@@ -79,6 +81,7 @@ def check_sizes(model: nn.Module, size: int, *, in_channels: int = 1, reach: int
     >>> report.exact, report.broken_by, report.nearest
     (False, '0', (61, 65))
     """
+    size, in_channels = count("size", size), count("in_channels", in_channels)
     shadow = copy.deepcopy(model).eval().to("meta")
 
     def fits(n: int) -> bool:

@@ -11,13 +11,14 @@ from torch.nn import functional
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
-from equisym.nn.arguments import Place, Whole, check_group, count, real, whole
+from equisym.nn.arguments import Place, Whole, channels_of, check_group, count, real, whole
+from equisym.nn.constant import ConstantModule
 from equisym.nn.kernel import GroupKernel
 
 KINDS = ("rotation", "mirror", "glide")
 
 
-class SymmetryFilter2d(nn.Module):
+class SymmetryFilter2d(ConstantModule):
     r"""Agreement of the responses of a learned kernel and its images under one symmetry, at each pixel.
 
     .. math:: r_g(x) = (g K \star f)(x + t_g), \qquad
@@ -98,21 +99,21 @@ class SymmetryFilter2d(nn.Module):
         filters = filters - filters.mean((-3, -2, -1), keepdim=True)
         filters = filters.unflatten(0, (self.out_channels, -1))[:, self.elements].flatten(0, 1)
         answers = functional.conv2d(x, filters, padding=self.kernel_size // 2)
-        answers = answers.unflatten(1, (self.out_channels, len(self.elements)))
+        answers = answers.unflatten(-3, (self.out_channels, len(self.elements)))
         if self.shift:
             angle = math.radians(self.axis)
             dx, dy = round(self.shift * math.copysign(1, math.cos(angle))), round(-self.shift)
             steps = {0: (dx, 0), 45: (dx, dy), 90: (0, dy), 135: (dx, dy)}[self.axis]
-            moved = torch.roll(answers[:, :, 1], (-steps[1], -steps[0]), (-2, -1))
-            answers = torch.stack((answers[:, :, 0], moved), 2)
+            still, moving = answers.unbind(-3)
+            answers = torch.stack((still, torch.roll(moving, (-steps[1], -steps[0]), (-2, -1))), -3)
         return answers
 
     def forward(self, x: Tensor) -> Tensor:
-        if isinstance(x, Tensor) and x.shape[1] != self.in_channels:  # a symbolic trace has no shape yet
-            raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[1]})")
+        if isinstance(x, Tensor) and channels_of(x) != self.in_channels:  # a symbolic trace has no shape yet
+            raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[-3]})")
         answers = self.responses(x)
-        deviation = torch.linalg.vector_norm(answers - answers.mean(2, keepdim=True), dim=2)  # its slope at 0 is 0
-        return 1 - deviation / (answers.square().sum(2) + self.eps).sqrt()
+        deviation = torch.linalg.vector_norm(answers - answers.mean(-3, keepdim=True), dim=-3)  # its slope at 0 is 0
+        return 1 - deviation / (answers.square().sum(-3) + self.eps).sqrt()
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, kind={self.kind!r}"
@@ -161,6 +162,8 @@ class SymmetryCorrelation2d(nn.Module):
         self.group, self.regular, self.periodic, self.overlap = group, regular, periodic, overlap
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 3:
+            return self.forward(x.unsqueeze(0)).squeeze(0)
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         x = x - x.mean((-2, -1), keepdim=True) if not self.regular else x - x.mean((1, 2, 3), keepdim=True)
         images = torch.stack([act(x, g, self.group, regular=self.regular) for g in range(self.group.order)], 1)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, WallpaperGroup
 from equisym.groups.orbit import orbits
-from equisym.nn.arguments import Place, Whole, count, whole
+from equisym.nn.arguments import Place, Whole, channels_of, count, whole
 from equisym.nn.constant import ConstantModule
 
 
@@ -101,14 +101,14 @@ class WallpaperConv2d(ConstantModule):
         # One block of columns per position in the cell: gather that position's neighbours from every cell, all at once.
         near = torch.stack(
             [padded[..., reach + dy : reach + dy + height, reach + dx : reach + dx + width] for dx, dy in self.offsets],
-            2,
+            -3,
         )
-        near = near.view(*near.shape[:3], height // cell, cell, width // cell, cell)
+        near = near.unflatten(-1, (width // cell, cell)).unflatten(-3, (height // cell, cell))
         weight = self.weight.index_select(2, self.index).unflatten(2, (cell, cell, len(self.offsets)))
-        out = torch.einsum("bidycxe,oiced->boycxe", near, weight).reshape(len(x), -1, height, width)
+        out = torch.einsum("...idycxe,oiced->...oycxe", near, weight).flatten(-2).flatten(-3, -2)
         if self.bias is not None:
-            bias = self.bias.index_select(1, self.bias_index).view(1, -1, cell, cell)
-            out = out + bias.repeat(1, 1, height // cell, width // cell)
+            bias = self.bias.index_select(1, self.bias_index).view(-1, cell, cell)
+            out = out + bias.repeat(1, height // cell, width // cell)
         return out
 
     @torch.no_grad()
@@ -132,8 +132,8 @@ class WallpaperConv2d(ConstantModule):
         return nn.Sequential(nn.PixelUnshuffle(cell), plain, nn.PixelShuffle(cell)).train(self.training)
 
     def _check(self, x: Tensor) -> None:
-        if x.shape[1] != self.in_channels:
-            raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[1]})")
+        if channels_of(x) != self.in_channels:
+            raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[-3]})")
         height, width = x.shape[-2:]
         if height % self.cell or width % self.cell:
             raise ValueError(f"sides must be multiples of the cell, {self.cell} (got {height} x {width})")

@@ -21,11 +21,14 @@ def permuted_filters(weight: Tensor, index: Tensor, back: Tensor, side: int, cha
         side: k.
         channels_last: whether to write them in that layout.
     """
+    own = weight.flatten(2), index, back, side, working_dtype(weight), channels_last
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return _permute(*own)  # TorchScript saves no function of ours
     if torch.compiler.is_compiling():
         function = _PermutedTraced
     else:
         function = _PermutedUnderTransforms if torch._C._are_functorch_transforms_active() else _Permuted
-    return function.apply(weight.flatten(2), index, back, side, working_dtype(weight), channels_last)
+    return function.apply(*own)
 
 
 def steered_filters(

@@ -47,21 +47,25 @@ class SynchronisedNorm(_BatchNorm):
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             with torch.no_grad():
                 self.num_batches_tracked.add_(1)
-                self.running_mean.lerp_(mean, self.momentum or 0.0)
-                self.running_var.lerp_(variance * (count / (count - 1)), self.momentum or 0.0)
+                momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                self.running_mean.lerp_(mean, momentum)
+                self.running_var.lerp_(variance * (count / (count - 1)), momentum)
         scale = torch.rsqrt(variance + self.eps) * self.weight
         return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
 
 
 def synchronise_norms(model: nn.Module) -> None:
     """Replace every batch normalisation of torch.nn, and ours, by the synchronised form; names in the state stay."""
-    for name, module in list(model.named_modules()):
+    twins: dict[nn.Module, nn.Module] = {}
+    for name, module in list(model.named_modules(remove_duplicate=False)):
         # a subclass may do more than the base class
         plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, ChannelBatchNorm2d)
         if isinstance(module, _BatchNorm) and plain and module.affine:
-            twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
-            twin.load_state_dict(module.state_dict())
-            model.set_submodule(name, twin.to(module.weight.device, module.weight.dtype).train(module.training))
+            if module not in twins:
+                twin = SynchronisedNorm(module.num_features, module.eps, module.momentum)
+                twin.load_state_dict(module.state_dict())
+                twins[module] = twin.to(module.weight.device, module.weight.dtype).train(module.training)
+            model.set_submodule(name, twins[module])
         elif isinstance(module, _BatchNorm) and not isinstance(module, SynchronisedNorm | nn.SyncBatchNorm):
             warnings.warn(
                 f"{name} is a {type(module).__name__}, which is normalised separately in each process", stacklevel=2

@@ -121,3 +121,31 @@ def test_onnx(name, options, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     torch.testing.assert_close(torch.from_numpy(answer), model(x).detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["e2resnet", "e2vit", "e2convnext", "orbitnet"])
+def test_images_are_taken_by_name_and_nothing_else_is(name):
+    torch.manual_seed(0)
+    model, size = build(name).eval(), 64 if name.startswith(("e2v", "e2c")) else 65
+    x = torch.rand(2, 1, size, size)
+    torch.testing.assert_close(model(x=x), model(x))
+    for wrong in (x[0], x[0, 0]):
+        with pytest.raises(ValueError, match=rf"images .B, C, H, W. .got the shape .*{size}"):
+            model(wrong)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.torch.jit.trace")
+@pytest.mark.parametrize(("name", "size"), [("e2resnet", 33), ("e2resnet18", 65), ("e2vit", 64), ("e2convnext", 64)])
+def test_a_network_is_traced_as_it_is(name, size):
+    torch.manual_seed(0)
+    model = build(name).eval()
+    x, other = torch.rand(2, 1, size, size), torch.rand(3, 1, size, size)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.trace(model, (x,))(other), model(other))
+
+
+def test_the_warning_of_a_size_names_the_line_that_gave_it():
+    model = build("e2resnet").eval()
+    with pytest.warns(UserWarning, match="the nearest exact size is 65 x 65") as told:
+        model(torch.rand(1, 1, 64, 64))
+    assert told[0].filename == __file__

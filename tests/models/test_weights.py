@@ -8,6 +8,7 @@ import timm
 import torch
 
 from equisym.data import FAMILIES, WallpaperDataset
+from equisym.groups import D
 from equisym.models import WEIGHTS, PixelClassifier, build
 
 
@@ -36,6 +37,10 @@ def test_another_file_is_refused():
 def test_other_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         build("e2resnet", pretrained=True, **options)
+
+
+def test_the_group_may_be_named_or_given():
+    assert build("e2resnet", pretrained=True, group=D(12)).group == D(12)
 
 
 def test_an_architecture_without_weights_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import warnings
 
@@ -13,7 +14,7 @@ from layer_types import Case, act_on, elements_on_grid, groups_of
 from off_grid import OFF_GRID, committed, error
 from torch import nn
 
-from equisym.groups import C
+from equisym.groups import C, D
 from equisym.nn import SymmetryCorrelation2d, to_plain
 
 PAIRS = [pytest.param(case, group, id=f"{case.name}-{group}") for case in CASES for group in groups_of(case)]
@@ -22,6 +23,7 @@ TURNED = [p for p in PAIRS if p.values[1] in OFF_GRID]
 ONE_EACH = [pytest.param(case, groups_of(case)[-1], id=case.name) for case in CASES]
 TRACED = list(ONE_EACH)  # the other ones choose their way by the shape of the input
 ONE_EACH += [pytest.param(case, C(1), id=case.name) for case in OTHERS]
+ON_THE_GRID = [p for p in PAIRS if p.values[1] == D(4)]  # filters that permutations expand
 
 
 def made(case: Case, group, dtype=torch.float64):
@@ -122,6 +124,42 @@ def test_vmap_over_batches(case, group, dtype):
 
 
 @pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_one_map_without_a_batch_is_a_batch_of_one(case, group):
+    layer, _, _, x = made(case, group)
+    for mode in (True, False):
+        layer.train(mode)
+        twin = copy.deepcopy(layer)  # running statistics change with each call
+        torch.manual_seed(1)
+        expected = layer(x[1:])[0]
+        torch.manual_seed(1)
+        torch.testing.assert_close(twin(x[1]), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.func.vmap(layer)(x), layer(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+@pytest.mark.parametrize(("case", "group"), [p for p in ONE_EACH if p.id != "SymmetryCorrelation2d"])  # torch.fft
+def test_an_empty_batch_leaves_statistics_finite(case, group):
+    layer, _, _, x = made(case, group)
+    shape = layer.eval()(x).shape
+    assert layer.train()(x[:0]).shape == (0, *shape[1:])
+    assert all(v.isfinite().all() for v in layer.state_dict().values())
+
+
+@pytest.mark.parametrize(("case", "group"), [*ONE_EACH, *ON_THE_GRID])
+def test_traced_by_torchscript_saved_and_run_on_another_batch(case, group):
+    layer, _, _, x = made(case, group)
+    layer.eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        file = io.BytesIO()
+        torch.jit.save(torch.jit.trace(layer, (x,)), file)
+        file.seek(0)
+        other = torch.cat([x, 2 * x.flip(0)])[1:]
+        torch.testing.assert_close(torch.jit.load(file)(other), layer(other))
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
 def test_state_holds_parameters_and_running_statistics_only(case, group):
     layer, _, _ = case.make(group)
     known = {name for name, _ in layer.named_parameters()}
@@ -152,6 +190,20 @@ def test_bfloat16_autocast_and_gradients(case, group):
         assert parameter.grad is not None, name
         assert parameter.grad.dtype == torch.float32
         assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_parameters_in_bfloat16_beside_buffers_in_float32(case, group):
+    """As in mixed precision of FSDP, which casts parameters and inputs alone."""
+    layer, _, _, x = made(case, group, torch.float32)
+    if not list(layer.parameters()):
+        return
+    expected = layer.train(case.train)(x)
+    for parameter in layer.parameters():
+        parameter.data = parameter.data.bfloat16()
+    found = layer(x.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
 
 
 @pytest.mark.parametrize(("case", "group"), ONE_EACH)

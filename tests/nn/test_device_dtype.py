@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from equisym import nn as layers
 from equisym.groups import C, D
@@ -60,3 +61,25 @@ def test_made_on_the_meta_device_and_brought_off_it(name):
     layer.to_empty(device="cpu").load_state_dict(source.state_dict())
     for (place, ours), (_, theirs) in zip(layer.named_buffers(), source.named_buffers(), strict=True):
         assert torch.equal(ours, theirs), place
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_constants_follow_the_dtype_of_weights_put_in_place(name):
+    precise, layer = MAKE[name](dtype=torch.float64), MAKE[name]()
+    layer.load_state_dict(precise.state_dict(), assign=True)
+    for (place, ours), (_, theirs) in zip(layer.named_buffers(), precise.named_buffers(), strict=True):
+        assert ours.dtype == theirs.dtype, place
+        assert torch.equal(ours, theirs), place
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.9995])
+@pytest.mark.parametrize("name", MAKE)
+def test_averages_that_take_buffers_along_leave_constants_as_they_are(name, decay):
+    layer = MAKE[name]()
+    average = AveragedModel(layer, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    for _ in range(5):
+        average.update_parameters(layer)
+    average.eval()
+    state = layer.state_dict()
+    for (place, ours), (_, theirs) in zip(average.module.named_buffers(), layer.named_buffers(), strict=True):
+        assert place in state or torch.equal(ours, theirs), place

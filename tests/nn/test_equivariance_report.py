@@ -70,6 +70,23 @@ def test_turns_off_the_grid_are_measured_too():
     assert 1e-4 < errors[1::2].min() < errors.max() < 0.1
 
 
+class Two(nn.Module):
+    """Two answers, as detectors give."""
+
+    def __init__(self):
+        super().__init__()
+        self.lift = LiftConv2d(1, 2, 3, group=C(4))
+
+    def forward(self, x):
+        return {"maps": self.lift(x), "size": x.shape}
+
+
+def test_layers_of_a_model_with_several_answers():
+    report = equivariance_report(Two(), torch.randn(1, 1, 9, 9), group=C(4))
+    assert report.layers == ("lift LiftConv2d",)
+    assert report.worst < 1e-5
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="image or regular .got 'field'"):
         equivariance_report(nn.ReLU(), torch.zeros(1, 1, 3, 3), group=C(4), input="field")

@@ -23,6 +23,7 @@ from equisym.nn import (
     SplitFields2d,
     SteerableConv2d,
     TensorProductNonlinearity,
+    Upsample2d,
 )
 from equisym.testing import assert_equivariant, equivariance_error
 
@@ -163,6 +164,32 @@ def test_a_perceptron_can_tell_what_the_group_leaves_apart():
         loss.backward()
         optimizer.step()
     assert loss < 0.2 * target.var()
+
+
+def test_a_perceptron_takes_vectors_in_any_number_of_rows():
+    torch.manual_seed(0)
+    mlp = FieldMLP(SPEED, FieldType.regular(D(4), 5), FieldType.regular(D(4), 4), SPEED)
+    x = torch.randn(2, 3, 7, 6)
+    torch.testing.assert_close(mlp(x), mlp(x.flatten(0, 2)).unflatten(0, (2, 3, 7)))
+    torch.testing.assert_close(mlp(x[0]), mlp(x)[0])
+
+
+@pytest.mark.parametrize(("profile", "height", "width"), [("distance", 9, 9), ("area", 8, 11)])
+def test_the_disc_is_as_precise_as_the_maps(profile, height, width):
+    mask = DiscMask2d(1, sigma=1.5, profile=profile)
+    found = mask(torch.ones(1, 2, height, width, dtype=torch.float64))
+    radius = (min(height, width) - 1) / 2 - 1
+    for y in range(height):
+        for x in range(width):
+            r = math.hypot(y - (height - 1) / 2, x - (width - 1) / 2)
+            beyond = max(r - radius, 0) ** 2 if profile == "distance" else max(r**2 - radius**2, 0)
+            assert found[0, 1, y, x].item() == pytest.approx(math.exp(-beyond / 1.5**2), rel=1e-13)
+
+
+def test_up_sampling_takes_sides_in_any_form():
+    x = torch.randn(1, 2, 5, 6)
+    for size in ([9, 7], (9, 7), torch.Size((9, 7))):
+        assert Upsample2d(size=size)(x).shape == (1, 2, 9, 7)
 
 
 def test_equivariance_between_field_types_is_measured():

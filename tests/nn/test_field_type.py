@@ -68,3 +68,12 @@ def test_what_is_no_type():
         FieldType(C(4), (regular(D(4)),))
     with pytest.raises(ValueError, match="at least one pair"):
         FieldType.of()
+
+
+def test_one_map_without_a_batch_is_moved_as_in_a_batch():
+    torch.manual_seed(0)
+    fields = FieldType.of((1, regular(D(6))), (1, irrep(D(6), 1)))
+    x = torch.randn(14, 28, 28, dtype=torch.float64)
+    for g in range(12):
+        torch.testing.assert_close(fields.act(x, g), fields.act(x[None], g)[0])
+        torch.testing.assert_close(act(x[:12], g, D(6), regular=True), act(x[None, :12], g, D(6), regular=True)[0])

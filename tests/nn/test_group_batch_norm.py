@@ -7,8 +7,9 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 
-from equisym.groups import D
+from equisym.groups import C, D
 from equisym.nn import FieldBatchNorm2d, FieldType, GroupBatchNorm2d
 from equisym.nn.normalisation import ChannelBatchNorm2d, _PooledBatchNorm
 
@@ -172,3 +173,26 @@ def test_the_norm_of_channels_is_that_of_torch():
     plain = own.eval().to_plain()
     assert type(plain) is nn.BatchNorm2d
     torch.testing.assert_close(plain(x), right.eval()(x))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own decompositions
+def test_training_under_transforms_is_that_of_torch():
+    torch.manual_seed(0)
+    x, towards = torch.randn(2, 3, 8, 5, 5, dtype=torch.float64).unbind(0)
+    norm = GroupBatchNorm2d(2, group=C(4)).double()
+    twin = nn.Sequential(nn.Unflatten(1, (2, 4)), nn.BatchNorm3d(2), nn.Flatten(1, 2)).double()
+    found = []
+    for layer in (norm, twin):
+        weights = dict(layer.named_parameters())
+
+        def maps(weights, x, layer=layer):
+            state = {name: values.clone() for name, values in layer.named_buffers()}  # a transform owns what it changes
+            return torch.func.functional_call(layer, (weights, state), (x,)).sin()
+
+        gradients = torch.func.grad(lambda *given, maps=maps: maps(*given).sum(), argnums=(0, 1))(weights, x)
+        _, slope = torch.func.jvp(lambda x, maps=maps, weights=weights: maps(weights, x), (x,), (towards,))
+        with forward_ad.dual_level():
+            tangent = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, towards))).tangent
+        found.append([*gradients[0].values(), gradients[1], slope, tangent])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -24,7 +24,7 @@ import escnn.nn as enn  # noqa: E402
 from e2cnn import gspaces as e2spaces  # noqa: E402
 from escnn import gspaces  # noqa: E402
 from their_layers import convolutions, induced, layers, turned_mirrors  # noqa: E402
-from their_networks import Digits, PlainDigits, WideResNet, images, rotations  # noqa: E402
+from their_networks import Digits, PlainDigits, Repeated, WideResNet, images, rotations  # noqa: E402
 
 from equisym.groups import O2, SO2, C, D, Group, Irrep, PointGroup, irrep, irreps, regular  # noqa: E402
 from equisym.nn import FieldType, SteerableConv2d, from_escnn, to_plain  # noqa: E402
@@ -217,6 +217,7 @@ def networks() -> dict[str, float]:
             ("tutorial network", Digits(lib, spaces), 29),
             ("wide residual network of mirrors", WideResNet(lib, spaces, flip=True), 33),
             ("wide residual network of rotations", WideResNet(lib, spaces, flip=False, blocks=2), 33),
+            ("network of repeated layers", Repeated(lib, spaces), 9),
         ):
             x = images(1 if isinstance(model, Digits) else 3, side)
             ours, expected = from_escnn(randomise(model).eval()), model(x)

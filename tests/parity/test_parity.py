@@ -59,7 +59,7 @@ def test_imported_convolutions_stay_equivariant_when_tuned(found):
 @pytest.mark.parametrize("library", ["escnn", "e2cnn"])
 def test_whole_models_are_imported(found, library):
     errors = {name: value for name, value in found["networks"].items() if name.startswith(library)}
-    assert len(errors) == 8
+    assert len(errors) == 9
     assert {name: value for name, value in errors.items() if not value < 1e-5} == {}
 
 

@@ -135,5 +135,27 @@ class WideResNet(nn.Module):
         return self.linear(functional.adaptive_avg_pool2d(out, 1).flatten(1))
 
 
+class Repeated(nn.Module):
+    """One layer in several places, as one non-linearity after each convolution often is."""
+
+    def __init__(self, lib: Any, spaces: Any) -> None:
+        super().__init__()
+        self.tensor, space = lib.GeometricTensor, mirrors(lib, spaces, 4)
+        self.image, fields = (
+            lib.FieldType(space, 3 * [space.trivial_repr]),
+            lib.FieldType(space, 2 * [space.regular_repr]),
+        )
+        relu, conv = lib.ReLU(fields), lib.R2Conv(fields, fields, 3, padding=1)
+        self.body = lib.SequentialModule(lib.R2Conv(self.image, fields, 3, padding=1), relu, conv, relu, conv)
+        self.steps = nn.ModuleList([relu, conv, relu])
+        self.pool = lib.GroupPooling(fields)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.body(self.tensor(image, self.image))
+        for step in self.steps:
+            x = step(x)
+        return self.pool(x).tensor
+
+
 def images(channels: int, side: int) -> Tensor:
     return torch.randn(2, channels, side, side, generator=torch.Generator().manual_seed(1))
