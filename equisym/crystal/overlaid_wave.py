@@ -11,17 +11,27 @@ from equisym.crystal.correlation import shared_waves
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.symmetry_features import Measurement
-from equisym.crystal.tuned_constants import OverlaidLimits
+from equisym.crystal.tuned_constants import OverlaidLimits, PeakLimits
 
-LIMITS = OverlaidLimits()
+LIMITS, BROADEST = OverlaidLimits(), PeakLimits().broadest
 
 
 def strong_waves(image: Tensor, mask: Tensor | None = None) -> Array:
-    """The strongest waves of an image that hold from edge to edge, in cycles per pixel, (n, 2)."""
+    """The strongest waves of an image that may be laid over a pattern, in cycles per pixel, (n, 2).
+
+    They hold from edge to edge, and none as strong is as long: those of a quasicrystal, and a pattern's own, have their
+    like.
+    """
     spectrum = PowerSpectrum(image, mask)
-    every = spectrum.maxima()[: LIMITS.tried]
+    if spectrum.broadening > BROADEST:
+        return np.zeros((0, 2))
+    every = spectrum.maxima()[: LIMITS.peaks]
     every = SpectralPeaks(every.position, every.power, spectrum.sharpness(every.position))
-    return every[(every.sharpness > LIMITS.sharp) & (every.power > LIMITS.strong)].position
+    length = np.linalg.norm(every.position, axis=-1)
+    near = np.abs(length[:, None] / length - 1) < LIMITS.alike
+    likes = (near & (every.power > LIMITS.comparable * every.power[:, None])).sum(1) - 1
+    chosen = (every.sharpness > LIMITS.sharp) & (every.power > LIMITS.strong) & (likes == 0)
+    return every[chosen].position[: LIMITS.tried]
 
 
 def without_wave(image: Tensor, q: Array) -> Tensor:

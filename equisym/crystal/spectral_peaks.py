@@ -122,6 +122,8 @@ class PowerSpectrum:
 def _broadening(window: NDArray[np.float64]) -> float:
     """Spread of a Hann window over that of a window, each in parts of the image's sides, where that is least."""
     total = window.sum()
+    if total <= 0:
+        return np.inf
     y, x = (np.linspace(-0.5, 0.5, n) for n in window.shape)
     down, across = window.sum(1), window.sum(0)
     middle = np.array([across @ x, down @ y]) / total

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equisym.crystal.indexing import Indexing
+from equisym.crystal.lattice_search import SHORTEST
 from equisym.crystal.shifts import Array
 from equisym.crystal.spectral_peaks import SpectralPeaks
 from equisym.crystal.tuned_constants import OverlaidLimits
@@ -151,7 +152,7 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
         if _LEAST_BEYOND < beyond[best] < max(_MOST_BEYOND, min(_MOST_EACH * count, _MOST_OF_MANY)):
             small = reduce_basis(basis @ np.linalg.inv(forms[best].T))
             short, long = sorted(np.linalg.norm(small, axis=0))
-            if beyond[best] >= _MOST_BEYOND and long > _LONGEST * short:
+            if short < SHORTEST or (beyond[best] >= _MOST_BEYOND and long > _LONGEST * short):
                 continue
             return Pseudocell(small, wood(small, np.rint(np.linalg.inv(small) @ basis)), float(beyond[best]))
     return None

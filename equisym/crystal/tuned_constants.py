@@ -222,7 +222,10 @@ class OverlaidLimits:
         significant: of the wave's power, in another of the lost ones off its line: the wave is the pattern's own then.
         sharp: height over the background of a wave that is taken off the image, at least, and
         strong: its part of the image's variance, and
-        tried: how many are.
+        tried: how many are, of the strongest
+        peaks, so many, of which no other
+        alike: within so much of its length is
+        comparable: in power.
         dominant: part of the averaged cell's power in one wave, from which the pattern is looked for without it.
         directions: of the power without the wave, off the two strongest lines of waves: two gratings have none.
     """
@@ -234,6 +237,9 @@ class OverlaidLimits:
     sharp: float = 300.0
     strong: float = 0.01
     tried: int = 3
+    peaks: int = 16
+    alike: float = 0.03
+    comparable: float = 0.3
     dominant: float = 0.5
     directions: float = 0.02
 

@@ -32,7 +32,8 @@ _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
 _MOST_OF_IT, _DOZEN = 0.85, 12.0  # of the image explained: nothing wide covers the pattern; cells around what does
-_OWN_WAVE, _REPEATS = 2.0, 0.5  # bins from a point of the lattice: none of its waves; of the image that repeats then
+# bins from a point of the lattice, and of one of two to four cells: none of its waves; of the image that repeats then
+_OWN_WAVE, _ITS_PART, _REPEATS = 2.0, 0.2, 0.5
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -252,8 +253,9 @@ def _without(q: NDArray[np.float64], view: View) -> Look | None:
     size = np.array(view.grey.shape[::-1])
 
     def holds(lattice: Lattice) -> bool:
-        off = float(np.linalg.norm(offsets(q[None], lattice.basis)[0] * size))
-        return off > _OWN_WAVE and lattice.score > _REPEATS and lattice.repeats >= _DOZEN
+        off = [float(np.linalg.norm(offsets(q[None], n * lattice.basis)[0] * size)) for n in range(1, 5)]
+        own = off[0] < _OWN_WAVE or min(off) < _ITS_PART  # that of a superstructure, on a few cells
+        return not own and lattice.score > _REPEATS and lattice.repeats >= _DOZEN
 
     glance = look_at(seen.channels)
     if glance is None or not holds(glance.lattice):
