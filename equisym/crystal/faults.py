@@ -41,15 +41,20 @@ class Fault:
     kept: float = 1.0
     cell: float = 0.0
 
-    def larger_side(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Which pixels of an image of shape (H, W) are on the larger side of the line, and a cell or more from it.
+    def sides(self, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which pixels of an image of shape (H, W) are on either side of the line, the larger first.
 
-        The line is known to about a cell.
+        The line is known to about a cell: those within one of it are on neither.
         """
         y, x = np.mgrid[: shape[0], : shape[1]]
         turn = np.radians(self.angle)
         above = (x - self.point[0]) * np.sin(turn) - (y - self.point[1]) * np.cos(turn)
-        return above > self.cell if (above > 0).mean() >= 0.5 else above < -self.cell
+        found = above > self.cell, above < -self.cell
+        return found if (above > 0).mean() >= 0.5 else found[::-1]
+
+    def larger_side(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Which pixels of an image of shape (H, W) are on the larger side of the line, and a cell or more from it."""
+        return self.sides(shape)[0]
 
     def larger_part(self, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of the largest rectangle on the larger side of an image of shape (H, W).

@@ -24,7 +24,7 @@ from equisym.predict.artefacts import plain_area, stray_lines
 from equisym.predict.background import Background, take_apart
 from equisym.predict.preprocessing import Pixels
 from equisym.predict.refusal import Refusal, RefusalCode
-from equisym.predict.rejection import Review, refuse_component, refuse_side, review_lattice
+from equisym.predict.rejection import Review, refuse_component, refuse_other_side, refuse_side, review_lattice
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
 _PERHAPS_HUM = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.DOMAINS)
@@ -178,7 +178,7 @@ def _one_side(look: Look) -> Look:
     alone = _drift_corrected(look.view.without(torch.from_numpy(~side)))
     m = alone.measurement
     seen, m = (look.view, look.measurement) if m is None or alone.refusal is not None else (alone.view, m)
-    against = refuse_side(seen.grey, m, fault)
+    against = refuse_side(seen.grey, m, fault) or refuse_other_side(look.view.grey, m, fault)
     if against is not None:
         return replace(look, against=against)
     if alone.measurement is None:

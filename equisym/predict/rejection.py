@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equisym.crystal import Measurement, estimate_lattice
 from equisym.crystal.autocorrelate import squared_modulus
+from equisym.crystal.cell_average import average_cell
 from equisym.crystal.correlation import shared_waves
 from equisym.crystal.domains import find_domains
 from equisym.crystal.faults import Fault, find_fault
@@ -34,6 +35,7 @@ _COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what 
 _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no further look can change
 _LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two sides of a fault reaches .88
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
+_OTHER = 0.5  # of what the cell of the larger side of a fault explains there, that of the smaller one at least
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
 _SAME = 0.03  # of its own vectors, that the common one is off: two lattices may share a cell to .07
@@ -172,6 +174,25 @@ def refuse_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | None:
     explained = 1 - float((side - tiled).var() / side.var().clamp(min=1e-12))
     found = find_unindexed(side, replace(m.lattice, repeats=repeats), tiled=tiled, explained=explained)
     return _off_the_lattice(found)[0]
+
+
+def refuse_other_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | None:
+    """Why the sides of a line are two patterns, or none: a shift leaves the motif as it is.
+
+    The averaged cell of either side is asked how much of that side it explains.
+    """
+    basis, explained = torch.from_numpy(m.lattice.basis)[None].to(image), []
+    for side in fault.sides((image.shape[0], image.shape[1])):
+        if side.sum() < FEWEST * abs(float(np.linalg.det(m.lattice.basis))):
+            return None
+        seen = torch.from_numpy(side)
+        average = average_cell(image[None], basis, mask=seen)
+        flat = (image - average.trend[0])[seen]
+        explained.append(1 - float((flat - average.tiled[0][seen]).var() / flat.var().clamp(min=1e-12)))
+    if explained[1] > _OTHER * explained[0]:
+        return None
+    line = f"a line at {fault.angle:.0f} degrees through ({fault.point[0]:.0f}, {fault.point[1]:.0f})"
+    return Refusal(RefusalCode.SEVERAL_LATTICES, f"another pattern on either side of {line}; cut out one of them")
 
 
 def refuse_component(image: Tensor, m: Measurement, rest: Background, component: int) -> Refusal | None:
