@@ -24,7 +24,14 @@ from equisym.predict.artefacts import plain_area, stray_lines
 from equisym.predict.background import Background, take_apart
 from equisym.predict.preprocessing import Pixels
 from equisym.predict.refusal import Refusal, RefusalCode
-from equisym.predict.rejection import Review, refuse_component, refuse_other_side, refuse_side, review_lattice
+from equisym.predict.rejection import (
+    Review,
+    refuse_component,
+    refuse_drift,
+    refuse_other_side,
+    refuse_side,
+    review_lattice,
+)
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
 _PERHAPS_HUM = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.DOMAINS)
@@ -296,12 +303,13 @@ def _square_on(view: View, look: Look) -> Look:
 def _drift_corrected(view: View) -> Look:
     image = view.grey if len(view.channels) == 1 else view.channels
     scan = measure_scan(image, mask=view.mask, expected=view.expected)
-    m, notes = scan.measurement, []
+    m, notes, against = scan.measurement, [], None
     if scan.shift:
+        against = None if m is None or view.window else refuse_drift(view.grey, m.lattice, scan.shift)
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
         pixels = view.drift * view.scale
         notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
         notes.append(f"{100 * (1 - m.mask.double().mean()):.2g} % of the image are {what} and were left out")
-    return Look(view, m, tuple(notes))
+    return Look(view, m, tuple(notes), against=against)

@@ -35,6 +35,7 @@ _COMPLETE, _DOZEN = 0.97, 12.0  # of the image explained by so many cells: what 
 _WHATEVER = (RefusalCode.TOO_FINE, RefusalCode.STRIPES)  # refusals that no further look can change
 _LIKE = 0.5  # correlation of a cell with itself shifted: a cell joined of two sides of a fault reaches .88
 _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, beside one joined by a fault
+_LARGE = 0.5  # of a cell: a drift that must be seen in half of the image as well
 _OTHER = 0.5  # of what the cell of the larger side of a fault explains there, that of the smaller one at least
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
@@ -193,6 +194,26 @@ def refuse_other_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | 
         return None
     line = f"a line at {fault.angle:.0f} degrees through ({fault.point[0]:.0f}, {fault.point[1]:.0f})"
     return Refusal(RefusalCode.SEVERAL_LATTICES, f"another pattern on either side of {line}; cut out one of them")
+
+
+def refuse_drift(scan: Tensor, lattice: Lattice, shift: float) -> Refusal | None:
+    """Why lines that seem to have drifted are none: its halves, which a slow drift leaves alike, have two lattices.
+
+    So have twins with a boundary along the lines. Layers that are stacked at random leave neither half one.
+
+    Args:
+        scan: the image as it was, (H, W).
+        lattice: of the corrected one.
+        shift: of the line that was moved most, in pixels.
+    """
+    half = scan.shape[0] // 2
+    first, second = (_strong(part) for part in (scan[:half], scan[half:]))
+    if first is not None and second is not None and _differ(first.basis, second.basis):
+        return _several(first, second)
+    if first is None and second is None and shift > _LARGE * abs(float(np.linalg.det(lattice.basis))) ** 0.5:
+        detail = f"lines that are shifted by up to {shift:.0f} pixels, and no lattice in either half"
+        return Refusal(RefusalCode.NOT_PERIODIC, detail)
+    return None
 
 
 def refuse_component(image: Tensor, m: Measurement, rest: Background, component: int) -> Refusal | None:
