@@ -145,7 +145,8 @@ def group_probabilities(
     with the chance s that a perfect image was distorted as by an instrument (E_1), t that a lattice is what it seems,
     however close a special one is (E_0, without the rare distortions), and b that an instrument distorts badly, in
     which case the metric says little (E'). An answer that a distorted lattice would change is therefore never quite
-    sure, unless the distortion is said to be none. Nor is one of an imperfect image that twice the tolerance would
+    sure, unless the distortion is said to be none; and one that needs a strain of more than 2.5 times what is usual has
+    a probability of .75 at most. Nor is one of an imperfect image that twice the tolerance would
     change: with the chance :math:`u \lambda` the probabilities are those, as long as the likeliest group remains.
 
     Args:
@@ -163,11 +164,29 @@ def group_probabilities(
         strict = _mixed(e, residual, said, replace(options, tolerance=min(options.strict, options.tolerance)))
         found = (1 - own) * found + own * strict
     chance = options.uneven * imperfect.double()[:, None]
-    if not chance.any():
-        return found
-    lenient = _mixed(e, residual, said, replace(options, tolerance=2 * options.tolerance))
-    both = (1 - chance) * found + chance * lenient
-    return torch.where(both.argmax(-1, True) == found.argmax(-1, True), both, found)
+    if chance.any():
+        lenient = _mixed(e, residual, said, replace(options, tolerance=2 * options.tolerance))
+        both = (1 - chance) * found + chance * lenient
+        found = torch.where(both.argmax(-1, True) == found.argmax(-1, True), both, found)
+    return no_surer_than_strain_allows(found, e.strain, residual, options)
+
+
+def no_surer_than_strain_allows(p: Tensor, strain: Tensor, residual: Tensor, options: PosteriorOptions) -> Tensor:
+    """Probabilities of which none is near 1 for a group that needs an unusual strain, which its motif does not tell.
+
+    Args:
+        p: probabilities, (B, 17).
+        strain: of the lattice against each group's, (B, 17).
+        residual: of each group, (B, 17).
+        options: constants.
+    """
+    free = strain <= options.far * options.distortion
+    free = free | (telling(residual, options.tolerance) > 0.5)
+    free[:, WALLPAPER_GROUPS["p1"].label] = True
+    first = p.argmax(-1, True)
+    surplus = torch.where(free.gather(-1, first), 0.0, (p.gather(-1, first) - options.at_most).clamp(min=0))
+    second = torch.where(free, p, -1.0).argmax(-1, True)
+    return p.scatter_add(-1, first, -surplus).scatter_add(-1, second, surplus)
 
 
 def _mixed(e: SymmetryFeatures, residual: Tensor, said: Tensor, options: PosteriorOptions) -> Tensor:

@@ -457,6 +457,8 @@ class PosteriorOptions:
         bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
             more.
         badly: standard deviation of the strain then.
+        far: times the distortion, beyond which the strain that a group needs is unusual, and
+        at_most: the probability of such a group, so that it is never sure.
         largest: strain beyond which a lattice is another, not a distorted one.
         unlike: chance that an average of motifs that differ from repeat to repeat says nothing of any of them. Set by
             hand, so that no such answer is sure.
@@ -497,6 +499,8 @@ class PosteriorOptions:
     true: float = 0.3
     bad: float = 0.3
     badly: float = 0.06
+    far: float = 2.5
+    at_most: float = 0.75
     largest: float = 0.12
     unlike: float = 0.5
     uneven: float = 0.2

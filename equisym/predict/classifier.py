@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import features_of, group_probabilities
-from equisym.crystal.posterior import OPTIONS, distortion_of
+from equisym.crystal.posterior import OPTIONS, distortion_of, no_surer_than_strain_allows
 from equisym.crystal.tuned_constants import PosteriorOptions
+from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.copied_pictures import with_smaller_cell, with_superstructure
 from equisym.predict.interpretation import interpret
 from equisym.predict.many_answers import answers_of
@@ -241,10 +242,11 @@ class SymmetryClassifier:
         if 2 * window > max(pixels.shape):
             return answer
         step = max(1, window // 2, -(-(max(pixels.shape) - window) // (_MOST_WINDOWS - 1)))
-        alike = replace(options, true=0.0)  # the distortion is the same in all windows, and is asked of none of them
+        # the distortion is the same in all windows, and is asked of none of them
+        alike = replace(options, true=0.0, at_most=1.0)
         windows = self._map(pixels, side, window, step, alike, 0, lattice)
         agreed = windows.vote.agreed >= _AGREED * windows.vote.windows
-        return windows.answer() if windows.group is not None and agreed else answer
+        return _not_surer(windows.answer(), options) if windows.group is not None and agreed else answer
 
     @torch.no_grad()
     def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
@@ -267,6 +269,22 @@ class SymmetryClassifier:
         probabilities = with_smaller_cell(found, group_probabilities(e, options, opinion)[0], options)
         doubt = max(options.unlike * found.unlike, options.outside * (found.outside > options.beyond))
         return interpret(found, e, ((1 - doubt) * probabilities + doubt / len(probabilities)).tolist(), options)
+
+
+def _not_surer(answer: Prediction, options: PosteriorOptions) -> Prediction:
+    """An answer that windows agree on, no surer than the strain of their lattice allows."""
+
+    def values(of: dict[str, float], missing: float) -> Tensor:
+        return torch.tensor([[of.get(g.name, missing) for g in WALLPAPER_GROUPS]], dtype=torch.float64)
+
+    p, strain, residual = (
+        values(answer.probabilities, 0.0),
+        values(answer.strains, torch.inf),
+        values(answer.residuals, torch.inf),
+    )
+    found = no_surer_than_strain_allows(p, strain, residual, options)[0].tolist()
+    order = sorted(WALLPAPER_GROUPS, key=lambda g: -found[g.label])
+    return replace(answer, probabilities={g.name: found[g.label] for g in order})
 
 
 def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | None]:

@@ -184,7 +184,7 @@ def refuse_other_side(image: Tensor, m: Measurement, fault: Fault) -> Refusal | 
     """
     basis, explained = torch.from_numpy(m.lattice.basis)[None].to(image), []
     for side in fault.sides((image.shape[0], image.shape[1])):
-        if side.sum() < FEWEST * abs(float(np.linalg.det(m.lattice.basis))):
+        if side.sum() < _DOZEN * abs(float(np.linalg.det(m.lattice.basis))):
             return None
         seen = torch.from_numpy(side)
         average = average_cell(image[None], basis, mask=seen)
