@@ -128,6 +128,7 @@ class PeakLimits:
             whose pixels were resampled without interpolation.
         borne_out: part of what peaks off their points must leave that the averaged cell leaves, or they are only
             smeared; of patterns in perspective it is at most a sixth, of incommensurate ones about the whole.
+        envelope: periods over the image, up to which satellites are those of a part that it fills, and no modulation.
         colour: part of the variance of all colours, from which a component is looked at besides the first.
     """
 
@@ -149,6 +150,7 @@ class PeakLimits:
     stricter: float = 0.5
     by_chance: float = 1e-4
     borne_out: float = 0.5
+    envelope: float = 3.0
     colour: float = 0.1
 
 

@@ -129,6 +129,8 @@ def find_unindexed(
     if second is not None:
         return Unindexed("second lattice", strength, found, (lattice.basis, reduce_basis(second[0])))
     wave = find_wave_vector(found, index, lattice.repeats)
+    if wave is not None and np.linalg.norm(wave * index.size) < LIMITS.envelope:
+        return Unindexed("none", 0.0, found[:0])  # the pattern is stronger in a part of the image
     if wave is not None:
         return Unindexed("modulation", strength, found, (), f"{1 / np.linalg.norm(wave):.1f}")
     return Unindexed("not periodic", strength, found)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from equisym.crystal import Measurement, measure, measure_scan, refine_to_waves
 from equisym.crystal.drift_correction import merit
@@ -22,6 +23,7 @@ from equisym.crystal.perspective import find_perspective, without_perspective
 from equisym.crystal.unindexed_peaks import LIMITS
 from equisym.predict.artefacts import plain_area, stray_lines
 from equisym.predict.background import Background, take_apart
+from equisym.predict.flattening import flatten
 from equisym.predict.preprocessing import Pixels
 from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.rejection import (
@@ -39,6 +41,8 @@ _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
 _MOST_OF_IT, _DOZEN = 0.85, 12.0  # of the image explained: nothing wide covers the pattern; cells around what does
+_STEPPED_CELLS, _MORE = 30.0, 4.0  # cells: steps may have made fewer of an image; times as many seen without them
+_COARSE, _IN_STEPS = 24, 0.5  # points along a side whose means hold so much of the variance: steps, or large cells
 # bins from a point of the lattice, and of one of two to four cells: none of its waves; of the image that repeats then
 _OWN_WAVE, _ITS_PART, _REPEATS = 2.0, 0.2, 0.5
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
@@ -132,7 +136,8 @@ def look_closely(pixels: Pixels, expected: NDArray[np.float64] | None = None, wi
 
 def _measured(view: View) -> Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _one_side(_square_on(view, _levelled(view) or _drift_corrected(view)))
+    look = _without_steps(view, _levelled(view) or _drift_corrected(view))
+    look = _one_side(_square_on(look.view, look))
     look = _without_hum(look) or _without_wave(look)
     grey = view.grey.double().numpy()
     rest = look.rest
@@ -169,6 +174,30 @@ def _levelled(view: View) -> Look | None:
         again = level(without_line_offsets(view.grey, look.measurement.lattice.basis))
         look = look if again.measurement is None or again.refusal is not None else again
     return look.noting("the lines of the scan have offsets, which were taken off")
+
+
+def _without_steps(view: View, look: Look) -> Look:
+    """A look at a surface without its terraces, if many more cells are seen then; else the one given.
+
+    A pattern with cells as large as terraces has the same cells without its low frequencies.
+    """
+    m = look.measurement
+    few = look.refusal is not None or m is None or m.lattice.repeats < _STEPPED_CELLS
+    if not few or len(view.channels) > 1 or view.mask is not None or view.window or view.expected is not None:
+        return look
+    size = min(_COARSE, *view.grey.shape)
+    coarse = adaptive_avg_pool2d(view.grey[None], size)
+    if float(coarse.var()) < _IN_STEPS * float(view.grey.var()):
+        return look
+    flat = torch.from_numpy(flatten(view.grey.numpy(), "steps")).float()
+    spread = float(flat.std()) or 1.0
+    level = _drift_corrected(replace(view, channels=flat[None] / spread, spread=view.spread * spread))
+    own = level.measurement
+    if own is None or own.lattice.repeats < max(_DOZEN, 0 if m is None else _MORE * m.lattice.repeats):
+        return look
+    if level.refusal is not None and (look.refusal is not None or own.lattice.score < _REPEATS):
+        return look
+    return level.noting("the heights of terraces were taken off")
 
 
 def _one_side(look: Look) -> Look:
@@ -269,9 +298,9 @@ def _without(q: NDArray[np.float64], view: View) -> Look | None:
         return None
     alone = replace(_drift_corrected(seen), overlaid=True)
     m = alone.measurement
-    if m is None or alone.refusal is not None or not holds(m.lattice) or not has_three_directions(m):
+    if m is None or alone.refusal is not None or alone.review.second or not holds(m.lattice):
         return None
-    return alone
+    return alone if has_three_directions(m) else None
 
 
 def _square_on(view: View, look: Look) -> Look:

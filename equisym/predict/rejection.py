@@ -41,6 +41,7 @@ _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: wo
 _OWN = 0.1  # of a colour that a lattice of its own explains, and the common one does not
 _SAME = 0.03  # of its own vectors, that the common one is off: two lattices may share a cell to .07
 _BESIDE = ("superstructure", "modulation")  # waves that belong to the lattice, beside its own
+_ON_LINES = (*_BESIDE, "none", "single wave")  # what is off the lattice, and on no second one over all of the image
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
@@ -56,6 +57,7 @@ class Review:
         pseudocell: a smaller cell that the image nearly has.
         outside: share of the power in a superstructure that the cell leaves out.
         superlattice: of that superstructure, columns in pixels.
+        second: whether weak waves are on a lattice of their own.
     """
 
     refusal: Refusal | None
@@ -64,6 +66,7 @@ class Review:
     pseudocell: Pseudocell | None = None
     outside: float = 0.0
     superlattice: NDArray[np.float64] | None = None
+    second: bool = False
 
 
 def review_lattice(
@@ -107,8 +110,7 @@ def review_lattice(
         shares = " and ".join(f"{100 * share:.0f} %" for share in parts.shares)
         detail = f"motifs that differ in parts of {shares} of the image{related}; cut out one of them"
         return Review(Refusal(RefusalCode.DOMAINS, detail))
-    if found.kind not in _BESIDE:  # what the cell leaves repeats with the lattice
-        refusal = refusal or _second_lattice(image, m.lattice, rest)
+    refusal = refusal or _second_lattice(image, m.lattice, rest, over=found.kind not in _ON_LINES)
     if refusal is not None:
         return Review(refusal)
     nearly = _smaller_cell(image, m)
@@ -120,7 +122,8 @@ def review_lattice(
         note, outside, larger = _left_unexplained(weak.period, weak.share), weak.share, weak.basis
     notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
     notes = tuple(text for text in notes if text)
-    return Review(None, notes, pseudocell=nearly, outside=outside, superlattice=larger)
+    second = found.kind == "second lattice"
+    return Review(None, notes, pseudocell=nearly, outside=outside, superlattice=larger, second=second)
 
 
 def _smaller_cell(image: Tensor, m: Measurement) -> Pseudocell | None:
@@ -325,8 +328,8 @@ def _superstructure(found: Pseudocell | None) -> tuple[str, ...]:
     return (f"a {found.period} superstructure: a cell of {sides} pixels leaves {100 * found.beyond:.2g} % unexplained",)
 
 
-def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> Refusal | None:
-    """A second lattice in another part of the image, or laid over the first."""
+def _second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:
+    """A second lattice in another part of the image, or laid over the first, if ``over`` is to be asked."""
     worst, best = int(np.argmin(rest.quarters)), max(rest.quarters)
     if rest.quarters[worst] < 0.35 * best and lattice.repeats > 24:
         h, w = (n // 2 for n in image.shape)
@@ -334,7 +337,7 @@ def _second_lattice(image: Tensor, lattice: Lattice, rest: Background) -> Refusa
         other = _strong(image[y * h : (y + 1) * h, x * w : (x + 1) * w])
         if other is not None and _differ(lattice.basis, other.basis):
             return _several(lattice, other)
-    if rest.explained < 0.85 and lattice.repeats > 8:
+    if over and rest.explained < 0.85 and lattice.repeats > 8:
         other = _strong(torch.from_numpy(rest.left).float())
         if other is not None and _differ(lattice.basis, other.basis):
             return _several(lattice, other)
