@@ -42,6 +42,12 @@ CHOSEN = {
     "perspective": ("mesh, 10 and -8 %", "spots of p4, -4 and 7 %"),
     "colour": ("p4m in grey, rows of two colours",),
     "pixels": ("p4g, offset 1e9", "pgg, dead lines", "cmm, NaN border"),
+    "line offsets": ("p4g, 1", "p2, 2"),
+    "terraces": ("p31m, 2", "pmg, 2"),
+    "displaced lines": ("p31m, 2",),
+    "false colours": ("p4g, 2",),
+    "superlattice": ("p4g on p4m, noise 0.5", "pmg on pmm, noise 0"),
+    "side by side": ("p4g and p31m", "twin, 80 degrees"),
 }
 
 

@@ -21,6 +21,7 @@ from equisym.data.situations import (
     perspective,
     pixel_faults,
     planar_faults,
+    scans,
     twins,
     uneven,
 )
@@ -40,6 +41,7 @@ _ALL = (
     perspective,
     pixel_faults,
     overlaid,
+    scans,
     many_repeats,  # large images last
 )
 

@@ -39,6 +39,12 @@ KINDS = {  # and the number of the fault they stand for
     "hum": 10,
     "covered": 10,
     "two colours": 10,
+    "line offsets": 11,
+    "terraces": 11,
+    "displaced lines": 11,
+    "false colours": 11,
+    "superlattice": 11,
+    "side by side": 11,
 }
 SURE = 0.8
 
