@@ -222,12 +222,12 @@ class OverlaidLimits:
         across: of what it keeps, off that wave's line and off the strongest of the others: with hum .4 and more; less
             if the pattern is nearly of stripes, to which any wave adds a direction.
         significant: of the wave's power, in another of the lost ones off its line: the wave is the pattern's own then.
-        sharp: height over the background of a wave that is taken off the image, at least, and
-        strong: its part of the image's variance, and
-        tried: how many are, of the strongest
-        peaks, so many, of which no other
-        alike: within so much of its length is
-        comparable: in power.
+        sharp: height over the background of a wave that is taken off the image, at least.
+        strong: its part of the image's variance, at least.
+        tried: waves that are taken off in turn, at most.
+        peaks: strongest peaks among which such a wave must have no like.
+        alike: part of its length within which another is as long.
+        comparable: part of its power from which another is as strong.
         dominant: part of the averaged cell's power in one wave, from which the pattern is looked for without it.
         directions: of the power without the wave, off the two strongest lines of waves: two gratings have none.
     """
