@@ -41,8 +41,9 @@ _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
 _MOST_OF_IT, _DOZEN = 0.85, 12.0  # of the image explained: nothing wide covers the pattern; cells around what does
+_LEVEL = 0.95  # of the image repeats: no lines are out of place
 _STEPPED_CELLS, _MORE = 30.0, 4.0  # cells: steps may have made fewer of an image; times as many seen without them
-_COARSE, _IN_STEPS = 24, 0.5  # points along a side whose means hold so much of the variance: steps, or large cells
+_COARSE, _IN_STEPS = 3, 0.5  # areas along a side whose means hold so much of the variance; of patterns, .1 at most
 # bins from a point of the lattice, and of one of two to four cells: none of its waves; of the image that repeats then
 _OWN_WAVE, _ITS_PART, _REPEATS = 2.0, 0.2, 0.5
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
@@ -136,7 +137,7 @@ def look_closely(pixels: Pixels, expected: NDArray[np.float64] | None = None, wi
 
 def _measured(view: View) -> Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _without_steps(view, _levelled(view) or _drift_corrected(view))
+    look = _without_steps(view, _levelled(view, _drift_corrected(view)))
     look = _one_side(_square_on(look.view, look))
     look = _without_hum(look) or _without_wave(look)
     grey = view.grey.double().numpy()
@@ -158,22 +159,23 @@ def _measured(view: View) -> Look:
     return without.noting(f"lines that are constant or far off their neighbours were left out: {count}")
 
 
-def _levelled(view: View) -> Look | None:
+def _levelled(view: View, look: Look) -> Look:
     """A look without the offsets of a scan's lines, if it has any and shows a lattice without them."""
-    if len(view.channels) > 1 or view.mask is not None or view.window or not has_line_offsets(view.grey):
-        return None
+    holds = look.measurement is not None and look.measurement.lattice.score > _LEVEL
+    if holds or len(view.channels) > 1 or view.mask is not None or view.window or not has_line_offsets(view.grey):
+        return look
 
     def level(image: Tensor) -> Look:
         spread = float(image.std()) or 1.0
         return _drift_corrected(replace(view, channels=image[None] / spread, spread=view.spread * spread))
 
-    look = level(without_line_offsets(view.grey))
-    if look.measurement is None or look.refusal is not None:
-        return None
-    if not look.view.drift:  # else the lines are no longer where they were
-        again = level(without_line_offsets(view.grey, look.measurement.lattice.basis))
-        look = look if again.measurement is None or again.refusal is not None else again
-    return look.noting("the lines of the scan have offsets, which were taken off")
+    found = level(without_line_offsets(view.grey))
+    if found.measurement is None or found.refusal is not None:
+        return look
+    if not found.view.drift:  # else the lines are no longer where they were
+        again = level(without_line_offsets(view.grey, found.measurement.lattice.basis))
+        found = found if again.measurement is None or again.refusal is not None else again
+    return found.noting("the lines of the scan have offsets, which were taken off")
 
 
 def _without_steps(view: View, look: Look) -> Look:
@@ -185,9 +187,7 @@ def _without_steps(view: View, look: Look) -> Look:
     few = look.refusal is not None or m is None or m.lattice.repeats < _STEPPED_CELLS
     if not few or len(view.channels) > 1 or view.mask is not None or view.window or view.expected is not None:
         return look
-    size = min(_COARSE, *view.grey.shape)
-    coarse = adaptive_avg_pool2d(view.grey[None], size)
-    if float(coarse.var()) < _IN_STEPS * float(view.grey.var()):
+    if float(adaptive_avg_pool2d(view.grey[None], _COARSE).var()) < _IN_STEPS * float(view.grey.var()):
         return look
     flat = torch.from_numpy(flatten(view.grey.numpy(), "steps")).float()
     spread = float(flat.std()) or 1.0
