@@ -137,8 +137,10 @@ def look_closely(pixels: Pixels, expected: NDArray[np.float64] | None = None, wi
 
 def _measured(view: View) -> Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
-    look = _without_steps(view, _levelled(view, _drift_corrected(view)))
-    look = _one_side(_square_on(look.view, look))
+    first = _drift_corrected(view)
+    look = _square_on(view, first)
+    look = _without_steps(view, _levelled(view, first)) if look is first else look
+    look = _one_side(look)
     look = _without_hum(look) or _without_wave(look)
     grey = view.grey.double().numpy()
     rest = look.rest
