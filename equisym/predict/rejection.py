@@ -282,7 +282,8 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     height, width = extent(image, m.mask)
     if not twice(_NEARLY * lattice.basis, (height, width)):
         long = max(np.linalg.norm(lattice.basis, axis=0))
-        detail = f"a cell {long:.0f} pixels long in an image of {width} x {height}; show more of the pattern"
+        cell = f"a cell {long:.0f} pixels long" if long < max(height, width) else "no cell that is seen twice"
+        detail = f"{cell} in an image of {width} x {height}; show more of the pattern"
         return Refusal(RefusalCode.FEW_REPEATS, detail)
     if _too_fine(m):
         return Refusal(RefusalCode.TOO_FINE, f"the pattern repeats in less than {SHORTEST:g} pixels; magnify it")
