@@ -53,7 +53,7 @@ def without_wave(image: Tensor, q: Array) -> Tensor:
     phase = 2 * torch.pi * (torch.arange(height)[:, None] * q[1] + torch.arange(width) * q[0])
     slow = torch.stack([torch.ones_like(phase), y[:, None].expand(-1, width), x.expand(height, -1)])
     shapes = torch.cat((slow * torch.cos(phase), slow * torch.sin(phase))).flatten(1)
-    flat = detrend(image.double(), 2).flatten(-2)
+    flat = detrend(image.double(), 2).reshape(-1, height * width)
     fitted = torch.linalg.solve(shapes @ shapes.T, shapes @ flat.mT)
     return (image - (fitted.mT @ shapes).reshape(image.shape)).to(image.dtype)
 

@@ -117,9 +117,6 @@ def _side_by_side() -> list[Situation]:
         spots = [(0.0, 0.0, gaussian(2.6)), *((i * 0.31, i * 0.22, gaussian(1.9, 0.6)) for i in (1, -1))]
         lean = Motif(vectors(21.0, 15.0, angle, 0.0), spots)
         twin = image(lambda x, y, m=lean: m(x, np.abs(y - _SIZE / 2) + _SIZE / 2), _SIZE)
-        out.append(
-            situation(
-                "side by side", f"twin, {angle:g} degrees", "refuse", lambda t=twin: noisy(t, 0.1, 5), "twin|lattic"
-            )
-        )
+        name = f"twin, {angle:g} degrees"
+        out.append(situation("side by side", name, "refuse", lambda t=twin: noisy(t, 0.1, 5)))
     return out
