@@ -78,9 +78,14 @@ class Fault:
                 best = rows, columns
         return best
 
+    @property
+    def line(self) -> str:
+        """Where it is, in words."""
+        return f"a line at {self.angle:.0f} degrees through ({self.point[0]:.0f}, {self.point[1]:.0f})"
+
     def __str__(self) -> str:
         """In words; empty without a fault."""
-        line = f"a line at {self.angle:.0f} degrees through ({self.point[0]:.0f}, {self.point[1]:.0f})"
+        line = self.line
         shift = f"shifted by ({self.shift[0]:.2f}, {self.shift[1]:.2f}) of the cell"
         words = {
             "none": "",

@@ -214,7 +214,9 @@ class WeakLimits:
 class OverlaidLimits:
     """When a wave is laid over a pattern that has a smaller cell.
 
-    Set on 12 cells that hum had joined and on 440 clean and noisy patterns and superstructures.
+    The first three were set on 12 cells that hum had joined and on 440 clean and noisy patterns and superstructures;
+    the others on 56 humming patterns, an anatase whose own fringe is strong, the dimer rows of Si(100), and the
+    quasicrystals and pairs of lattices of ``equisym.data.situations``.
 
     Attributes:
         fewest: copies of the smaller cell; two are more likely a superstructure.
@@ -250,7 +252,7 @@ class OverlaidLimits:
 class LineOffsetLimits:
     """When the lines of a scan have offsets of their own.
 
-    Set on 1,388 drawn images, 80 of them with offsets, and on the development micrographs.
+    Set on 1,388 simulated micrographs, 38 of them with offsets, and on the development micrographs.
 
     Attributes:
         share: of the variance, in offsets that differ from line to line at random; without them at most .04.
@@ -459,7 +461,9 @@ class PosteriorOptions:
         bad: chance that an instrument distorts badly, in an imperfect image: of 19 scans, five are strained by 5 % and
             more.
         badly: standard deviation of the strain then.
-        far: times the distortion, beyond which the strain that a group needs is unusual, and
+        far: times the distortion, beyond which the strain that a group needs is unusual. Set on PbTiO3 and rutile in
+            noise, which were p4m at .96 with 3.1 % and p6m at .85 with 5 %. It costs certainty where an instrument
+            did distort: a scan of Si(111) 7 x 7, right at .90, is at .75.
         at_most: the probability of such a group, so that it is never sure.
         largest: strain beyond which a lattice is another, not a distorted one.
         unlike: chance that an average of motifs that differ from repeat to repeat says nothing of any of them. Set by
