@@ -339,8 +339,9 @@ def _drift_corrected(view: View) -> Look:
     if scan.shift:
         against = None if m is None or view.window else refuse_drift(view.grey, m.lattice, scan.shift)
         view = replace(view, channels=scan.image[None], mask=None, drift=scan.shift)
-        pixels = view.drift * view.scale
-        notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
+        if against is None:
+            pixels = view.drift * view.scale
+            notes.append(f"the lines of the scan drift by up to {pixels:.1f} pixels; this was corrected")
     if m is not None and m.mask is not None:
         what = "empty" if view.mask is None else "unknown or empty"
         notes.append(f"{100 * (1 - m.mask.double().mean()):.2g} % of the image are {what} and were left out")

@@ -109,11 +109,12 @@ def _found(
     larger: Found | None = None,
 ) -> Found:
     rest, review = look.rest, look.review
+    said = [text for text in review.notes if look.against is None or text != str(review.fault)]  # no shift, after all
     return Found(
         refusal,
         shape,
         pixel_size,
-        (*(() if note is None else (note,)), *look.notes, *review.notes),
+        (*(() if note is None else (note,)), *look.notes, *said),
         look.view,
         look.measurement,
         explained=None if rest is None else rest.explained,
