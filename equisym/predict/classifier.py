@@ -26,6 +26,7 @@ from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.prediction import Prediction
 from equisym.predict.preprocessing import Pixels, halves
 from equisym.predict.refusal import Refusal, RefusalCode
+from equisym.predict.rejection import lattice_of_parts
 from equisym.predict.single_thread import single_thread
 from equisym.predict.square_pixels import PixelSize
 
@@ -34,11 +35,15 @@ if TYPE_CHECKING:
 
 _WEIGHT, _FIRMEST = 0.1, -7.0  # of a network's log-probabilities, and the least of them that counts
 _WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
+_WITH_FAULTS = (RefusalCode.NOT_PERIODIC, RefusalCode.FEW_REPEATS)  # not several lattices: windows miss a weak one
 _HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
 _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
 _PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
 _MOST_WINDOWS = 5  # along a side that vote
 _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
+# where the whole was refused for another reason than patches, agreed windows, the share that they are, and what their
+# vote must reach: of 40 crystals with dislocations, faults or wedges they reach it in FIXME, of FIXME others in none
+_SEVERAL, _SHARE, _LIKELY = 6, 0.4, 0.7
 
 
 def _options(tolerance: float, distortion: str | float) -> PosteriorOptions:
@@ -128,15 +133,20 @@ class SymmetryClassifier:
         with single_thread():
             found = inspect(image, pixel_size, mask, expected=expected, window=window)
             answer = self._answered(found, options)
-            if not window and _incoherent(found, answer):
-                voted = self._voted(found, answer, *read_pixels(image, pixel_size, mask), options)
-                if not found.fault:
-                    return voted
-                if voted is not answer:
-                    return replace(voted, notes=(f"the pattern is {found.fault}", *voted.notes))
-                detail = f"the pattern is {found.fault}, and neither side shows it alone"
-                return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
-            return answer
+            if window:
+                return answer
+            if not _incoherent(found, answer):
+                basis = _with_faults(found, answer)
+                if basis is None:
+                    return answer
+                return self._in_parts(answer, basis, *read_pixels(image, pixel_size, mask), options)
+            voted = self._voted(found, answer, *read_pixels(image, pixel_size, mask), options)
+            if not found.fault:
+                return voted
+            if voted is not answer:
+                return replace(voted, notes=(f"the pattern is {found.fault}", *voted.notes))
+            detail = f"the pattern is {found.fault}, and neither side shows it alone"
+            return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
 
     def predict_batch(
         self,
@@ -238,15 +248,45 @@ class SymmetryClassifier:
         self, found: Found, answer: Prediction, pixels: Pixels, side: float | None, options: PosteriorOptions
     ) -> Prediction:
         """The vote of windows on an image whose lattice does not hold from end to end, if they agree."""
-        window, lattice = _suitable(pixels, found)
-        if 2 * window > max(pixels.shape):
+        windows = self._windows(*_suitable(pixels, found), pixels, side, options)
+        if windows is None or windows.group is None or windows.vote.agreed < _AGREED * windows.vote.windows:
             return answer
+        return _not_surer(windows.answer(), options)
+
+    def _in_parts(
+        self,
+        answer: Prediction,
+        basis: NDArray[np.float64],
+        pixels: Pixels,
+        side: float | None,
+        options: PosteriorOptions,
+    ) -> Prediction:
+        """The vote of windows on an image without a lattice from end to end, if enough agree and it is fairly sure."""
+        windows = self._windows(suitable_window(basis, pixels.shape), basis, pixels, side, options)
+        if windows is None or windows.group is None:
+            return answer
+        voted = _not_surer(windows.answer(), options)
+        enough = windows.vote.agreed >= max(_SEVERAL, _SHARE * windows.vote.windows)
+        if not enough or max(voted.probabilities.values()) < _LIKELY:
+            return answer
+        note = "parts of the image agree on one lattice and the whole has none: it may be bent, or faulted"
+        return replace(voted, notes=(note, *voted.notes))
+
+    def _windows(
+        self,
+        window: int,
+        lattice: NDArray[np.float64] | None,
+        pixels: Pixels,
+        side: float | None,
+        options: PosteriorOptions,
+    ) -> SymmetryMap | None:
+        """Answers of windows that are to vote; ``None`` where there is room for one alone."""
+        if 2 * window > max(pixels.shape):
+            return None
         step = max(1, window // 2, -(-(max(pixels.shape) - window) // (_MOST_WINDOWS - 1)))
         # the distortion is the same in all windows, and is asked of none of them
         alike = replace(options, true=0.0, at_most=1.0)
-        windows = self._map(pixels, side, window, step, alike, 0, lattice)
-        agreed = windows.vote.agreed >= _AGREED * windows.vote.windows
-        return _not_surer(windows.answer(), options) if windows.group is not None and agreed else answer
+        return self._map(pixels, side, window, step, alike, 0, lattice)
 
     @torch.no_grad()
     def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
@@ -295,6 +335,13 @@ def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | 
             basis = found.measurement.lattice.basis * found.view.scale
             return suitable_window(basis, pixels.shape), basis
     return min(256, *pixels.shape), None
+
+
+def _with_faults(found: Found, answer: Prediction) -> NDArray[np.float64] | None:
+    """The lattice of parts of an image that was refused as a whole: a crystal with dislocations or planar faults."""
+    if answer.refusal is None or answer.refusal.code not in _WITH_FAULTS or min(found.shape) < 2 * SMALLEST:
+        return None
+    return None if found.view is None else lattice_of_parts(found.view.grey, found.view.scale)
 
 
 def _incoherent(found: Found, answer: Prediction) -> bool:

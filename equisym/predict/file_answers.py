@@ -132,7 +132,7 @@ class Answering:
     def prepare(self, file: str) -> ImageFile:
         """A file's image after rectification, region and flattening."""
         image = read_image(file, max_bytes=int(self.config.max_gib * 2**30))
-        image = replace(image, pixel_size=self.config.pixel_sides() or image.pixel_size)
+        image = replace(image, pixel_size=self.config.pixel_sides() or image.pixel_size).in_real_space()
         for step in self.steps:
             image = step(image)
         return image

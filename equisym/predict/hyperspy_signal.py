@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equisym.data.readers.units import PixelSize, nanometres, pixel_size
+from equisym.data.readers.image_file import RECIPROCAL
+from equisym.data.readers.units import PixelSize, is_reciprocal, nanometres, pixel_size
 from equisym.predict.answer import Answer
 from equisym.predict.elements_in_image import elements_in_image
 
@@ -23,11 +24,13 @@ def image_of(signal: Any) -> tuple[NDArray[Any], PixelSize | None]:
     """The image that a signal shows, at its present place in a stack, and the size of its pixels in nanometres.
 
     Raises:
-        ValueError: if the signal is no image.
+        ValueError: if the signal is no image, or a diffraction pattern.
     """
     axes = signal.axes_manager.signal_axes
     if len(axes) != 2:
         raise ValueError(f"a signal must have two signal axes, as Signal2D has (got {len(axes)})")
+    if any(is_reciprocal(axis.units) for axis in axes):
+        raise ValueError(RECIPROCAL)
     here = tuple(signal.axes_manager.indices[::-1])
     image = np.asarray(signal.data[here] if here else signal.data)
     x, y = (nanometres(abs(axis.scale), axis.units) for axis in axes)

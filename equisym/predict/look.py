@@ -329,7 +329,8 @@ def _square_on(view: View, look: Look) -> Look:
     if more < PERSPECTIVE.gain and clearer < PERSPECTIVE.clearer:
         return look
     share = 100 * float(np.hypot(*tilt))
-    return straight.noting(f"the image is seen at an angle: a perspective of {share:.1f} % across it was removed")
+    seen_so = "the image is seen at an angle, or its scale changes"
+    return straight.noting(f"{seen_so}: a perspective of {share:.1f} % across it was removed")
 
 
 def _drift_corrected(view: View) -> Look:

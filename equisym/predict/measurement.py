@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,8 @@ def read_pixels(image: Image, pixel_size: PixelSize, mask: Any = None) -> tuple[
 def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float | None, str | None]:
     if isinstance(image, (str, Path)):
         file = read_image(image)
-        image, pixel_size = file.pixels, pixel_size or file.pixel_size
+        file = replace(file, pixel_size=pixel_size or file.pixel_size).in_real_space()
+        image, pixel_size = file.pixels, file.pixel_size
     elif is_signal(image):
         image, size = image_of(image)
         pixel_size = pixel_size or size

@@ -44,6 +44,7 @@ _OWN = 0.1  # of a colour that a lattice of its own explains, and the common one
 _SAME = 0.03  # of its own vectors, that the common one is off: two lattices may share a cell to .07
 _BESIDE = ("superstructure", "modulation")  # waves that belong to the lattice, beside its own
 _ON_LINES = (*_BESIDE, "none", "single wave")  # what is off the lattice, and on no second one over all of the image
+_SMALLEST = 32  # pixels along a side of a part
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
@@ -276,7 +277,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
         return _several_grains(image) or nothing
     lattice = m.lattice
     if lattice.repeats < FEWEST and lattice.score > _REPEATS:
-        detail = f"{lattice.repeats:.1f} cells in the image; show more of the pattern"
+        detail = f"{lattice.repeats:.1f} cells in the image; if the pattern repeats, show more of it"
         return _several_grains(image) or Refusal(RefusalCode.FEW_REPEATS, detail)
     if lattice.repeats < FEWEST:
         chance = Refusal(RefusalCode.NOT_PERIODIC, "nothing in the image repeats as often as twice along a side")
@@ -285,7 +286,7 @@ def refuse_lattice(image: Tensor, m: Measurement | None, rest: Background | None
     if not twice(_NEARLY * lattice.basis, (height, width)):
         long = max(np.linalg.norm(lattice.basis, axis=0))
         cell = f"a cell {long:.0f} pixels long" if long < max(height, width) else "no cell that is seen twice"
-        detail = f"{cell} in an image of {width} x {height}; show more of the pattern"
+        detail = f"{cell} in an image of {width} x {height}; if the pattern repeats, show more of it"
         return Refusal(RefusalCode.FEW_REPEATS, detail)
     if _too_fine(m):
         return Refusal(RefusalCode.TOO_FINE, f"the pattern repeats in less than {SHORTEST:g} pixels; magnify it")
@@ -350,7 +351,7 @@ def _second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: 
 def _several_grains(image: Tensor) -> Refusal | None:
     """Two quarters of an image with different lattices."""
     h, w = (n // 2 for n in image.shape)
-    if min(h, w) < 32:
+    if min(h, w) < _SMALLEST:
         return None
     found = [_strong(image[y : y + h, x : x + w]) for y in (0, h) for x in (0, w)]
     strong = [lattice for lattice in found if lattice is not None]
@@ -358,6 +359,25 @@ def _several_grains(image: Tensor) -> Refusal | None:
         if _differ(strong[0].basis, other.basis):
             return _several(strong[0], other)
     return None
+
+
+def lattice_of_parts(image: Tensor, scale: float = 1.0) -> NDArray[np.float64] | None:
+    """The finest lattice that holds in one of five parts of an image, each a third as long; ``None`` if none does.
+
+    A crystal with dislocations or planar faults has one; quasicrystals and moires repeat a few times at most.
+
+    Args:
+        image: grey, (H, W).
+        scale: of its pixels, by which the vectors are multiplied.
+    """
+    size = [side // 3 for side in image.shape]
+    if min(size) < _SMALLEST:
+        return None
+    ends = [(0, n - s) for n, s in zip(image.shape, size, strict=True)]
+    corners = [(size[0], size[1]), *((y, x) for y in ends[0] for x in ends[1])]
+    found = [_strong(image[y : y + size[0], x : x + size[1]]) for y, x in corners]
+    clear = [lattice.basis for lattice in found if lattice and lattice.score > _REPEATS and lattice.repeats >= _DOZEN]
+    return scale * min(clear, key=lambda basis: abs(np.linalg.det(basis))) if clear else None
 
 
 def _strong(part: Tensor) -> Lattice | None:

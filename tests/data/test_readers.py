@@ -5,6 +5,7 @@ import threading
 import warnings
 from pathlib import Path
 
+import h5py
 import instrument_files as files
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from instrument_files import MORE, PIXELS
 from PIL import Image
 from reader_cases import FORMAT_CASES
 
+from equisym import SymmetryClassifier
 from equisym.data.readers import FORMATS, SUFFIXES, foreign_suffixes, list_images, read_image
 
 LOSSY = {"jpg": ("a.jpg", files.jpg), "jpeg-tif": ("a.tif", files.jpeg_tif)}
@@ -123,6 +125,40 @@ def test_an_axis_that_is_no_length_has_no_pixel_size(tmp_path):
     GwyContainer({"/0/data/title": "Z", "/0/data": GwyDataField(PIXELS.astype(float))}).tofile(str(tmp_path / "a.gwy"))
     (signal,) = list_images(tmp_path / "a.gwy")
     assert (signal.name, signal.pixel_size) == ("Z", None)
+
+
+def _diffraction(folder):
+    """Files whose axes are one over a length, or an angle, and one whose axes are lengths."""
+    from gwyfile.objects import GwyContainer, GwyDataField, GwySIUnit
+
+    field = GwyDataField(PIXELS.astype(float), si_unit_xy=GwySIUnit(unitstr="1/m"))
+    GwyContainer({"/0/data": field}).tofile(str(folder / "a.gwy"))
+    files.dm4(folder / "a.dm4", scales=((0.02, "1/nm"), (0.02, "1/nm")))
+    tifffile.imwrite(folder / "a.tif", PIXELS, imagej=True, resolution=(50, 25), metadata={"unit": "1/nm"})
+    for name, unit in (("a.hspy", "mrad"), ("real.hspy", "nm")):
+        files.hyperspy_signal(folder / name, PIXELS, False, False)
+        with h5py.File(folder / name, "a") as file:
+            for i in range(2):
+                file[f"Experiments/signal/axis-{i}"].attrs["units"] = unit
+    files.berkeley(folder / "a.emd")
+    with h5py.File(folder / "a.emd", "a") as file:
+        for item in file.values():
+            for group in item.values() if isinstance(item, h5py.Group) else ():
+                for i in range(2):
+                    group[f"dim{i + 1}"].attrs["units"] = "[1_n_m]"
+    return ["a.gwy", "a.dm4", "a.tif", "a.hspy", "a.emd"]
+
+
+def test_diffraction_patterns_are_known_by_their_units(tmp_path):
+    for name in _diffraction(tmp_path):
+        image = read_image(tmp_path / name)
+        assert (image.reciprocal, image.pixel_size) == (True, None), name
+        with pytest.raises(ValueError, match=f"{name}: a diffraction pattern or a Fourier transform"):
+            image.in_real_space()
+        with pytest.raises(ValueError, match="give the pixel size"):
+            SymmetryClassifier.from_pretrained().predict(tmp_path / name)
+        SymmetryClassifier.from_pretrained().predict(tmp_path / name, pixel_size=0.1)  # who knows better is believed
+    assert not read_image(tmp_path / "real.hspy").reciprocal
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int32"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equisym.data.readers.binary import Cursor, map_pixels
 from equisym.data.readers.signal import NotReadableError, Signal, from_array
-from equisym.data.readers.units import nanometres, pixel_size
+from equisym.data.readers.units import PixelSize, is_reciprocal, nanometres, pixel_size
 
 _NUMBERS = {2: "h", 3: "i", 4: "H", 5: "I", 6: "f", 7: "d", 8: "?", 9: "b", 10: "b", 11: "q", 12: "Q"}
 _STRUCT, _STRING, _ARRAY = 15, 18, 20
@@ -42,7 +42,7 @@ def signals(file: Path, stack: ExitStack) -> list[Signal]:
 
 
 def _renamed(signal: Signal, number: int) -> Signal:
-    return Signal(str(number), *(getattr(signal, k) for k in ("axes", "shape", "dtype", "load", "pixel_size")))
+    return replace(signal, name=str(number))
 
 
 def _image(file: Path, image: dict[str, Any]) -> Signal:
@@ -51,7 +51,7 @@ def _image(file: Path, image: dict[str, Any]) -> Signal:
     kind, place = data["DataType"], data["Data"]
     shape = tuple(sides[::-1])
     axes = "tzcuv"[: len(shape) - 2] + "yx" if len(shape) > 1 else "t"
-    size = _size(data) if len(shape) > 1 else None
+    size, reciprocal = _size(data) if len(shape) > 1 else (None, False)
     if kind in _PACKED_COMPLEX or kind in (3, 13):
         return Signal(name, axes, shape, "c8", _no_pixels, size)
     if kind in _COLOURS:
@@ -59,7 +59,9 @@ def _image(file: Path, image: dict[str, Any]) -> Signal:
         return from_array(name, pixels[..., 2::-1], axes + "s", size)
     if kind not in _TYPES:
         raise NotReadableError(f"holds data of type {kind}, which is not read")
-    return from_array(name, map_pixels(file, place.offset, shape, "<" + _TYPES[kind]), axes, size)
+    return from_array(
+        name, map_pixels(file, place.offset, shape, "<" + _TYPES[kind]), axes, size, reciprocal=reciprocal
+    )
 
 
 def _no_pixels(index: tuple[int, ...]) -> NDArray:
@@ -67,10 +69,12 @@ def _no_pixels(index: tuple[int, ...]) -> NDArray:
     raise NotReadableError("holds complex numbers, such as a Fourier transform; images hold real numbers")
 
 
-def _size(data: dict[str, Any]) -> tuple[float, float] | None:
-    dimensions = _children(data.get("Calibrations", {}).get("Dimension"))
-    sides = [nanometres(abs(d.get("Scale", 0.0)), d.get("Units", "")) for d in dimensions[:2]]
-    return pixel_size(sides[1], sides[0]) if len(sides) == 2 else None
+def _size(data: dict[str, Any]) -> tuple[PixelSize | None, bool]:
+    """Sides of a pixel, and whether the axes are reciprocal."""
+    dimensions = _children(data.get("Calibrations", {}).get("Dimension"))[:2]
+    sides = [nanometres(abs(d.get("Scale", 0.0)), d.get("Units", "")) for d in dimensions]
+    reciprocal = any(is_reciprocal(d.get("Units", "")) for d in dimensions)
+    return (pixel_size(sides[1], sides[0]) if len(sides) == 2 else None), reciprocal
 
 
 def _children(group: Any, *, plain: bool = False) -> list[Any]:

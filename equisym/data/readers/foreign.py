@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equisym.data.readers.signal import ReadError, Signal
-from equisym.data.readers.units import nanometres, pixel_size
+from equisym.data.readers.units import is_reciprocal, nanometres, pixel_size
 
 
 def signals(file: Path, stack: ExitStack) -> list[Signal]:
@@ -55,4 +55,5 @@ def _signal(found: dict[str, Any], number: int) -> Signal:
     if dtype.fields is not None:
         letters, shape, dtype = letters + "s", (*shape, len(samples)), dtype[samples[0]]  # pyright: ignore[reportGeneralTypeIssues]
     size = pixel_size(*sides) if len(sides) == 2 else None
-    return Signal(title or str(number), letters, shape, dtype, load, size)
+    reciprocal = any(is_reciprocal(axes[i].get("units")) for i in places)
+    return Signal(title or str(number), letters, shape, dtype, load, size, reciprocal=reciprocal)

@@ -8,7 +8,7 @@ from typing import Any
 
 from equisym.data.readers.binary import Cursor, map_pixels
 from equisym.data.readers.signal import Signal, from_array
-from equisym.data.readers.units import nanometres, pixel_size
+from equisym.data.readers.units import is_reciprocal, nanometres, pixel_size
 
 _NUMBERS = {"b": "?", "i": "i", "q": "q", "d": "d"}
 _ITEM_BYTES = {"C": 1, "I": 4, "Q": 8, "D": 8}
@@ -43,7 +43,8 @@ def _image(file: Path, title: str, field: dict[str, Any], taken: set[str]) -> Si
     count, offset = field["data"]
     if count != width * height:
         raise ValueError(f"{count} values for {width} x {height} pixels")
-    return from_array(name, map_pixels(file, offset, (height, width), "<f8"), "yx", pixel_size(*sides))
+    pixels = map_pixels(file, offset, (height, width), "<f8")
+    return from_array(name, pixels, "yx", pixel_size(*sides), reciprocal=is_reciprocal(unit))
 
 
 def _object(cursor: Cursor, depth: int) -> tuple[str, dict[str, Any]]:

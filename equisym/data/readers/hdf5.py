@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equisym.data.readers.signal import NotReadableError, ReadError, Signal, from_array, guess_axes
-from equisym.data.readers.units import PixelSize, nanometres, pixel_size
+from equisym.data.readers.units import PixelSize, is_reciprocal, nanometres, pixel_size
 
 _MOST, _DEEPEST = 20_000, 32  # most objects that are examined, and levels of groups
 _ABOUT = 2**22  # bytes of metadata that are read
@@ -41,7 +42,8 @@ def _velox(handle: h5py.File) -> list[Signal]:
         ]
         name = str(result.get("Detector") or key).removeprefix("BM-")
         name += f" {sum(s.name.startswith(name) for s in found) + 1}" if name in {s.name for s in found} else ""
-        found.append(_signal(name, data, "yxt" if data.ndim == 3 else None, pixel_size(*sides)))
+        signal = _signal(name, data, "yxt" if data.ndim == 3 else None, pixel_size(*sides))
+        found.append(replace(signal, reciprocal=is_reciprocal(result.get("PixelUnitX", ""))))
     return found
 
 
@@ -71,7 +73,11 @@ def _berkeley(handle: h5py.File) -> list[Signal]:
         sides = [_berkeley_side(item) for item in about]
         axes = _berkeley_axes(about, sides) if data.ndim > 1 else "t"
         size = pixel_size(*(sides[axes.index(a)] for a in "yx")) if data.ndim > 1 else None
-        found.append(_signal(name.rpartition("/")[2], data, axes, size))
+        signal = _signal(name.rpartition("/")[2], data, axes, size)
+        units = [
+            _attribute(item, "units") for item, a in zip(about, axes, strict=False) if item is not None and a in "yx"
+        ]
+        found.append(replace(signal, reciprocal=any(map(is_reciprocal, units))))
     return found
 
 
@@ -111,7 +117,9 @@ def _hyperspy(handle: h5py.File) -> list[Signal]:
             found.append(_signal(name, data, "tzcuvwpq"[: data.ndim], None))
             continue
         axes = _stacked(dict(zip(images, "yx", strict=True)), data.ndim)
-        found.append(_signal(name, data, axes, pixel_size(*(_hyperspy_side(about[i]) for i in images))))
+        signal = _signal(name, data, axes, pixel_size(*(_hyperspy_side(about[i]) for i in images)))
+        units = [_attribute(axis, "units") for i in images if (axis := about[i]) is not None]
+        found.append(replace(signal, reciprocal=any(map(is_reciprocal, units))))
     return found
 
 

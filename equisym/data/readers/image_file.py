@@ -17,6 +17,12 @@ from equisym.data.readers.signal import MAX_BYTES, ReadError, Signal
 from equisym.data.readers.units import PixelSize
 from equisym.plain_text import one_line
 
+RECIPROCAL = (
+    "a diffraction pattern or a Fourier transform, for its axes are not lengths but one over lengths, or angles; a "
+    "wallpaper group is that of an image: take the image, or give the pixel size in nanometres if it is one"
+)
+"""What is wrong with an image in reciprocal space."""
+
 
 @dataclass(frozen=True)
 class ImageFile:
@@ -27,12 +33,24 @@ class ImageFile:
         pixel_size: height and width of a pixel in nanometres, if the file says them.
         source: the file's name, with the part that was read if there was a choice.
         notes: what should be known of what was done to it, in sentences.
+        reciprocal: whether it is a diffraction pattern or a Fourier transform, as the units of its axes say.
     """
 
     pixels: NDArray[Any]
     pixel_size: PixelSize | None
     source: str
     notes: tuple[str, ...] = ()
+    reciprocal: bool = False
+
+    def in_real_space(self) -> ImageFile:
+        """The same.
+
+        Raises:
+            ValueError: if it is a diffraction pattern or a Fourier transform, and no pixel size is known.
+        """
+        if self.reciprocal and self.pixel_size is None:
+            raise ValueError(one_line(f"{self.source}: {RECIPROCAL}"))
+        return self
 
 
 def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:
@@ -63,7 +81,8 @@ def read_image(path: str | Path, *, max_bytes: int = MAX_BYTES) -> ImageFile:
             )
         loaded = signal.load(index)
         pixels = loaded if type(loaded) is np.ndarray and loaded.flags.owndata else np.array(loaded)
-    return ImageFile(pixels, signal.pixel_size, file.name + (f"#{part}" if part is not None else ""))
+    source = file.name + (f"#{part}" if part is not None else "")
+    return ImageFile(pixels, signal.pixel_size, source, reciprocal=signal.reciprocal)
 
 
 def list_images(path: str | Path) -> tuple[Signal, ...]:

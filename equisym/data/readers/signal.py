@@ -35,6 +35,7 @@ class Signal:
         load: reads the image at an index into the stack's axes, as (H, W) or (H, W, C).
         pixel_size: height and width of a pixel in nanometres, if the file says them.
         cost: bytes that reading takes, where that is more than the image's own.
+        reciprocal: whether its axes are those of a diffraction pattern or a Fourier transform, as their units say.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Signal:
     load: Callable[[tuple[int, ...]], NDArray]
     pixel_size: PixelSize | None = None
     cost: int = 0
+    reciprocal: bool = False
 
     @property
     def stack(self) -> tuple[tuple[str, int], ...]:
@@ -63,7 +65,14 @@ class Signal:
         return tuple(0 if n == 1 else next(given) for a, n in sides if a not in "yxs")
 
 
-def from_array(name: str, array: Any, axes: str | None = None, size: PixelSize | None = None, cost: int = 0) -> Signal:
+def from_array(
+    name: str,
+    array: Any,
+    axes: str | None = None,
+    size: PixelSize | None = None,
+    cost: int = 0,
+    reciprocal: bool = False,
+) -> Signal:
     """The signal of an array, or of anything with a shape and a dtype that is indexed like one.
 
     If the axes are not stated: a last axis of 3 or 4, or of up to 4 after a much longer one, is colour.
@@ -78,7 +87,7 @@ def from_array(name: str, array: Any, axes: str | None = None, size: PixelSize |
         order = [left.index(a) for a in "yxs" if a in left]
         return np.transpose(np.asarray(image), order)
 
-    return Signal(name, axes, shape, array.dtype, load, size, cost)
+    return Signal(name, axes, shape, array.dtype, load, size, cost, reciprocal)
 
 
 def guess_axes(shape: tuple[int, ...]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from equisym.data.readers.binary import map_pixels
 from equisym.data.readers.signal import NotReadableError, ReadError, Signal
 from equisym.data.readers.tiff_directories import check_directories
-from equisym.data.readers.tiff_scale import scale_of
+from equisym.data.readers.tiff_scale import has_reciprocal_axes, scale_of
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it would print about every odd tag
 _OURS = {1, 8, 32946}  # none, deflate: read without imagecodecs
@@ -64,7 +64,8 @@ def _signal(file: Path, tif: Any, series: Any, count: int) -> Signal:
     whole = 0 if one_page_each or mapped is not None else int(series.nbytes)
     tiles = int(np.prod(page.chunks, dtype=object)) * series.dtype.itemsize
     name = "" if count == 1 else _name(series)
-    return Signal(name, axes, shape, dtype, load, scale_of(tif, page), max(whole, tiles))
+    size, reciprocal = scale_of(tif, page), has_reciprocal_axes(tif, page)
+    return Signal(name, axes, shape, dtype, load, size, max(whole, tiles), reciprocal)
 
 
 def _name(series: Any) -> str:

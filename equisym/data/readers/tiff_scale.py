@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from equisym.data.readers.units import PixelSize, nanometres, pixel_size
+from equisym.data.readers.units import PixelSize, is_reciprocal, nanometres, pixel_size
 
 _DM_UNIT_Y, _DM_UNIT_X, _DM_Y, _DM_X = 65004, 65003, 65010, 65009
 _SIS = 33560
@@ -21,6 +21,12 @@ def scale_of(tif: Any, page: Any) -> PixelSize | None:
         if size is not None:
             return size
     return None
+
+
+def has_reciprocal_axes(tif: Any, page: Any) -> bool:
+    """Whether ImageJ or DigitalMicrograph measured its axes in units of a diffraction pattern."""
+    tag = page.tags.get(_DM_UNIT_X)
+    return is_reciprocal((tif.imagej_metadata or {}).get("unit")) or (tag is not None and is_reciprocal(tag.value))
 
 
 def _imagej(tif: Any, page: Any) -> PixelSize | None:
