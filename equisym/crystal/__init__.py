@@ -21,6 +21,7 @@ from equisym.crystal.posterior import (
     group_residuals,
 )
 from equisym.crystal.projection import Fit, fit_groups, residual, symmetrise
+from equisym.crystal.registry import in_register
 from equisym.crystal.shell_correlation import correlate
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.crystal.symmetry_features import (
@@ -76,6 +77,7 @@ __all__ = [
     "group_energies",
     "group_probabilities",
     "group_residuals",
+    "in_register",
     "local_phase",
     "measure",
     "measure_scan",

@@ -93,20 +93,20 @@ def _measured(image: Tensor, lattice: Lattice, cells: float) -> Tensor:
     if len(q) < 2 or np.linalg.cond(q.T @ q) > 1e4:
         raise ValueError("image must have waves along two directions of the lattice; give the lattice that it has")
     weight = np.abs(waves) ** 2
-    down = _solved(q, waves[:, 1:] * waves[:, :-1].conj(), np.minimum(weight[:, 1:], weight[:, :-1]))
-    across = _solved(q, waves[:, :, 1:] * waves[:, :, :-1].conj(), np.minimum(weight[:, :, 1:], weight[:, :, :-1]))
+    down = solved(q, waves[:, 1:] * waves[:, :-1].conj(), np.minimum(weight[:, 1:], weight[:, :-1]))
+    across = solved(q, waves[:, :, 1:] * waves[:, :, :-1].conj(), np.minimum(weight[:, :, 1:], weight[:, :, :-1]))
     u = np.stack([_summed(across[i], down[i]) for i in (0, 1)])
     for _ in range(2):
         left = waves * np.exp(2j * np.pi * np.einsum("ki,iyx->kyx", q, u))
         left = left * left.sum((1, 2), keepdims=True).conj()
-        u = u + _solved(q, left, weight)
+        u = u + solved(q, left, weight)
     grid = torch.from_numpy(u).float()[None]
     at_y, at_x = (torch.arange(n) * 2 / (n - 1) - 1 for n in image.shape)
     places = torch.stack(torch.meshgrid(at_y, at_x, indexing="ij")[::-1], -1)[None]
     return functional.grid_sample(grid, places, mode="bicubic", padding_mode="border", align_corners=True)[0]
 
 
-def _solved(q: Array, turned: Complex, weight: NDArray[np.floating]) -> Array:
+def solved(q: Array, turned: Complex, weight: NDArray[np.floating]) -> Array:
     """The displacement that turns the phases of waves q so, by weighted least squares; (waves, ...) to (2, ...)."""
     phase = np.angle(turned) * weight
     normal = np.einsum("ki,kj,k...->...ij", q, q, weight)

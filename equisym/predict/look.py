@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -20,6 +21,7 @@ from equisym.crystal.line_offsets import has_line_offsets, without_line_offsets
 from equisym.crystal.overlaid_wave import has_three_directions, is_dominated, strong_waves, without_wave
 from equisym.crystal.perspective import OPTIONS as PERSPECTIVE
 from equisym.crystal.perspective import find_perspective, without_perspective
+from equisym.crystal.registry import in_register
 from equisym.crystal.unindexed_peaks import LIMITS
 from equisym.predict.artefacts import plain_area, stray_lines
 from equisym.predict.background import Background, take_apart
@@ -28,6 +30,7 @@ from equisym.predict.preprocessing import Pixels
 from equisym.predict.refusal import Refusal, RefusalCode
 from equisym.predict.rejection import (
     Review,
+    lattice_of_parts,
     refuse_component,
     refuse_drift,
     refuse_other_side,
@@ -37,6 +40,11 @@ from equisym.predict.rejection import (
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
 _PERHAPS_HUM = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.DOMAINS)
+_PERHAPS_DISPLACED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.FEW_REPEATS)
+# set on 20 simulated crystals with dislocations and faults and on 87 situations to be refused
+_SMEARED, _CLEARER = 0.6, 0.25  # of the image explained: perhaps an average of parts out of register; and so much more
+_TORN = 2.5  # times the median of what the cell leaves nearby: along a fault
+_MOST = 0.75  # of the image that shows the lattice that a part of it has
 _THINNEST = 16  # pixels across that a reduced image has at least
 _FINE = 20.0  # pixels: if the reduced cell is smaller, the middle of the image is used at full scale instead
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
@@ -141,7 +149,7 @@ def _measured(view: View) -> Look:
     first = _drift_corrected(view)
     look = _square_on(view, first)
     look = _without_steps(view, _levelled(view, first)) if look is first else look
-    look = _one_side(look)
+    look = _moved_into_register(view, _one_side(look))
     look = _without_hum(look) or _without_wave(look)
     grey = view.grey.double().numpy()
     rest = look.rest
@@ -228,6 +236,39 @@ def _one_side(look: Look) -> Look:
     if alone.refusal is not None:
         return look
     return replace(alone, notes=(f"the pattern is {fault}; the larger side was measured",))
+
+
+def _moved_into_register(view: View, look: Look) -> Look:
+    """A look at a pattern whose parts are moved into register, where one of them has a lattice and the whole has none.
+
+    Or hardly has one: parts that are out of register with each other average to something that explains little.
+    """
+    refused = look.refusal is not None and look.refusal.code in _PERHAPS_DISPLACED
+    explained = 0.0 if refused or look.rest is None else look.rest.explained
+    smeared = look.refusal is None and look.rest is not None and explained < _SMEARED
+    if not (refused or smeared) or view.window or view.mask is not None or view.expected is not None:
+        return look
+    lattice = lattice_of_parts(view.grey)
+    if lattice is None or lattice.score < explained + _CLEARER:
+        return look
+    try:
+        channels, lattice, share = in_register(view.channels, lattice)
+    except ValueError:  # its waves run along one direction
+        return look
+    if share < _MOST:
+        return look
+    seen = replace(view, channels=channels, expected=lattice.basis)
+    moved = _drift_corrected(seen)
+    if moved.refusal is not None and moved.rest is not None:  # where it is displaced, windows see both sides
+        left = gaussian_filter(moved.rest.left**2, abs(float(np.linalg.det(lattice.basis))) ** 0.5)
+        torn = left > _TORN * np.median(left)
+        if 0 < torn.mean() < 1 - _MOST:
+            moved = _drift_corrected(seen.without(torch.from_numpy(torn)))
+    if moved.measurement is None or moved.refusal is not None or moved.rest is None or moved.view.drift:
+        return look
+    if moved.rest.explained < max(_REPEATS, explained + _CLEARER):
+        return look
+    return moved.noting("the pattern is displaced here and there, as by dislocations or faults; this was corrected")
 
 
 def with_superstructure(look: Look) -> Look | None:

@@ -361,14 +361,10 @@ def _several_grains(image: Tensor) -> Refusal | None:
     return None
 
 
-def lattice_of_parts(image: Tensor, scale: float = 1.0) -> NDArray[np.float64] | None:
+def lattice_of_parts(image: Tensor) -> Lattice | None:
     """The finest lattice that holds in one of five parts of an image, each a third as long; ``None`` if none does.
 
     A crystal with dislocations or planar faults has one; quasicrystals and moires repeat a few times at most.
-
-    Args:
-        image: grey, (H, W).
-        scale: of its pixels, by which the vectors are multiplied.
     """
     size = [side // 3 for side in image.shape]
     if min(size) < _SMALLEST:
@@ -376,8 +372,8 @@ def lattice_of_parts(image: Tensor, scale: float = 1.0) -> NDArray[np.float64] |
     ends = [(0, n - s) for n, s in zip(image.shape, size, strict=True)]
     corners = [(size[0], size[1]), *((y, x) for y in ends[0] for x in ends[1])]
     found = [_strong(image[y : y + size[0], x : x + size[1]]) for y, x in corners]
-    clear = [lattice.basis for lattice in found if lattice and lattice.score > _REPEATS and lattice.repeats >= _DOZEN]
-    return scale * min(clear, key=lambda basis: abs(np.linalg.det(basis))) if clear else None
+    clear = [lattice for lattice in found if lattice and lattice.score > _REPEATS and lattice.repeats >= _DOZEN]
+    return min(clear, key=lambda lattice: abs(np.linalg.det(lattice.basis))) if clear else None
 
 
 def _strong(part: Tensor) -> Lattice | None:

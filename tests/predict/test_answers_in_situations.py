@@ -48,6 +48,9 @@ CHOSEN = {
     "false colours": ("p4g, 2",),
     "superlattice": ("p4g on p4m, noise 0.5", "pmg on pmm, noise 0"),
     "side by side": ("p4g and p31m", "twin, 80 degrees"),
+    "dislocation": ("SrTiO3 [001], edge dislocation", "pmg, edge dislocation"),
+    "several faults": ("Si [110], four faults", "p31m, four faults"),
+    "barrel": ("p4, barrel distortion of 4 %",),
 }
 
 

@@ -13,6 +13,7 @@ classifier to what other people's images ask of it; nothing here is for training
 from equisym.data.situations import (
     aperiodic,
     deviations,
+    dislocations,
     known_crystals,
     lattices,
     many_repeats,
@@ -42,6 +43,7 @@ _ALL = (
     pixel_faults,
     overlaid,
     scans,
+    dislocations,
     many_repeats,  # large images last
 )
 

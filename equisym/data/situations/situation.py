@@ -45,6 +45,9 @@ KINDS = {  # and the number of the fault they stand for
     "false colours": 11,
     "superlattice": 11,
     "side by side": 11,
+    "dislocation": 12,
+    "several faults": 12,
+    "barrel": 12,
 }
 SURE = 0.8
 
