@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equisym.models.registry import register, register_library
 from equisym.nn import to_plain
+from equisym.nn.arguments import count
 
 TIMM_OPTIONS = (
     "act_layer",
@@ -107,6 +108,7 @@ class PyramidClassifier(nn.Module):
 
         super().__init__()
         _require_timm_model(backbone)
+        channels = count("channels", channels)
         self.standardise = nn.InstanceNorm2d(in_channels)
         self.backbone = timm.create_model(
             backbone, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=in_channels

@@ -20,6 +20,7 @@ from equisym.nn import (
     IsotypicTransform,
     LiftConv2d,
 )
+from equisym.nn.arguments import counts
 
 
 class ConvNeXtBlock(nn.Module):
@@ -98,6 +99,9 @@ class E2ConvNeXt(IrrepClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        width, depths = counts("width", width), counts("depths", depths)
+        if len(width) != len(depths):
+            raise ValueError(f"width and depths must have a number for each stage (got {width} and {depths})")
         super().__init__(group, 4 * 2 ** (len(width) - 1))
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),

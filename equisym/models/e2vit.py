@@ -19,6 +19,7 @@ from equisym.nn import (
     IsotypicTransform,
     LiftConv2d,
 )
+from equisym.nn.arguments import count
 
 
 class IsotypicMlp(nn.Sequential):
@@ -51,7 +52,7 @@ class IsotypicAttention(nn.Module):
 
     def __init__(self, fields: int, heads: int, *, group: PointGroup) -> None:
         super().__init__()
-        if fields % heads:
+        if fields % count("heads", heads):
             raise ValueError(f"heads must divide the {fields} fields (got {heads})")
         self.heads, self.order = heads, group.order
         self.qkv = IsotypicLinear(fields, 3 * fields, group=group)
@@ -147,10 +148,11 @@ class E2ViT(IrrepClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        width, depth, patch = count("width", width), count("depth", depth), count("patch", patch)
         super().__init__(group, patch)
         self.standardise = nn.InstanceNorm2d(in_channels)
         self.patches = LiftConv2d(in_channels, width, patch, group=self.group, stride=patch)
-        self.position = PositionField(width, size // patch, group=self.group)
+        self.position = PositionField(width, count("size", size, patch) // patch, group=self.group)
         self.transform = IsotypicTransform(group=self.group)
         self.blocks = nn.Sequential(*(TransformerBlock(width, heads, group=self.group) for _ in range(depth)))
         self.finish(width, **head)

@@ -14,6 +14,7 @@ from equisym.models.last_layer import NoLastLayer, last_layer
 from equisym.models.readout import CorrelationReadout
 from equisym.models.sharing import Sharing
 from equisym.nn import to_plain
+from equisym.nn.arguments import count
 
 POOLS = ("max", "correlation")
 
@@ -185,15 +186,22 @@ def _tell_inexact_size(model: Classifier, height: int, width: int) -> None:
         )
 
 
-def even_layout(exact_at: int | None, step: int) -> bool:
+def even_layout(exact_at: int | None, step: int, sharing: Sharing) -> bool:
     """Whether strided layers need even kernels to be exact at a size.
 
     Raises:
-        ValueError: if neither layout is exact there.
+        ValueError: if neither layout is exact there, or the layers have no even kernels.
     """
-    if exact_at is None or exact_at % step == 1 % step:
+    if exact_at is None or count("exact_at", exact_at) % step == 1 % step:
         return False
     if exact_at % step:
         size = max(1, round(exact_at / step)) * step
         raise ValueError(f"exact_at must be 0 or 1 modulo {step} (got {exact_at}): use {size} or {size + 1}")
+    group, grid = sharing.invariance, sharing.invariance.exact_on_grid
+    if not grid or sharing.basis == "circular":
+        what, why = (f"{sharing.basis} kernels", "these are odd") if grid else (group, "quarter turns alone keep those")
+        raise ValueError(
+            f"exact_at must be 1 modulo {step} for {what} (got {exact_at}): even sizes need even kernels, and {why}; "
+            f"use {exact_at + 1}, or leave it out"
+        )
     return True

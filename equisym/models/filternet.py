@@ -12,6 +12,7 @@ from equisym.models.e2resnet import E2ResNet
 from equisym.models.field_classifier import Classifier, HeadOptions
 from equisym.models.registry import register
 from equisym.nn import SymmetryFilter2d
+from equisym.nn.arguments import count, odd
 
 _ORDERS = (2, 3, 4, 6)
 _AXES = (0, 45, 90, 135)
@@ -42,6 +43,7 @@ class FilterNet(Classifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        filters, kernel_size = count("filters", filters), odd("kernel_size", kernel_size)
         super().__init__(C(1), 1)
         self.standardise = nn.InstanceNorm2d(in_channels)
         rotations = [SymmetryFilter2d(in_channels, filters, kernel_size, order=n) for n in _ORDERS]

@@ -11,6 +11,7 @@ from equisym.models.field_classifier import Classifier
 from equisym.models.last_layer import last_layer
 from equisym.models.registry import register
 from equisym.nn import WallpaperConv2d
+from equisym.nn.arguments import count
 
 
 class OrbitNet(Classifier):
@@ -55,7 +56,7 @@ class OrbitNet(Classifier):
         if group not in WALLPAPER_GROUPS.names or WALLPAPER_GROUPS[group].family == "hexagonal":
             square = " ".join(g.name for g in WALLPAPER_GROUPS if g.family != "hexagonal")
             raise ValueError(f"group must be one of {square} (got {group!r}): pixel axes are at right angles")
-        known = WALLPAPER_GROUPS[group]
+        known, width, stages = WALLPAPER_GROUPS[group], count("width", width), count("stages", stages)
         whole = sum(operation.w == (0, 0) for operation in known.operations) == known.point_group.order
         super().__init__(known.point_group if whole else C(known.rotation_order), cell * 2 ** (stages - 1))
         self.standardise = nn.InstanceNorm2d(in_channels)

@@ -12,6 +12,7 @@ from equisym.crystal.symmetry_features import CLASS_GROUP, CLASS_KIND, SymmetryF
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import register
+from equisym.nn.arguments import count
 
 LARGEST_STRAIN = 0.1  # a lattice further from a group's is another lattice, not a distorted one
 
@@ -44,7 +45,7 @@ class SymNet(FeatureClassifier):
 
     def __init__(self, filters: int = 6, *, hidden: int = 16) -> None:
         super().__init__()
-        self.filters, self.hidden = filters, hidden
+        self.filters, self.hidden = count("filters", filters), count("hidden", hidden)
         self.strength = nn.Parameter(torch.linspace(0, 1, filters))
         self.shape = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, filters))
         self.head = nn.Sequential(
