@@ -44,7 +44,7 @@ class ConvNet(FieldClassifier):
             stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
             stages.append(nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, [8 * width], pool="max", **head)
+        self.finish(sharing, [8 * width], pool="max", ends=range(2, len(stages), 3), **head)
 
 
 @register

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, C
-from equisym.models.field_classifier import Classifier
+from equisym.models.field_classifier import Classifier, pool_pixels
 from equisym.models.last_layer import last_layer
 from equisym.models.registry import register
 from equisym.nn import WallpaperConv2d
@@ -75,11 +75,23 @@ class OrbitNet(Classifier):
             channels = out
         self.layers = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.global_pool = "catavgmax"
+        self.poolings = {"catavgmax": 2 * channels, "avg": channels, "max": channels, "": channels}
         self.head = last_layer(2 * channels, num_classes)
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Maps on the torus, whose origin is the image's centre."""
+        return self.layers(lay_on_torus(self.standardise(x), self.size_step))
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of the maps, or the pooled features before the linear layer."""
+        if not self.global_pool:
+            return maps
+        pooled = self.dropout(pool_pixels(maps, self.global_pool))
+        return pooled if pre_logits else self.head(pooled)
+
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.layers(lay_on_torus(self.standardise(x), self.size_step))
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
+        return self.forward_head(self.forward_features(x))
 
 
 def lay_on_torus(x: Tensor, step: int) -> Tensor:
