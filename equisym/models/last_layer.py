@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from torch import nn
@@ -79,5 +80,6 @@ class HasLastLayer(nn.Module):
         if not pool and num_classes:
             raise ValueError(f"global_pool='' leaves maps, which have no classes (got {num_classes}): give 0")
         holder, name = self._last()
-        setattr(holder, name, last_layer(features, num_classes).to(next(self.parameters())))
+        like = next(itertools.chain(self.parameters(), self.buffers()))
+        setattr(holder, name, last_layer(features, num_classes).to(like))
         self.global_pool = pool

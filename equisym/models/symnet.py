@@ -66,6 +66,18 @@ class SymNet(FeatureClassifier):
         self.kind: Tensor
         self.temperature: Tensor
 
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:  # noqa: ARG002
+        """Refuse another answer: there is no last layer, since operations are scored and these make up the groups.
+
+        Raises:
+            ValueError: for other classes than the 17 groups.
+        """
+        if num_classes != 17:
+            raise ValueError(
+                f"symnet has no last layer to replace, it scores the operations of the 17 groups (got num_classes="
+                f"{num_classes}): take crystal, which reads the same features, or e2resnet"
+            )
+
     def extra_repr(self) -> str:
         """Constructor arguments."""
         return f"{self.filters}, hidden={self.hidden}"

@@ -13,6 +13,7 @@ SMALL = [
     ("e2vit", {"width": 6, "depth": 1}, 64),
     ("e2convnext", {"width": (2, 4), "depths": (1, 1)}, 64),
 ]
+WITHOUT_FIELDS = [("crystal", {}, 48), ("fpn_resnet50", {"backbone": "resnet18"}, 64), ("timm/resnet18", {}, 64)]
 OTHERS = [("e2resnet", {"width": 2}, 33), ("filternet", {"filters": 1, "kernel_size": 5, "width": 2}, 33)]
 
 
@@ -29,12 +30,31 @@ def test_features_then_head_is_the_network(name, options, size):
     assert model(x).shape == (2, 3)
 
 
-@pytest.mark.parametrize(("name", "options", "size"), OTHERS, ids=str)
+@pytest.mark.parametrize(("name", "options", "size"), [*OTHERS, *WITHOUT_FIELDS], ids=str)
 def test_the_last_layer_is_replaced_wherever_it_is(name, options, size):
     model = build(name, **options).eval()
     model.reset_classifier(3)
     assert model.get_classifier().out_features == 3
-    assert model(torch.rand(2, 1, size, size)).shape == (2, 3)
+    x = torch.rand(2, 1, size, size)
+    assert model(x).shape == (2, 3)
+    model.reset_classifier(0)
+    assert model(x).shape[1] > 3
+    model.reset_classifier(17)
+    assert model(x).shape == (2, 17)
+
+
+def test_an_answer_that_cannot_be_another_is_refused():
+    tree = build("e2resnet", head="tree", width=2).eval()
+    before = tree.network.get_classifier().weight
+    tree.reset_classifier(17)
+    assert not torch.equal(tree.network.get_classifier().weight, before)
+    assert tree(torch.rand(2, 1, 33, 33)).shape == (2, 17)
+    with pytest.raises(ValueError, match="a tree head answers with the 17 groups .got num_classes=5"):
+        tree.reset_classifier(5)
+    symnet = build("symnet")
+    symnet.reset_classifier(17)
+    with pytest.raises(ValueError, match="symnet has no last layer to replace"):
+        symnet.reset_classifier(5)
 
 
 def test_fields_of_every_stage_rotate_with_the_image():
