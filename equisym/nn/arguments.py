@@ -125,6 +125,16 @@ def channels_of(x: Tensor) -> int:
     return x.shape[-3]
 
 
+def check_real(x: Tensor) -> None:
+    """Raise for complex numbers, which only linear layers take.
+
+    Raises:
+        TypeError: naming the precision.
+    """
+    if isinstance(x, Tensor) and x.is_complex():
+        raise TypeError(f"input must be real (got {x.dtype}): give real and imaginary parts as fields of their own")
+
+
 def check_group(group: PointGroup) -> None:
     """Raise unless ``group`` is a point group, and say how to make one."""
     if not isinstance(group, PointGroup):
