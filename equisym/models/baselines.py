@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equisym.models.last_layer import HasLastLayer, last_layer
 from equisym.models.registry import register, register_library
 from equisym.nn import to_plain
+from equisym.nn.arguments import count
 
 TIMM_OPTIONS = (
     "act_layer",
@@ -78,14 +80,23 @@ class Baseline(nn.Sequential):
                 f"the weights of timm/{name} could not be fetched ({reason:.200}): they are in timm's cache once the "
                 "network has been there; leave out pretrained for fresh ones"
             ) from error
+        self.network: Any
         super().__init__(OrderedDict(standardise=nn.InstanceNorm2d(in_channels), network=network))
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer, as timm names it."""
+        return self.network.get_classifier()
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Put a fresh last layer in place, as timm does."""
+        self.network.reset_classifier(num_classes, *([] if global_pool is None else [global_pool]))
 
     def to_plain(self) -> nn.Module:
         """The same function as one graph; timm's own layers are spelled out in torch functions."""
         return to_plain(self)
 
 
-class PyramidClassifier(nn.Module):
+class PyramidClassifier(HasLastLayer):
     """A feature pyramid on a timm backbone: P2 to P5 are pooled over the pixels and concatenated, then classified.
 
     Args:
@@ -107,6 +118,7 @@ class PyramidClassifier(nn.Module):
 
         super().__init__()
         _require_timm_model(backbone)
+        channels = count("channels", channels)
         self.standardise = nn.InstanceNorm2d(in_channels)
         self.backbone = timm.create_model(
             backbone, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=in_channels
@@ -114,7 +126,7 @@ class PyramidClassifier(nn.Module):
         levels = self.backbone.feature_info.channels()  # pyright: ignore - timm's backbones carry it
         self.pyramid = FeaturePyramidNetwork(levels, channels)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.head = nn.Linear(4 * channels, num_classes)
+        self.head = last_layer(4 * channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.backbone(self.standardise(x))

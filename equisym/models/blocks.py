@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from equisym.models.sharing import Sharing
+from equisym.models.stages import Block
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Block):
     r"""Two 3x3 convolutions with norms and a shortcut: :math:`y = relu(n_2 c_2 relu(n_1 c_1 f) + s f)`.
 
     Args:
@@ -34,12 +35,12 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.shortcut = _shortcut(sharing, in_fields, out_fields, stride, even)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
         return self.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class BottleneckBlock(nn.Module):
+class BottleneckBlock(Block):
     """A 3x3 convolution between two 1x1 ones that narrow and widen by 4, with norms and a shortcut.
 
     The arguments are those of :class:`ResidualBlock`: ``out_fields`` counts the narrow part, the output has 4 times as
@@ -62,13 +63,13 @@ class BottleneckBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.shortcut = _shortcut(sharing, in_fields, wide, stride, even)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
         y = self.relu(self.norm2(self.conv2(y)))
         return self.relu(self.norm3(self.conv3(y)) + self.shortcut(x))
 
 
-class WideBlock(nn.Module):
+class WideBlock(Block):
     """Norm and non-linearity before each of two 3x3 convolutions, with a plain shortcut.
 
     The arguments are those of :class:`ResidualBlock`.
@@ -89,12 +90,12 @@ class WideBlock(nn.Module):
             nn.Identity() if same else sharing.conv(in_fields, out_fields, _side(stride, even), stride=stride)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu(self.norm1(x)))
         return self.conv2(self.relu(self.norm2(y))) + self.shortcut(x)
 
 
-class DenseLayer(nn.Module):
+class DenseLayer(Block):
     """Appends ``growth`` new fields to its input: 1x1 then 3x3 convolution, norms first.
 
     Args:
@@ -111,7 +112,7 @@ class DenseLayer(nn.Module):
         self.norm2, self.conv2 = sharing.norm(4 * growth), sharing.conv(4 * growth, growth, 3)
         self.relu = nn.ReLU()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu(self.norm1(x)))
         return torch.cat([x, self.conv2(self.relu(self.norm2(y)))], 1)
 

@@ -10,6 +10,7 @@ from equisym.groups import C, PointGroup
 from equisym.models.field_classifier import FieldClassifier, HeadOptions
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
+from equisym.nn.arguments import count, odd
 
 
 class ConvNet(FieldClassifier):
@@ -29,6 +30,7 @@ class ConvNet(FieldClassifier):
     def __init__(
         self, sharing: Sharing, *, width: int, kernel_size: int = 5, in_channels: int = 1, **head: Unpack[HeadOptions]
     ) -> None:
+        width, kernel_size = count("width", width), odd("kernel_size", kernel_size)
         super().__init__(sharing.invariance, 8)
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),
@@ -42,7 +44,7 @@ class ConvNet(FieldClassifier):
             stages += [sharing.conv(fields, 2 * fields, kernel_size, stride=2), sharing.norm(2 * fields)]
             stages.append(nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*stages)
-        self.finish(sharing, [8 * width], pool="max", **head)
+        self.finish(sharing, [8 * width], pool="max", ends=range(2, len(stages), 3), **head)
 
 
 @register

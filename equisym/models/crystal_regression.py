@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from equisym.crystal.shell_correlation import correlate, whitening_filters
 from equisym.crystal.symmetry_features import CLASS_GROUP, SymmetryFeatures
 from equisym.models.feature_classifier import FeatureClassifier
+from equisym.models.last_layer import HasLastLayer
 from equisym.models.registry import register
 
 _FEATURES = 3 * len(CLASS_GROUP) + 2 * 17
 
 
-class Crystal(FeatureClassifier):
+class Crystal(HasLastLayer, FeatureClassifier):
     r"""Logits of the 17 groups, linear in the logarithms of what each operation leaves unexplained.
 
     .. math:: x = -\log_{10}(1 - \rho)
@@ -33,6 +34,9 @@ class Crystal(FeatureClassifier):
         self.register_buffer("spread", torch.ones(_FEATURES))
         self.mean: Tensor
         self.spread: Tensor
+
+    def _last(self) -> tuple[nn.Module, str]:
+        return self, "linear"
 
     def features(self, e: SymmetryFeatures) -> Tensor:
         """Input of the regression, (B, features)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Unpack
 
 import torch
@@ -13,6 +13,7 @@ from equisym.models.e2vit import IsotypicMlp
 from equisym.models.field_classifier import HeadOptions
 from equisym.models.irrep_classifier import IrrepClassifier
 from equisym.models.registry import register
+from equisym.models.stages import Block, after_stages
 from equisym.nn import (
     GroupConv2d,
     GroupDepthwiseConv2d,
@@ -20,9 +21,10 @@ from equisym.nn import (
     IsotypicTransform,
     LiftConv2d,
 )
+from equisym.nn.arguments import counts
 
 
-class ConvNeXtBlock(nn.Module):
+class ConvNeXtBlock(Block):
     r"""A 7x7 depthwise convolution of regular fields, then norm, linear layers and GELU in irreps, beside a shortcut.
 
     .. math:: y = f + \gamma\, Q\, M(n(Q^\top (\psi \star f)))
@@ -45,7 +47,7 @@ class ConvNeXtBlock(nn.Module):
         self.mlp, self.to_fields = IsotypicMlp(fields, group=group), IsotypicTransform(group=group, inverse=True)
         self.scale = nn.Parameter(torch.full((fields,), 1e-2))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         y = self.to_irreps(self.depthwise(x).permute(0, 2, 3, 1))
         y = self.mlp(self.norm(y))
         y = y * self.scale.repeat(self.order).to(y.dtype)  # alike for all components, so before they become elements
@@ -98,6 +100,9 @@ class E2ConvNeXt(IrrepClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        width, depths = counts("width", width), counts("depths", depths)
+        if len(width) != len(depths):
+            raise ValueError(f"width and depths must have a number for each stage (got {width} and {depths})")
         super().__init__(group, 4 * 2 ** (len(width) - 1))
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),
@@ -105,19 +110,26 @@ class E2ConvNeXt(IrrepClassifier):
             FieldNorm(width[0], group=self.group),
         )
         stages: list[nn.Module] = []
+        self.ends: list[int] = []
         for stage, (fields, depth) in enumerate(zip(width, depths, strict=True)):
             if stage:
                 before = width[stage - 1]
                 stages.append(FieldNorm(before, group=self.group))
                 stages.append(GroupConv2d(before, fields, 2, group=self.group, stride=2))
             stages += [ConvNeXtBlock(fields, group=self.group) for _ in range(depth)]
+            self.ends.append(len(stages) - 1)
         self.stages = nn.Sequential(*stages)
         self.transform = IsotypicTransform(group=self.group)
         self.finish(width[-1], **head)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Maps after the last stage: ``(B, width[-1] * order, H', W')``."""
-        return self.stages(self.stem(x))
+    @property
+    def stage_count(self) -> int:
+        """Number of stages."""
+        return len(self.ends)
+
+    def after_stages(self, x: Tensor) -> Iterator[Tensor]:
+        """Maps after each stage: ``(B, width[i] * order, H', W')``."""
+        return after_stages(self.stages, self.ends, self.stem(x))
 
     def pooled(self, features: Tensor) -> Tensor:
         """The normalised mean over the pixels."""

@@ -12,6 +12,7 @@ from equisym.models.blocks import DenseLayer
 from equisym.models.field_classifier import FieldClassifier, HeadOptions
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
+from equisym.nn.arguments import count, counts
 
 
 class E2DenseNet(FieldClassifier):
@@ -47,7 +48,11 @@ class E2DenseNet(FieldClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
-        sharing = Sharing.of(conv, parse_group(group))
+        growth, layers, sharing = (
+            count("growth", growth),
+            counts("layers", layers),
+            Sharing.of(conv, parse_group(group)),
+        )
         super().__init__(sharing.invariance, 2 ** (len(layers) + 1))
         fields = 2 * growth
         self.stem = nn.Sequential(
@@ -58,12 +63,12 @@ class E2DenseNet(FieldClassifier):
             nn.MaxPool2d(3, 2, 1),
         )
         stages: list[nn.Module] = []
-        for block, count in enumerate(layers):
+        for block, number in enumerate(layers):
             if block:
                 stages += [sharing.norm(fields), nn.ReLU(), sharing.conv(fields, fields // 2, 1)]
                 stages.append(nn.AvgPool2d(3, 2, 1, count_include_pad=False))
                 fields //= 2
-            for _ in range(count):
+            for _ in range(number):
                 stages.append(DenseLayer(sharing, fields, growth))
                 fields += growth
         self.stages = nn.Sequential(nn.Sequential(*stages, sharing.norm(fields), nn.ReLU(inplace=True)))

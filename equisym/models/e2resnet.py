@@ -13,6 +13,7 @@ from equisym.models.blocks import BottleneckBlock, ResidualBlock
 from equisym.models.field_classifier import FieldClassifier, HeadOptions, even_layout
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
+from equisym.nn.arguments import count, counts, odd
 
 
 class E2ResNet(FieldClassifier):
@@ -57,8 +58,9 @@ class E2ResNet(FieldClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        width, blocks, stem_kernel = count("width", width), counts("blocks", blocks), odd("stem_kernel", stem_kernel)
         sharing, step = Sharing.of(conv, parse_group(group)), 2 ** (len(blocks) + stem_pool)
-        even = even_layout(exact_at, step)
+        even = even_layout(exact_at, step, sharing)
         super().__init__(sharing.invariance, step, rest=0 if even else 1)
         self.stem = nn.Sequential(
             nn.InstanceNorm2d(in_channels),  # symmetry does not depend on brightness and contrast
@@ -69,9 +71,9 @@ class E2ResNet(FieldClassifier):
         )
         kind = BottleneckBlock if bottleneck else ResidualBlock
         stages, fields, found = [], width, []
-        for stage, count in enumerate(blocks):
+        for stage, number in enumerate(blocks):
             out, made = width * 2**stage, []
-            for block in range(count):
+            for block in range(number):
                 made.append(kind(sharing, fields, out, 2 if stage and block == 0 else 1, even=even))
                 fields = out * kind.expansion
             stages.append(nn.Sequential(*made))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Unpack
 
 import torch
@@ -12,6 +13,7 @@ from equisym.groups import PointGroup
 from equisym.models.field_classifier import HeadOptions
 from equisym.models.irrep_classifier import IrrepClassifier
 from equisym.models.registry import register
+from equisym.models.stages import Block, after_stages
 from equisym.nn import (
     IsotypicLinear,
     IsotypicNonlinearity,
@@ -19,6 +21,7 @@ from equisym.nn import (
     IsotypicTransform,
     LiftConv2d,
 )
+from equisym.nn.arguments import count
 
 
 class IsotypicMlp(nn.Sequential):
@@ -51,7 +54,7 @@ class IsotypicAttention(nn.Module):
 
     def __init__(self, fields: int, heads: int, *, group: PointGroup) -> None:
         super().__init__()
-        if fields % heads:
+        if fields % count("heads", heads):
             raise ValueError(f"heads must divide the {fields} fields (got {heads})")
         self.heads, self.order = heads, group.order
         self.qkv = IsotypicLinear(fields, 3 * fields, group=group)
@@ -64,7 +67,7 @@ class IsotypicAttention(nn.Module):
         return self.proj(y.permute(0, 2, 3, 1, 4).flatten(2))
 
 
-class TransformerBlock(nn.Module):
+class TransformerBlock(Block):
     """Attention, then a two-layer network on each token, each after a norm and beside a shortcut."""
 
     def __init__(self, fields: int, heads: int, *, group: PointGroup) -> None:
@@ -72,7 +75,7 @@ class TransformerBlock(nn.Module):
         self.norm1, self.attention = IsotypicNorm(fields, group=group), IsotypicAttention(fields, heads, group=group)
         self.norm2, self.mlp = IsotypicNorm(fields, group=group), IsotypicMlp(fields, group=group)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
@@ -147,19 +150,35 @@ class E2ViT(IrrepClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        width, depth, patch = count("width", width), count("depth", depth), count("patch", patch)
         super().__init__(group, patch)
         self.standardise = nn.InstanceNorm2d(in_channels)
         self.patches = LiftConv2d(in_channels, width, patch, group=self.group, stride=patch)
-        self.position = PositionField(width, size // patch, group=self.group)
+        self.position = PositionField(width, count("size", size, patch) // patch, group=self.group)
         self.transform = IsotypicTransform(group=self.group)
+        self.to_fields = IsotypicTransform(group=self.group, inverse=True)
         self.blocks = nn.Sequential(*(TransformerBlock(width, heads, group=self.group) for _ in range(depth)))
         self.finish(width, **head)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Tokens after the last block, in irreps: ``(B, tokens, width * order)``."""
+    @property
+    def stage_count(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    def after_stages(self, x: Tensor) -> Iterator[Tensor]:
+        """Tokens after each block, in irreps: ``(B, tokens, width * order)``."""
         maps = self.patches(self.standardise(x)).permute(0, 2, 3, 1)
         tokens = self.transform(maps + self.position(maps.shape[1], maps.shape[2]).to(maps.dtype))
-        return self.norm(self.blocks(tokens.flatten(1, 2)))
+        return after_stages(self.blocks, range(len(self.blocks)), tokens.flatten(1, 2))
+
+    def as_maps(self, features: Tensor, image: Tensor, *, norm: bool) -> Tensor:
+        """Tokens as maps of regular fields."""
+        tokens = self.to_fields(self.norm(features) if norm else features)
+        return tokens.transpose(1, 2).unflatten(2, (image.shape[-2] // self.patches.stride, -1)).contiguous()
+
+    def finished(self, features: Tensor) -> Tensor:
+        """The tokens' norm."""
+        return self.norm(features)
 
     def pooled(self, features: Tensor) -> Tensor:
         """The mean token."""

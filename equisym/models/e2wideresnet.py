@@ -11,6 +11,7 @@ from equisym.models.blocks import WideBlock
 from equisym.models.field_classifier import FieldClassifier, HeadOptions, even_layout
 from equisym.models.registry import register
 from equisym.models.sharing import Sharing, parse_group
+from equisym.nn.arguments import count
 
 
 class E2WideResNet(FieldClassifier):
@@ -50,16 +51,16 @@ class E2WideResNet(FieldClassifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
-        sharing = Sharing.of(conv, parse_group(group))
-        even = even_layout(exact_at, 4)
+        width, sharing = count("width", width), Sharing.of(conv, parse_group(group))
+        even = even_layout(exact_at, 4, sharing)
         super().__init__(sharing.invariance, 4, rest=0 if even else 1)
-        count, rest = divmod(depth - 4, 6)
-        if rest or count < 1:
+        blocks, rest = divmod(count("depth", depth) - 4, 6)
+        if rest or blocks < 1:
             raise ValueError(f"depth must be 6 n + 4 (got {depth}): use 10, 16, 22 or 28")
         self.stem = nn.Sequential(nn.InstanceNorm2d(in_channels), sharing.lift(in_channels, width, 3))
         stages, fields = [], width
         for stage in range(3):
-            for block in range(count):
+            for block in range(blocks):
                 out = width * 2**stage
                 stages.append(WideBlock(sharing, fields, out, 2 if stage and block == 0 else 1, even=even))
                 fields = out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Unpack
 
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from equisym.groups import C
 from equisym.models.e2resnet import E2ResNet
 from equisym.models.field_classifier import Classifier, HeadOptions
+from equisym.models.last_layer import NoLastLayer
 from equisym.models.registry import register
 from equisym.nn import SymmetryFilter2d
+from equisym.nn.arguments import count, odd
 
 _ORDERS = (2, 3, 4, 6)
 _AXES = (0, 45, 90, 135)
@@ -42,6 +45,7 @@ class FilterNet(Classifier):
         in_channels: int = 1,
         **head: Unpack[HeadOptions],
     ) -> None:
+        filters, kernel_size = count("filters", filters), odd("kernel_size", kernel_size)
         super().__init__(C(1), 1)
         self.standardise = nn.InstanceNorm2d(in_channels)
         rotations = [SymmetryFilter2d(in_channels, filters, kernel_size, order=n) for n in _ORDERS]
@@ -50,12 +54,33 @@ class FilterNet(Classifier):
         channels = in_channels + filters * len(self.filters)
         self.network = E2ResNet(group=C(1), width=width, in_channels=channels, **head)
 
-    def _last(self) -> tuple[nn.Module, str]:
-        return self.network._last()
+    def get_classifier(self) -> nn.Linear | NoLastLayer:
+        """The last linear layer."""
+        return self.network.get_classifier()
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """As :meth:`HasLastLayer.reset_classifier`, of the ResNet."""
+        self.network.reset_classifier(num_classes, global_pool)
+
+    @property
+    def stage_count(self) -> int:
+        """Number of stages of the ResNet."""
+        return self.network.stage_count
+
+    def after_stages(self, x: Tensor) -> Iterator[Tensor]:
+        """Maps after each stage of the ResNet."""
+        return self.network.after_stages(self._with_symmetries(x))
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """As :meth:`FieldClassifier.forward_head`."""
+        return self.network.forward_head(maps, pre_logits)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.network(self._with_symmetries(x))
+
+    def _with_symmetries(self, x: Tensor) -> Tensor:
         x = self.standardise(x)
-        return self.network(torch.cat([x, *(symmetry(x) for symmetry in self.filters)], 1))
+        return torch.cat([x, *(symmetry(x) for symmetry in self.filters)], 1)
 
 
 register(FilterNet, "filternet")

@@ -14,7 +14,7 @@ from equisym.nn import IsotypicInvariants, IsotypicNorm
 class IrrepClassifier(Classifier):
     """Features in irreps, pooled over the image, then their invariants and one linear layer.
 
-    Subclasses make the layers before, call :meth:`finish`, and define ``forward_features`` and :meth:`pooled`.
+    Subclasses make the layers before, call :meth:`finish`, and define ``after_stages`` and :meth:`pooled`.
 
     Args:
         group: C_n or D_n with n dividing 4, or its name.
@@ -41,11 +41,8 @@ class IrrepClassifier(Classifier):
         self.norm = IsotypicNorm(fields, group=self.group)
         self.invariants = IsotypicInvariants(fields, group=self.group)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.global_pool, self.poolings = "avg", {"avg": self.invariants.out_features, "": fields * self.group.order}
         self.head = last_layer(self.invariants.out_features, num_classes)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """The features before pooling."""
-        raise NotImplementedError
 
     def pooled(self, features: Tensor) -> Tensor:
         """The features' mean over the image, in irreps: ``(B, fields * order)``."""
@@ -53,6 +50,8 @@ class IrrepClassifier(Classifier):
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits of features, or the invariants before the linear layer."""
+        if not self.global_pool:
+            return features
         found = self.dropout(self.invariants(self.pooled(features)))
         return found if pre_logits else self.head(found)
 

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import WALLPAPER_GROUPS, C
-from equisym.models.field_classifier import Classifier
+from equisym.models.field_classifier import Classifier, pool_pixels
 from equisym.models.last_layer import last_layer
 from equisym.models.registry import register
 from equisym.nn import WallpaperConv2d
+from equisym.nn.arguments import count
 
 
 class OrbitNet(Classifier):
@@ -55,7 +56,7 @@ class OrbitNet(Classifier):
         if group not in WALLPAPER_GROUPS.names or WALLPAPER_GROUPS[group].family == "hexagonal":
             square = " ".join(g.name for g in WALLPAPER_GROUPS if g.family != "hexagonal")
             raise ValueError(f"group must be one of {square} (got {group!r}): pixel axes are at right angles")
-        known = WALLPAPER_GROUPS[group]
+        known, width, stages = WALLPAPER_GROUPS[group], count("width", width), count("stages", stages)
         whole = sum(operation.w == (0, 0) for operation in known.operations) == known.point_group.order
         super().__init__(known.point_group if whole else C(known.rotation_order), cell * 2 ** (stages - 1))
         self.standardise = nn.InstanceNorm2d(in_channels)
@@ -74,11 +75,23 @@ class OrbitNet(Classifier):
             channels = out
         self.layers = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.global_pool = "catavgmax"
+        self.poolings = {"catavgmax": 2 * channels, "avg": channels, "max": channels, "": channels}
         self.head = last_layer(2 * channels, num_classes)
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Maps on the torus, whose origin is the image's centre."""
+        return self.layers(lay_on_torus(self.standardise(x), self.size_step))
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of the maps, or the pooled features before the linear layer."""
+        if not self.global_pool:
+            return maps
+        pooled = self.dropout(pool_pixels(maps, self.global_pool))
+        return pooled if pre_logits else self.head(pooled)
+
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.layers(lay_on_torus(self.standardise(x), self.size_step))
-        return self.head(self.dropout(torch.cat([maps.mean((-2, -1)), maps.flatten(2).max(2).values], 1)))
+        return self.forward_head(self.forward_features(x))
 
 
 def lay_on_torus(x: Tensor, step: int) -> Tensor:

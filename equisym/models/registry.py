@@ -90,7 +90,12 @@ def _provided() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
-def _builder(name: str) -> Callable[..., nn.Module]:
+def builder_of(name: str) -> Callable[..., nn.Module]:
+    """What builds an architecture; a package's own is imported now.
+
+    Raises:
+        ValueError: for an unknown name, or one that cannot be imported.
+    """
     if name not in _ARCHS and (point := _provided().get(name)) is not None:
         try:
             _ARCHS[name] = point.load()
@@ -171,7 +176,7 @@ def build(
         return TreeClassifier(build(name, num_classes=TreeSoftmax.nodes, in_channels=in_channels, **options))
     if library is not None:
         return library(rest, num_classes=num_classes, in_channels=in_channels, **options)
-    builder = _builder(name)
+    builder = builder_of(name)
     known = options_of(builder)
     for option in options:
         if known is not None and option not in known:

@@ -12,6 +12,7 @@ from equisym.crystal.symmetry_features import CLASS_GROUP, CLASS_KIND, SymmetryF
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import register
+from equisym.nn.arguments import count
 
 LARGEST_STRAIN = 0.1  # a lattice further from a group's is another lattice, not a distorted one
 
@@ -44,7 +45,7 @@ class SymNet(FeatureClassifier):
 
     def __init__(self, filters: int = 6, *, hidden: int = 16) -> None:
         super().__init__()
-        self.filters, self.hidden = filters, hidden
+        self.filters, self.hidden = count("filters", filters), count("hidden", hidden)
         self.strength = nn.Parameter(torch.linspace(0, 1, filters))
         self.shape = nn.Sequential(nn.Linear(4, hidden), nn.SiLU(), nn.Linear(hidden, filters))
         self.head = nn.Sequential(
@@ -64,6 +65,18 @@ class SymNet(FeatureClassifier):
         self.members: Tensor
         self.kind: Tensor
         self.temperature: Tensor
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:  # noqa: ARG002
+        """Refuse another answer: there is no last layer, since operations are scored and these make up the groups.
+
+        Raises:
+            ValueError: for other classes than the 17 groups.
+        """
+        if num_classes != 17:
+            raise ValueError(
+                f"symnet has no last layer to replace, it scores the operations of the 17 groups (got num_classes="
+                f"{num_classes}): take crystal, which reads the same features, or e2resnet"
+            )
 
     def extra_repr(self) -> str:
         """Constructor arguments."""

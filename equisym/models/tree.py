@@ -99,6 +99,17 @@ class TreeClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.tree(self.network(x))
 
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Put a fresh last layer before the tree, which answers with the 17 groups.
+
+        Raises:
+            ValueError: for other classes.
+        """
+        if num_classes != 17:
+            raise ValueError(f"a tree head answers with the 17 groups (got num_classes={num_classes})")
+        options = [] if global_pool is None else [global_pool]
+        self.network.reset_classifier(TreeSoftmax.nodes, *options)  # pyright: ignore[reportCallIssue]
+
     def to_plain(self) -> nn.Module:
         """The same function from torch.nn parts."""
         return to_plain(self)

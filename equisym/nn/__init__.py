@@ -38,6 +38,7 @@ from equisym.nn.sizes import LayerSize, SizeReport, check_sizes
 from equisym.nn.steerable_conv import SteerableConv2d, SteerableConvTranspose2d
 from equisym.nn.steerable_kernel import RingBasis, kernel_space_dimension
 from equisym.nn.symmetry_filter import SymmetryCorrelation2d, SymmetryFilter2d
+from equisym.nn.synchronise import synchronise_norms
 from equisym.nn.wallpaper_conv import WallpaperConv2d
 
 __all__ = [
@@ -104,5 +105,6 @@ __all__ = [
     "from_plain",
     "group_functions",
     "kernel_space_dimension",
+    "synchronise_norms",
     "to_plain",
 ]

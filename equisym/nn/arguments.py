@@ -58,6 +58,33 @@ def count(name: str, value: object, least: int = 1, needed: str = "an int") -> i
     return int(value)
 
 
+def counts(name: str, values: object) -> tuple[int, ...]:
+    """Whole numbers of at least 1, such as the blocks of each stage.
+
+    Raises:
+        TypeError: if it is no sequence, or one of them is not a whole number.
+        ValueError: if there is none, or one is too small.
+    """
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise TypeError(f"{name} must be a list of whole numbers, one for each stage (got {values!r})")
+    if not values:
+        raise ValueError(f"{name} must have a number for each stage (got none)")
+    return tuple(count(name, value) for value in values)
+
+
+def odd(name: str, value: object) -> int:
+    """One odd whole number, such as the side of a kernel.
+
+    Raises:
+        TypeError: if it is not a whole number.
+        ValueError: if it is even or too small.
+    """
+    side = count(name, value)
+    if side % 2 == 0:
+        raise ValueError(f"{name} must be odd (got {side}): use {side - 1} or {side + 1}")
+    return side
+
+
 def real(name: str, value: object, *, zero: bool = False) -> float:
     """One positive number, or zero where that makes sense.
 
@@ -96,6 +123,16 @@ def channels_of(x: Tensor) -> int:
     if x.ndim < 3:
         raise ValueError(f"input must be maps (B, C, H, W) or (C, H, W) (got the shape {tuple(x.shape)})")
     return x.shape[-3]
+
+
+def check_real(x: Tensor) -> None:
+    """Raise for complex numbers, which only linear layers take.
+
+    Raises:
+        TypeError: naming the precision.
+    """
+    if isinstance(x, Tensor) and x.is_complex():
+        raise TypeError(f"input must be real (got {x.dtype}): give real and imaginary parts as fields of their own")
 
 
 def check_group(group: PointGroup) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -16,9 +16,9 @@ class ConstantModule(nn.Module):
 
     A plain buffer made in float32 keeps float32's error after ``.double()``, and one made on the meta device holds
     nothing after ``to_empty``. Here each constant is stored in full precision and made anew whenever the module moves
-    or its attribute is written to, and at ``train()`` or ``eval()`` where others wrote into it, as averages of weights
-    do that take buffers along and cut whole numbers off. Constants are not in the state dict, and no two modules share
-    one.
+    or its attribute is written to. Averages of weights that take buffers along write into constants and cut whole
+    numbers off; these are made anew at ``train()`` or ``eval()`` and before anyone lists the buffers, to average or to
+    swap them. Constants are not in the state dict, and no two modules share one.
     """
 
     _exact: dict[str, NDArray[Any]]
@@ -67,11 +67,19 @@ class ConstantModule(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Choose the mode, and make constants anew that were written to in place."""
         super().train(mode)
+        self._renew()
+        return self
+
+    def named_modules(self, *args: Any, **kwargs: Any) -> Generator[tuple[str, nn.Module], None, None]:
+        """As any module's; what lists the buffers of a network calls it for each part."""
+        self._renew()
+        return super().named_modules(*args, **kwargs)
+
+    def _renew(self) -> None:
         for name in self.__dict__.get("_exact", ()):
             values = self._buffers[name]
             if values is not None and not values.is_inference() and values._version:
                 self._buffers[name] = self._made(name, values)
-        return self
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, local_metadata: Any, *args: Any, **kwargs: Any

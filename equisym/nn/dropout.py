@@ -44,7 +44,7 @@ class FieldDropout2d(ConstantModule):
         self.register_constant("field_of", field_of)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.field_type.check(x)
+        self.field_type.check(x, linear=True)
         if not self.training or self.p == 0:
             return x
         kept = functional.dropout(x.new_ones(*x.shape[:-3], len(self.field_type)), self.p)

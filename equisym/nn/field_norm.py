@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equisym.nn.arguments import Place, count, real
 from equisym.nn.constant import ConstantModule
 from equisym.nn.field_type import FieldType, check_types
+from equisym.nn.synchronise import is_shared, moments_of_all
 
 
 class _FieldNorm(ConstantModule):
@@ -63,6 +64,10 @@ class _FieldNorm(ConstantModule):
     def _statistics(self, x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Mean along the invariant directions (..., free) and variance about it (..., groups)."""
         variance, mean = torch.var_mean(x, dims, correction=0)
+        return self._pooled(mean, variance)
+
+    def _pooled(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from each channel's mean and variance."""
         free = mean @ self.gather.T
         rest = mean - free @ self.spread.T
         return free, (variance + rest.square()) @ self.average.T
@@ -139,19 +144,27 @@ class FieldBatchNorm2d(_FieldNorm):
         self.momentum = real("momentum", momentum, zero=True)
         self.register_buffer("running_mean", torch.zeros(self.spread.shape[1], **place))
         self.register_buffer("running_var", torch.ones(len(field_type), **place))
+        # holds nothing: its synchronised form, which torch.nn.SyncBatchNorm or synchronise_norms puts here, is a sign
+        self.processes = nn.BatchNorm1d(1, affine=False, track_running_stats=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             self.field_type.check(x)
             return self._normalise(x, *self._running())
-        count = x.numel() // self.field_type.size
-        if count == 0:  # nothing to learn from: the running statistics stay
-            return self._normalise(x, *self._running())
-        mean, variance = self._statistics(self._float(x), (*range(x.ndim - 3), -2, -1))
+        dims = (*range(x.ndim - 3), x.ndim - 2, x.ndim - 1)
+        if is_shared(self.processes):
+            *moments, count = moments_of_all(self._float(x), dims, self.processes)
+            mean, variance = self._pooled(*(values.to(self.spread) for values in moments))
+            unbiased = count / (count - 1).clamp(min=1)
+        else:
+            count = x.numel() // self.field_type.size
+            if count == 0:  # nothing to learn from: the running statistics stay
+                return self._normalise(x, *self._running())
+            mean, variance = self._statistics(self._float(x), dims)
+            unbiased = count / max(count - 1, 1)
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-            unbiased = variance.to(self.running_var) * (count / max(count - 1, 1))
-            self.running_var.lerp_(unbiased, self.momentum)
+            self.running_var.lerp_((variance * unbiased).to(self.running_var), self.momentum)
         return self._normalise(x, mean, variance)
 
     def _running(self) -> tuple[Tensor, Tensor]:

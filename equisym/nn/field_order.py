@@ -48,7 +48,7 @@ class SelectFields2d(ConstantModule):
         self.register_constant("channels", np.concatenate(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
+        self.in_type.check(x, linear=True)
         return x.index_select(-3, self.channels)
 
     def extra_repr(self) -> str:
@@ -88,7 +88,7 @@ class SplitFields2d(ConstantModule):
         self.register_constant("channels", np.concatenate(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
+        self.in_type.check(x, linear=True)
         return x.index_select(-3, self.channels)
 
     def extra_repr(self) -> str:
@@ -151,6 +151,6 @@ class FieldBranches2d(nn.Module):
         self.in_type = in_type
 
     def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
+        self.in_type.check(x, linear=True)
         parts = zip(self.selections, self.layers, strict=True)
         return torch.cat([layer(select(x)) for select, layer in parts], -3)

@@ -12,6 +12,7 @@ from torch import Tensor
 from equisym.groups import Group, PointGroup, Representation, is_subgroup, regular
 from equisym.groups.representation import angle_and_flip, direct_sum
 from equisym.nn.action import move_pixels
+from equisym.nn.arguments import check_real
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class FieldType:
         Shape:
             ``(B, size, H, W)``, ``(size, H, W)`` or ``(B, size)`` -> the same; the pixels stay where they are.
         """
-        self.check(x)
+        self.check(x, linear=True)
         if x.ndim == 3:
             return self.act_on_channels(x.unsqueeze(0), angle, flip).squeeze(0)
         out = torch.empty_like(x)
@@ -153,12 +154,19 @@ class FieldType:
             out[:, channels] = torch.einsum("pq,bfq...->bfp...", matrix, x[:, channels])
         return out
 
-    def check(self, x: Tensor) -> None:
+    def check(self, x: Tensor, *, linear: bool = False) -> None:
         """Raise for a tensor with another number of channels than this type.
+
+        Args:
+            x: feature map, or vectors without pixels.
+            linear: whether what follows is linear, which complex numbers may be put through.
 
         Raises:
             ValueError: naming both numbers.
+            TypeError: for complex numbers, where nothing is said of them.
         """
+        if not linear:
+            check_real(x)
         if not isinstance(x, Tensor):  # a symbolic trace has no shape yet
             return
         channels = x.shape[0 if x.ndim == 3 else 1]  # one map alone, as under vmap, has no batch

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup, regular
-from equisym.nn.arguments import check_group, count, real
+from equisym.nn.arguments import check_group, check_real, count, real
 from equisym.nn.constant import ConstantModule
 from equisym.nn.fused import fused_kernels
 
@@ -192,6 +192,7 @@ class IsotypicNorm(ConstantModule):
         self.weight = nn.Parameter(torch.ones(number, fields, device=device, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
+        check_real(x)
         scale = self.weight.index_select(0, self.copy_of).flatten().to(x.dtype)
         return functional.rms_norm(x, (self.fields * self.group.order,), scale, self.eps)
 
@@ -221,6 +222,7 @@ class IsotypicInvariants(nn.Module):
         self.out_features = fields * (self.spectrum.ones + self.spectrum.twos * self.spectrum.copies)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_real(x)
         known, fields = self.spectrum, self.fields
         trivial, odd = x.narrow(-1, 0, fields), x.narrow(-1, fields, (known.ones - 1) * fields).abs()
         if not known.twos:

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from equisym.groups import PointGroup
-from equisym.nn.arguments import Place, check_group, count
+from equisym.nn.arguments import Place, check_group, check_real, count
 from equisym.nn.isotypic import spectrum
 from equisym.nn.weight_expansion import working_dtype
 
@@ -94,6 +94,8 @@ class IsotypicLinear(nn.Module):
                 f"input must have {needed} features, {self.in_channels} fields of {self.group} (got {x.shape[-1]})"
             )
         dtype = working_dtype(self.ones)
+        if isinstance(x, Tensor) and not self.ones.is_complex():
+            check_real(x)
         bias = None if self.bias is None else self.bias.to(dtype)
         return block_diagonal(x.to(dtype), [block.to(dtype) for block in self.blocks()], bias)
 

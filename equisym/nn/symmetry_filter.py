@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from equisym.groups import C, D, PointGroup
 from equisym.nn.action import act
-from equisym.nn.arguments import Place, Whole, channels_of, check_group, count, real, whole
+from equisym.nn.arguments import Place, Whole, channels_of, check_group, check_real, count, real, whole
 from equisym.nn.constant import ConstantModule
 from equisym.nn.kernel import GroupKernel
 
@@ -111,6 +111,7 @@ class SymmetryFilter2d(ConstantModule):
     def forward(self, x: Tensor) -> Tensor:
         if isinstance(x, Tensor) and channels_of(x) != self.in_channels:  # a symbolic trace has no shape yet
             raise ValueError(f"input must have {self.in_channels} channels (got {x.shape[-3]})")
+        check_real(x)
         answers = self.responses(x)
         deviation = torch.linalg.vector_norm(answers - answers.mean(-3, keepdim=True), dim=-3)  # its slope at 0 is 0
         return 1 - deviation / (answers.square().sum(-3) + self.eps).sqrt()

@@ -22,6 +22,7 @@ from equisym.data import fingerprint
 from equisym.models import Crystal, SymNet, import_archs
 from equisym.models.feature_classifier import FeatureClassifier
 from equisym.models.registry import provider_of
+from equisym.nn import synchronise_norms
 from equisym.train.artifacts import MetricsTable, load_model, make_network, save_model, write_whole
 from equisym.train.checkpoints import Preempted, model_weights
 from equisym.train.checksums import seal
@@ -35,7 +36,6 @@ from equisym.train.lr_finder import find_lr
 from equisym.train.module import ClassifierModule, NotFiniteError, make_optimiser
 from equisym.train.plots import plot_confusion, plot_curves
 from equisym.train.run_folder import check_checkpoint, check_folder, owned, record
-from equisym.train.synchronise import synchronise_norms
 from equisym.train.trainer import make_trainer, require_extras
 
 
@@ -85,7 +85,7 @@ def _train(config: TrainConfig, sets: ImageSets, start: float) -> dict[str, Any]
     L.seed_everything(config.seed, verbose=False)
     model = _network(config, sets)
     if config.devices * config.nodes > 1:
-        synchronise_norms(model)
+        model = synchronise_norms(model)
     rows = _fit(config, sets, model)
     if not is_first_process():
         return {}

@@ -111,6 +111,39 @@ def test_even_kernels_make_even_sizes_exact(name, options, size):
         assert equivariance_error(model, x, group=model.group, output="invariant") < 1e-10
 
 
+BAD_OPTIONS = [
+    ("e2resnet18", {"exact_at": 64, "group": "D6"}, "exact_at must be 1 modulo 32 for D6 .got 64.: .*; use 65"),
+    ("e2wideresnet", {"exact_at": 64, "group": "C8"}, "exact_at must be 1 modulo 4 for C8"),
+    ("e2resnet", {"exact_at": 64, "conv": "band-limited"}, "exact_at must be 1 modulo 8 for circular kernels"),
+    ("e2resnet", {"exact_at": 64.5}, "exact_at must be a whole number"),
+    ("e2resnet", {"width": 0}, "width must be at least 1 .got 0"),
+    ("e2resnet", {"blocks": 3}, "blocks must be a list of whole numbers, one for each stage .got 3"),
+    ("e2resnet", {"blocks": ()}, "blocks must have a number for each stage"),
+    ("e2resnet", {"stem_kernel": 4}, "stem_kernel must be odd .got 4.: use 3 or 5"),
+    ("e2densenet", {"growth": 0}, "growth must be at least 1"),
+    ("e2densenet", {"layers": (2, 0)}, "layers must be at least 1"),
+    ("e2vit", {"heads": 0}, "heads must be at least 1"),
+    ("e2vit", {"patch": 0}, "patch must be at least 1"),
+    ("e2vit", {"size": 4}, "size must be at least 8 .got 4"),
+    (
+        "e2convnext",
+        {"width": (2, 4)},
+        r"width and depths must have a number for each stage .got \(2, 4\) and ",
+    ),
+    ("msrnet", {"kernel_size": 4}, "kernel_size must be odd .got 4"),
+    ("orbitnet", {"stages": 0}, "stages must be at least 1"),
+    ("filternet", {"filters": 0}, "filters must be at least 1"),
+    ("symnet", {"hidden": 0}, "hidden must be at least 1"),
+    ("fpn_resnet50", {"channels": 0}, "channels must be at least 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "message"), BAD_OPTIONS, ids=str)
+def test_a_bad_option_is_called_by_its_own_name(name, options, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        build(name, **options)
+
+
 def test_a_size_that_no_layout_makes_exact():
     with pytest.raises(ValueError, match="0 or 1 modulo 32 .got 100.: use 96 or 97"):
         build("e2resnet18", exact_at=100)

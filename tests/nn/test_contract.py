@@ -271,3 +271,26 @@ def test_repr_names_what_was_asked(case, group):
     layer, _, _ = case.make(group)
     assert type(layer).__name__ in repr(layer)
     assert not case.names_group or case in OTHERS or str(group) in repr(layer).replace("(", "").replace(")", "")
+
+
+@pytest.mark.parametrize(("case", "group"), ONE_EACH)
+def test_complex_numbers_go_through_linear_layers_or_nowhere(case, group):
+    layer, *_, x = made(case, group)
+    layer.train(case.train)
+    state = copy.deepcopy(layer.state_dict())
+
+    def answer(x):
+        layer.load_state_dict(state)  # running statistics
+        return layer(x)
+
+    refused = ""
+    try:
+        found = answer(torch.complex(x, x.flip(0)))
+    except (TypeError, RuntimeError) as error:  # ours, or torch's own
+        refused = str(error)
+    if refused:
+        assert "complex" in refused.lower()
+        return
+    nothing = answer(torch.zeros_like(x))
+    expected = torch.complex(answer(x), answer(x.flip(0)) - nothing)
+    torch.testing.assert_close(found, expected)
