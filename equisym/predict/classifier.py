@@ -40,8 +40,8 @@ _SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, wha
 _PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
 _MOST_WINDOWS = 5  # along a side that vote
 _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
-# Where no lattice holds from end to end and windows are asked: how many must agree, the share that they must be, and what
-# their vote must reach. Set on 20 crystals with dislocations and faults and on 87 situations to be refused.
+# Where no lattice holds from end to end and windows are asked: how many must agree, the share that they must be, and
+# what their vote must reach. Set on 20 crystals with dislocations and faults and on 87 situations to be refused.
 _PERHAPS_FAULTED = (RefusalCode.NOT_PERIODIC, RefusalCode.FEW_REPEATS)  # a weak second lattice is lost in windows
 _SEVERAL, _SHARE, _LIKELY = 6, 0.4, 0.7
 
