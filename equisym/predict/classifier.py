@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,18 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equisym.crystal import features_of, group_probabilities
-from equisym.crystal.posterior import OPTIONS, distortion_of, no_surer_than_strain_allows
+from equisym.crystal.posterior import OPTIONS, distortion_of
 from equisym.crystal.tuned_constants import PosteriorOptions
-from equisym.groups import WALLPAPER_GROUPS
+from equisym.predict.answer_by_windows import answer_by_windows, window_for
 from equisym.predict.copied_pictures import with_smaller_cell, with_superstructure
 from equisym.predict.interpretation import interpret
 from equisym.predict.many_answers import answers_of
-from equisym.predict.map import SMALLEST, SymmetryMap, needed_window, placed, starts, suitable_window
+from equisym.predict.map import SymmetryMap, needed_window, placed, starts
 from equisym.predict.measurement import Found, Image, inspect, read_pixels
 from equisym.predict.prediction import Prediction
-from equisym.predict.preprocessing import Pixels, halves
-from equisym.predict.refusal import Refusal, RefusalCode
-from equisym.predict.rejection import lattice_of_parts
+from equisym.predict.preprocessing import Pixels
 from equisym.predict.single_thread import single_thread
 from equisym.predict.square_pixels import PixelSize
 
@@ -34,16 +31,6 @@ if TYPE_CHECKING:
     from equisym.predict.pretrained import Model
 
 _WEIGHT, _FIRMEST = 0.1, -7.0  # of a network's log-probabilities, and the least of them that counts
-_WORTH_WINDOWS = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.CANNOT_TELL)
-_HARDLY, _MANY = 0.15, 36.0  # explained, and cells: an average of so many that explains so little may be smeared
-_SOMEWHAT_STEADY = 2.0  # translations of a refused lattice: less is chance, whatever windows say
-_PATCHY = 6.0  # a hole, an amorphous rim; a second lattice all over the image reaches 5, and is in every window
-_MOST_WINDOWS = 5  # along a side that vote
-_AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote does not count
-# Where no lattice holds from end to end and windows are asked: how many must agree, the share that they must be, and
-# what their vote must reach. Set on 20 crystals with dislocations and faults and on 87 situations to be refused.
-_PERHAPS_FAULTED = (RefusalCode.NOT_PERIODIC, RefusalCode.FEW_REPEATS)  # a weak second lattice is lost in windows
-_SEVERAL, _SHARE, _LIKELY = 6, 0.4, 0.7
 
 
 def _options(tolerance: float, distortion: str | float) -> PosteriorOptions:
@@ -135,18 +122,7 @@ class SymmetryClassifier:
             answer = self._answered(found, options)
             if window:
                 return answer
-            if not _incoherent(found, answer):
-                basis = _lattice_of_parts(found, answer)
-                if basis is None:
-                    return answer
-                return self._in_parts(answer, basis, *read_pixels(image, pixel_size, mask), options)
-            voted = self._voted(found, answer, *read_pixels(image, pixel_size, mask), options)
-            if not found.fault:
-                return voted
-            if voted is not answer:
-                return replace(voted, notes=(f"the pattern is {found.fault}", *voted.notes))
-            detail = f"the pattern is {found.fault}, and neither side shows it alone"
-            return replace(answer, refusal=answer.refusal or Refusal(RefusalCode.CANNOT_TELL, detail))
+            return answer_by_windows(found, answer, partial(read_pixels, image, pixel_size, mask), options, self._map)
 
     def predict_batch(
         self,
@@ -208,7 +184,7 @@ class SymmetryClassifier:
         """
         pixels, side = read_pixels(image, pixel_size, mask)
         if window is None:
-            window, _ = _suitable(pixels, inspect(pixels.array(), None))
+            window, _ = window_for(pixels, inspect(pixels.array(), None))
         options = _options(tolerance, distortion)
         step = max(1, window // 2) if step is None else step
         result = self._map(pixels, side, window, step, options, workers)
@@ -244,50 +220,6 @@ class SymmetryClassifier:
         windows = tuple(tuple(next(answers) for _ in columns) for _ in rows)
         return SymmetryMap(window, rows, columns, windows, pixels.shape, side)
 
-    def _voted(
-        self, found: Found, answer: Prediction, pixels: Pixels, side: float | None, options: PosteriorOptions
-    ) -> Prediction:
-        """The vote of windows on an image whose lattice does not hold from end to end, if they agree."""
-        windows = self._windows(*_suitable(pixels, found), pixels, side, options)
-        if windows is None or windows.group is None or windows.vote.agreed < _AGREED * windows.vote.windows:
-            return answer
-        return _not_surer(windows.answer(), options)
-
-    def _in_parts(
-        self,
-        answer: Prediction,
-        basis: NDArray[np.float64],
-        pixels: Pixels,
-        side: float | None,
-        options: PosteriorOptions,
-    ) -> Prediction:
-        """The vote of windows on an image without a lattice from end to end, if enough agree and it is fairly sure."""
-        windows = self._windows(suitable_window(basis, pixels.shape), basis, pixels, side, options)
-        if windows is None or windows.group is None:
-            return answer
-        voted = _not_surer(windows.answer(), options)
-        enough = windows.vote.agreed >= max(_SEVERAL, _SHARE * windows.vote.windows)
-        if not enough or max(voted.probabilities.values()) < _LIKELY:
-            return answer
-        note = "parts of the image agree on one lattice and the whole has none: it may be bent, or faulted"
-        return replace(voted, notes=(note, *voted.notes))
-
-    def _windows(
-        self,
-        window: int,
-        lattice: NDArray[np.float64] | None,
-        pixels: Pixels,
-        side: float | None,
-        options: PosteriorOptions,
-    ) -> SymmetryMap | None:
-        """Answers of windows that are to vote; ``None`` where there is room for one alone."""
-        if 2 * window > max(pixels.shape):
-            return None
-        step = max(1, window // 2, -(-(max(pixels.shape) - window) // (_MOST_WINDOWS - 1)))
-        # the distortion is the same in all windows, and is asked of none of them
-        alike = replace(options, true=0.0, at_most=1.0)
-        return self._map(pixels, side, window, step, alike, 0, lattice)
-
     @torch.no_grad()
     def _answered(self, found: Found, options: PosteriorOptions) -> Prediction:
         if found.measurement is None:
@@ -309,49 +241,3 @@ class SymmetryClassifier:
         probabilities = with_smaller_cell(found, group_probabilities(e, options, opinion)[0], options)
         doubt = max(options.unlike * found.unlike, options.outside * (found.outside > options.beyond))
         return interpret(found, e, ((1 - doubt) * probabilities + doubt / len(probabilities)).tolist(), options)
-
-
-def _not_surer(answer: Prediction, options: PosteriorOptions) -> Prediction:
-    """An answer that windows agree on, no surer than the strain of their lattice allows."""
-
-    def values(of: dict[str, float], missing: float) -> Tensor:
-        return torch.tensor([[of.get(g.name, missing) for g in WALLPAPER_GROUPS]], dtype=torch.float64)
-
-    p, strain, residual = (
-        values(answer.probabilities, 0.0),
-        values(answer.strains, torch.inf),
-        values(answer.residuals, torch.inf),
-    )
-    found = no_surer_than_strain_allows(p, strain, residual, options)[0].tolist()
-    order = sorted(WALLPAPER_GROUPS, key=lambda g: -found[g.label])
-    return replace(answer, probabilities={g.name: found[g.label] for g in order})
-
-
-def _suitable(pixels: Pixels, whole: Found) -> tuple[int, NDArray[np.float64] | None]:
-    """A window that suits the lattice of an image, or of the first of its parts that shows one; and that lattice."""
-    parts = (*halves(pixels), *halves(pixels, 4))
-    for found in itertools.chain([whole], (inspect(part.array(), None) for part in parts)):
-        if found.refusal is None and found.measurement is not None and found.view is not None:
-            basis = found.measurement.lattice.basis * found.view.scale
-            return suitable_window(basis, pixels.shape), basis
-    return min(256, *pixels.shape), None
-
-
-def _lattice_of_parts(found: Found, answer: Prediction) -> NDArray[np.float64] | None:
-    """The lattice of a part of an image that was refused as a whole: of a crystal with many faults, perhaps."""
-    asked = answer.refusal is not None and answer.refusal.code in _PERHAPS_FAULTED
-    if not asked or found.view is None or min(found.shape) < 2 * SMALLEST:
-        return None
-    lattice = lattice_of_parts(found.view.grey)
-    return None if lattice is None else lattice.basis * found.view.scale
-
-
-def _incoherent(found: Found, answer: Prediction) -> bool:
-    """Whether the lattice of an image may hold in its parts only: windows are worth looking at."""
-    m = found.measurement
-    if m is None or min(found.shape) < 2 * SMALLEST or m.lattice.repeats < _MANY:
-        return False
-    if answer.refusal is not None:
-        patchy = found.explained is not None and (found.explained < _HARDLY or found.patchiness > _PATCHY)
-        return answer.refusal.code in _WORTH_WINDOWS and patchy and m.lattice.steadiness > _SOMEWHAT_STEADY
-    return bool(found.fault) or (found.explained is not None and found.explained < _HARDLY)

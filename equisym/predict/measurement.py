@@ -14,8 +14,10 @@ from equisym.crystal import Measurement
 from equisym.crystal.superlattice import Pseudocell
 from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within
+from equisym.predict.closer_look import look_closely
+from equisym.predict.corrected_looks import with_superstructure
 from equisym.predict.hyperspy_signal import image_of, is_signal
-from equisym.predict.look import Look, look_closely, with_superstructure
+from equisym.predict.look import Look
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
 from equisym.predict.refusal import Refusal
 from equisym.predict.square_pixels import PixelSize

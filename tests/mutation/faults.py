@@ -60,9 +60,9 @@ FAULTS = (
     ),
     Fault(
         "of two lattices, only one is asked whether it contains the other",
-        "predict/rejection.py",
-        "return not _holds(first, second) and not _holds(second, first)",
-        "return not _holds(first, second)",
+        "predict/lattices_of_parts.py",
+        "return not holds(first, second) and not holds(second, first)",
+        "return not holds(first, second)",
         "tests/predict/test_bad_input.py::test_lattices_differ_unless_one_contains_the_other",
     ),
     Fault(

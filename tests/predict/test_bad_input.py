@@ -10,7 +10,7 @@ from equisym.crystal import measure
 from equisym.data import render
 from equisym.predict import SymmetryClassifier
 from equisym.predict.background import Background, take_apart
-from equisym.predict.rejection import _differ
+from equisym.predict.lattices_of_parts import differ
 
 CLASSIFIER = SymmetryClassifier.from_pretrained("crystal")
 RNG = np.random.default_rng(0)
@@ -116,9 +116,9 @@ def test_lattices_differ_unless_one_contains_the_other():
     fine, coarse = np.array([[8.0, 0.0], [0.0, 9.0]]), np.array([[16.0, 8.0], [0.0, 27.0]])
     other = np.array([[11.0, 0.0], [0.0, 9.0]])
     for first, second in ((fine, coarse), (coarse, fine), (fine, fine)):
-        assert not _differ(first, second)
+        assert not differ(first, second)
     for first, second in ((fine, other), (other, fine), (coarse, other)):
-        assert _differ(first, second)
+        assert differ(first, second)
 
 
 def test_patchiness_compares_the_greatest_of_36_parts_with_the_median():

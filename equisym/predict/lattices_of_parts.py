@@ -1,0 +1,89 @@
+"""Lattices of parts of an image: one that the whole lacks, or a second one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equisym.crystal import estimate_lattice
+from equisym.crystal.lattice_choice import twice
+from equisym.crystal.lattice_search import Lattice
+from equisym.predict.background import Background
+from equisym.predict.refusal import Refusal, RefusalCode
+
+_SMALLEST = 32  # pixels along a side of a part
+_CLEAR, _DOZEN = 0.6, 12.0  # of a part repeats, in so many cells: no chance
+
+
+def second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:
+    """A second lattice in another part of the image, or laid over the first, if ``over`` is to be asked."""
+    worst, best = int(np.argmin(rest.quarters)), max(rest.quarters)
+    if rest.quarters[worst] < 0.35 * best and lattice.repeats > 24:
+        h, w = (n // 2 for n in image.shape)
+        y, x = divmod(worst, 2)
+        other = clear_lattice(image[y * h : (y + 1) * h, x * w : (x + 1) * w])
+        if other is not None and differ(lattice.basis, other.basis):
+            return several_lattices(lattice, other)
+    if over and rest.explained < 0.85 and lattice.repeats > 8:
+        other = clear_lattice(torch.from_numpy(rest.left).float())
+        if other is not None and differ(lattice.basis, other.basis):
+            return several_lattices(lattice, other)
+    return None
+
+
+def several_grains(image: Tensor) -> Refusal | None:
+    """Two quarters of an image with different lattices."""
+    h, w = (n // 2 for n in image.shape)
+    if min(h, w) < _SMALLEST:
+        return None
+    found = [clear_lattice(image[y : y + h, x : x + w]) for y in (0, h) for x in (0, w)]
+    strong = [lattice for lattice in found if lattice is not None]
+    for other in strong[1:]:
+        if differ(strong[0].basis, other.basis):
+            return several_lattices(strong[0], other)
+    return None
+
+
+def lattice_of_parts(image: Tensor) -> Lattice | None:
+    """The finest lattice that holds in one of five parts of an image, each a third as long; ``None`` if none does.
+
+    A crystal with dislocations or planar faults has one; quasicrystals and moires repeat a few times at most.
+    """
+    size = [side // 3 for side in image.shape]
+    if min(size) < _SMALLEST:
+        return None
+    ends = [(0, n - s) for n, s in zip(image.shape, size, strict=True)]
+    corners = [(size[0], size[1]), *((y, x) for y in ends[0] for x in ends[1])]
+    found = [clear_lattice(image[y : y + size[0], x : x + size[1]]) for y, x in corners]
+    clear = [lattice for lattice in found if lattice and lattice.score > _CLEAR and lattice.repeats >= _DOZEN]
+    return min(clear, key=lambda lattice: abs(np.linalg.det(lattice.basis))) if clear else None
+
+
+def clear_lattice(part: Tensor) -> Lattice | None:
+    """The lattice of a part of an image, if it is certain, with two repeats along each vector."""
+    if float(part.std()) < 1e-4:
+        return None
+    lattice = estimate_lattice(part.contiguous())
+    if lattice is None or lattice.score <= 0.5 or lattice.repeats < 6:
+        return None
+    return lattice if twice(lattice.basis, part.shape) else None
+
+
+def differ(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
+    """Whether neither lattice contains the other."""
+    return not holds(first, second) and not holds(second, first)
+
+
+def holds(basis: NDArray[np.float64], finer: NDArray[np.float64], tolerance: float = 0.12) -> bool:
+    """Whether the vectors of a basis are translations of a finer lattice, or of the same one."""
+    steps = np.linalg.solve(finer, basis)
+    return bool(np.abs(steps - np.rint(steps)).max() < tolerance and np.abs(np.rint(steps)).max() > 0)
+
+
+def several_lattices(first: Lattice, second: Lattice) -> Refusal:
+    """The refusal of an image with two lattices."""
+    sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0)) for found in (first, second)]
+    detail = f"cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"
+    return Refusal(RefusalCode.SEVERAL_LATTICES, detail)
