@@ -57,8 +57,8 @@ def _measured(view: View) -> Look:
     first = plain_look(view)
     look = square_on(view, first)
     look = without_steps(view, levelled(view, first)) if look is first else look
-    look = moved_into_register(view, one_side(look))
-    look = without_hum(look) or on_its_own_cell(look)
+    look = one_side(look)
+    look = moved_into_register(view, without_hum(look) or on_its_own_cell(look))
     grey = view.grey.double().numpy()
     rest = look.rest
     holds = rest is not None and look.refusal is None and rest.explained > _MOST_OF_IT
