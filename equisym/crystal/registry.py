@@ -33,7 +33,7 @@ def in_register(channels: Tensor, lattice: Lattice) -> tuple[Tensor, Lattice, fl
 
     Returns:
         The image, (C, H, W); the lattice, with the mean strain of all parts; the share of the image in which its waves
-        are at least half as strong as in the stronger parts.
+        are at least 0.65 times as strong as in the stronger parts.
 
     Raises:
         ValueError: if the lattice's waves in the image do not run along two directions.
