@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from equisym.predict.background import Background
 from equisym.predict.refusal import Refusal, RefusalCode
 
 _SMALLEST = 32  # pixels along a side of a part
-_CLEAR, _DOZEN = 0.6, 12.0  # of a part repeats, in so many cells: no chance
+_CLEAR, _SURE, _DOZEN = 0.6, 0.8, 12.0  # of a part repeats, in so many cells: no chance, and not across a fault
 
 
 def second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:
@@ -49,7 +51,8 @@ def several_grains(image: Tensor) -> Refusal | None:
 def lattice_of_parts(image: Tensor) -> Lattice | None:
     """The finest lattice that holds in one of five parts of an image, each a third as long; ``None`` if none does.
 
-    A crystal with dislocations or planar faults has one; quasicrystals and moires repeat a few times at most.
+    A crystal with dislocations or planar faults has one; quasicrystals and moires repeat a few times at most. Two
+    grains, or two twins, have two: then it is none.
     """
     size = [side // 3 for side in image.shape]
     if min(size) < _SMALLEST:
@@ -58,6 +61,9 @@ def lattice_of_parts(image: Tensor) -> Lattice | None:
     corners = [(size[0], size[1]), *((y, x) for y in ends[0] for x in ends[1])]
     found = [clear_lattice(image[y : y + size[0], x : x + size[1]]) for y, x in corners]
     clear = [lattice for lattice in found if lattice and lattice.score > _CLEAR and lattice.repeats >= _DOZEN]
+    sure = [lattice.basis for lattice in clear if lattice.score > _SURE]
+    if any(differ(first, second) for first, second in combinations(sure, 2)):
+        return None
     return min(clear, key=lambda lattice: abs(np.linalg.det(lattice.basis))) if clear else None
 
 
