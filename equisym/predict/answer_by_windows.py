@@ -36,7 +36,8 @@ _AGREED = 0.5  # of the windows on one lattice with one pattern, or their vote d
 # and of those that answer, and what their vote must reach. Set on 20 crystals with dislocations and faults, and on 87
 # situations and 50 simulated grain boundaries, twins and interfaces to be refused.
 _PERHAPS_FAULTED = (RefusalCode.NOT_PERIODIC, RefusalCode.FEW_REPEATS)  # a weak second lattice is lost in windows
-_SEVERAL, _SHARE, _ALONE, _LIKELY = 6, 0.4, 0.75, 0.7
+_SEVERAL, _SHARE, _ALONE, _LIKELY = 6, 0.4, 0.7, 0.7
+_ALIKE = 0.8  # correlation of one crystal's cells in two windows; of CeO2 and Si, which share one, 0.68
 
 
 def answer_by_windows(
@@ -85,6 +86,7 @@ def _in_parts(
     if not _glanced(pixels, basis, window):
         return answer
     windows = _windows(window, basis, pixels, side, options, ask)
+    windows = None if windows is None else replace(windows, alike=_ALIKE)
     if windows is None or windows.group is None:
         return answer
     voted = _not_surer(windows.answer(), options)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from equisym.groups import WALLPAPER_GROUPS
 from equisym.predict.prediction import Prediction
 from equisym.predict.refusal import Refusal, RefusalCode
-from equisym.predict.window_vote import Vote, aligned_to, vote
+from equisym.predict.window_vote import ALIKE, Vote, aligned_to, vote
 
 Array = NDArray[np.float64]
 SMALLEST, CELLS = 64, 10.0  # pixels and cells along a side of a window that suits a lattice
@@ -34,6 +34,7 @@ class SymmetryMap:
         shape: of the image, (H, W).
         pixel_size: nanometres, if known.
         needed: side of a window that holds enough repeats, where this one does not.
+        alike: least correlation of the averaged cells of one pattern, for the vote.
     """
 
     window: int
@@ -43,12 +44,13 @@ class SymmetryMap:
     shape: tuple[int, int]
     pixel_size: float | None = None
     needed: int | None = None
+    alike: float = ALIKE
 
     @cached_property
     def vote(self) -> Vote:
         """All windows together."""
         cover = len(self.rows) * len(self.columns) * self.window**2 / (self.shape[0] * self.shape[1])
-        return vote([w for row in self.windows for w in row], cover=max(1.0, cover))
+        return vote([w for row in self.windows for w in row], cover=max(1.0, cover), alike=self.alike)
 
     @property
     def refusal(self) -> Refusal | None:

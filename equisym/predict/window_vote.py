@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 _SAME = 0.1  # of the shorter vector: how far vectors of one lattice may differ from window to window
 _MOST = 2 / 3  # of the windows that answer must be on one lattice
 _FEWEST = 3  # windows that answer: fewer are no vote
-_ALIKE, _COARSE = 0.5, 5  # least correlation of the averaged cells of one pattern, in waves of up to this index
+ALIKE, _COARSE = 0.5, 5  # least correlation of the averaged cells of one pattern, in waves of up to this index
 _LAPSE = 0.02  # probability that a window is entirely wrong
 
 
@@ -65,7 +65,7 @@ class Vote:
         return f"{self.group} in {100 * self.share:.0f} % of the windows; {counts}"
 
 
-def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
+def vote(windows: Sequence[Prediction], *, cover: float = 1.0, alike: float = ALIKE) -> Vote:
     r"""Pool the answers about several windows of one image.
 
     The lattice that most windows share is the common one; windows that were refused, have another lattice or show
@@ -82,6 +82,7 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     Args:
         windows: their answers.
         cover: how many windows see one pixel.
+        alike: least correlation of the averaged cells of one pattern.
 
     >>> one = Prediction(None, {"p4": 0.7, "p4m": 0.3}, lattice=np.eye(2) * 20)
     >>> other = Prediction(None, {"p4m": 0.6, "p4": 0.4}, lattice=np.array([[0.0, -20.3], [20.1, 0.0]]))
@@ -94,7 +95,7 @@ def vote(windows: Sequence[Prediction], *, cover: float = 1.0) -> Vote:
     reference, members = _common_lattice(bases)
     likeness = None
     if len(members) > 1:
-        likeness, members = _one_pattern([windows[answered[k]] for k in members], reference, members)
+        likeness, members = _one_pattern([windows[answered[k]] for k in members], reference, members, alike)
     agreed = [answered[k] for k in members]
     aligned = [aligned_to(reference, _of(windows[i])) for i in agreed]
     mean = np.mean([basis for basis in aligned if basis is not None], 0) if agreed else None
@@ -157,7 +158,9 @@ def _common_lattice(bases: Sequence[Array]) -> tuple[Array, list[int]]:
     return best
 
 
-def _one_pattern(windows: list[Prediction], reference: Array, members: list[int]) -> tuple[float | None, list[int]]:
+def _one_pattern(
+    windows: list[Prediction], reference: Array, members: list[int], least: float
+) -> tuple[float | None, list[int]]:
     """Median correlation of the windows' averaged cells with the most typical one, and the members that are like it."""
     cells = [_cell_on(window, reference) for window in windows]
     known = [cell for cell in cells if cell is not None]
@@ -171,7 +174,7 @@ def _one_pattern(windows: list[Prediction], reference: Array, members: list[int]
     alike = np.array([np.fft.ifft2(waves * wave.conj()).real.max((1, 2)) for wave in waves]) * waves[0].size
     typical = alike[np.median(alike, 1).argmax()]
     of = dict(zip([k for k, cell in enumerate(cells) if cell is not None], typical, strict=True))
-    kept = [member for k, member in enumerate(members) if of.get(k, 1.0) >= _ALIKE]
+    kept = [member for k, member in enumerate(members) if of.get(k, 1.0) >= least]
     return float(np.median(typical)), kept
 
 
