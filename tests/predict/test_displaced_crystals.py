@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from equisym import SymmetryClassifier
+from equisym.predict.lattices_of_parts import lattice_of_parts
 
 SIZE = 400
 Y, X = np.mgrid[:SIZE, :SIZE].astype(float)
@@ -47,7 +49,11 @@ def test_a_mirror_twin_is_no_displaced_crystal():
     """Its halves have two lattices, and a displacement that grows from the boundary would make one of them."""
     x = X - np.abs(Y - 200) * OBLIQUE[0, 1] / OBLIQUE[1, 1]
     image = spots(np.diag(np.diag(OBLIQUE)), [(0.0, 0.0, 1.0), (0.31, 0.22, 0.6)], x, Y)
-    assert CLASSIFIER.predict(noisy(image)).refused
+    image = noisy(image)
+    assert CLASSIFIER.predict(image).refused
+    assert lattice_of_parts(torch.from_numpy(image).float()) is None
+    one = torch.from_numpy(noisy(spots(OBLIQUE, PAIR))).float()
+    np.testing.assert_allclose(abs(np.linalg.det(lattice_of_parts(one).basis)), np.linalg.det(OBLIQUE), rtol=0.01)
 
 
 def test_two_crystals_on_one_lattice_are_refused():

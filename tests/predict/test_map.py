@@ -151,3 +151,12 @@ def test_one_lattice_with_two_motifs_is_several_patterns():
     windows = [Prediction(None, {"p1": 1.0}, lattice=np.eye(2) * 20, average=c.astype(np.float32)) for c in cells]
     assert vote(windows[:4]).likeness > 0.9
     assert "several lattices" in vote(windows).refused
+
+
+def test_how_much_alike_the_cells_of_one_pattern_must_be():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 48, 48))
+    cells = [one] * 4 + [one + 0.9 * other] * 4  # they correlate by about 0.7
+    windows = [Prediction(None, {"p1": 1.0}, lattice=np.eye(2) * 20, average=c.astype(np.float32)) for c in cells]
+    assert vote(windows).agreed == 8
+    assert "several lattices" in vote(windows, alike=0.85).refused
