@@ -98,7 +98,7 @@ def without_steps(view: View, look: Look) -> Look:
     few = look.refusal is not None or m is None or m.lattice.repeats < _STEPPED_CELLS
     if not few or len(view.channels) > 1 or view.mask is not None or view.window or view.expected is not None:
         return look
-    if float(adaptive_avg_pool2d(view.grey[None], _COARSE).var()) < _IN_STEPS * float(view.grey.var()):
+    if not _is_stepped(view.grey):
         return look
     flat = torch.from_numpy(flatten(view.grey.numpy(), "steps")).float()
     spread = float(flat.std()) or 1.0
@@ -109,6 +109,11 @@ def without_steps(view: View, look: Look) -> Look:
     if level.refusal is not None and (look.refusal is not None or own.lattice.score < _REPEATS):
         return look
     return level.noting("the heights of terraces were taken off")
+
+
+def _is_stepped(image: Tensor) -> bool:
+    """Whether most of an image's variance is between large areas, as on a surface with terraces."""
+    return float(adaptive_avg_pool2d(image[None], _COARSE).var()) > _IN_STEPS * float(image.var())
 
 
 def one_side(look: Look) -> Look:
@@ -148,7 +153,7 @@ def moved_into_register(view: View, look: Look) -> Look:
     smeared = look.refusal is None and look.rest is not None and explained < _SMEARED
     if not (refused or smeared) or view.window or view.mask is not None or view.expected is not None:
         return look
-    lattice = lattice_of_parts(view.grey)
+    lattice = None if _is_stepped(view.grey) else lattice_of_parts(view.grey)
     if lattice is None or lattice.score < explained + _CLEARER:
         return look
     try:
