@@ -16,7 +16,8 @@ from equisym.predict.background import Background
 from equisym.predict.refusal import Refusal, RefusalCode
 
 _SMALLEST = 32  # pixels along a side of a part
-_CLEAR, _SURE, _DOZEN = 0.6, 0.8, 12.0  # of a part repeats, in so many cells: no chance, and not across a fault
+_CLEAR, _DOZEN = 0.6, 12.0  # of a part repeats, in so many cells: no chance
+_SURE = 0.8  # of a part repeats, in at least half as many cells as in the finest: not joined by a fault
 
 
 def second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:
@@ -61,7 +62,8 @@ def lattice_of_parts(image: Tensor) -> Lattice | None:
     corners = [(size[0], size[1]), *((y, x) for y in ends[0] for x in ends[1])]
     found = [clear_lattice(image[y : y + size[0], x : x + size[1]]) for y, x in corners]
     clear = [lattice for lattice in found if lattice and lattice.score > _CLEAR and lattice.repeats >= _DOZEN]
-    sure = [lattice.basis for lattice in clear if lattice.score > _SURE]
+    most = max((lattice.repeats for lattice in clear), default=0.0)
+    sure = [lattice.basis for lattice in clear if lattice.score > _SURE and lattice.repeats > most / 2]
     if any(differ(first, second) for first, second in combinations(sure, 2)):
         return None
     return min(clear, key=lambda lattice: abs(np.linalg.det(lattice.basis))) if clear else None
