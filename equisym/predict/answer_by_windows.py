@@ -94,7 +94,7 @@ def _in_parts(
     alone = windows.vote.agreed >= _ALONE * windows.vote.answered
     if not enough or not alone or max(voted.probabilities.values()) < _LIKELY:
         return answer
-    note = "parts of the image agree on one lattice and the whole has none: it may be bent, or faulted"
+    note = "parts of the image agree on one lattice, the whole has none: the crystal may be bent or faulted"
     return replace(voted, notes=(note, *voted.notes))
 
 

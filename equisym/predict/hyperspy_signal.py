@@ -20,8 +20,12 @@ def is_signal(image: Any) -> bool:
     return hasattr(image, "axes_manager") and hasattr(image, "data")
 
 
-def image_of(signal: Any) -> tuple[NDArray[Any], PixelSize | None]:
+def image_of(signal: Any, *, trusted: bool = False) -> tuple[NDArray[Any], PixelSize | None]:
     """The image that a signal shows, at its present place in a stack, and the size of its pixels in nanometres.
+
+    Args:
+        signal: of HyperSpy.
+        trusted: whether it is known to be an image, whatever the units of its axes.
 
     Raises:
         ValueError: if the signal is no image, or a diffraction pattern.
@@ -29,7 +33,7 @@ def image_of(signal: Any) -> tuple[NDArray[Any], PixelSize | None]:
     axes = signal.axes_manager.signal_axes
     if len(axes) != 2:
         raise ValueError(f"a signal must have two signal axes, as Signal2D has (got {len(axes)})")
-    if any(is_reciprocal(axis.units) for axis in axes):
+    if not trusted and any(is_reciprocal(axis.units) for axis in axes):
         raise ValueError(RECIPROCAL)
     here = tuple(signal.axes_manager.indices[::-1])
     image = np.asarray(signal.data[here] if here else signal.data)

@@ -140,6 +140,6 @@ def _read(image: Image, pixel_size: PixelSize, mask: Any) -> tuple[Pixels, float
         file = replace(file, pixel_size=pixel_size or file.pixel_size).in_real_space()
         image, pixel_size = file.pixels, file.pixel_size
     elif is_signal(image):
-        image, size = image_of(image)
+        image, size = image_of(image, trusted=pixel_size is not None)
         pixel_size = pixel_size or size
     return squared(as_pixels(image, mask), pixel_size)

@@ -155,7 +155,7 @@ def test_diffraction_patterns_are_known_by_their_units(tmp_path):
         assert (image.reciprocal, image.pixel_size) == (True, None), name
         with pytest.raises(ValueError, match=f"{name}: a diffraction pattern or a Fourier transform"):
             image.in_real_space()
-        with pytest.raises(ValueError, match="give the pixel size"):
+        with pytest.raises(ValueError, match="or give the pixel size"):
             SymmetryClassifier.from_pretrained().predict(tmp_path / name)
         SymmetryClassifier.from_pretrained().predict(tmp_path / name, pixel_size=0.1)  # who knows better is believed
     assert not read_image(tmp_path / "real.hspy").reciprocal

@@ -15,8 +15,8 @@ IMAGE = draw_pattern("p4g", "noise", 3, 128, OPTIONS).image(128)[0]
 IMAGE = np.asarray(IMAGE)
 
 
-def stand_in(data, indices=()):
-    axis = SimpleNamespace(scale=0.2, units="Å", size=128, offset=0.0)
+def stand_in(data, indices=(), units="Å"):
+    axis = SimpleNamespace(scale=0.2, units=units, size=128, offset=0.0)
     return SimpleNamespace(data=data, axes_manager=SimpleNamespace(signal_axes=(axis, axis), indices=indices))
 
 
@@ -29,6 +29,13 @@ def test_a_signal_is_an_image_with_a_scale():
     line = SimpleNamespace(data=IMAGE[0], axes_manager=SimpleNamespace(signal_axes=(1,), indices=()))
     with pytest.raises(ValueError, match="two signal axes"):
         CLASSIFIER.predict(line)
+
+
+def test_a_diffraction_pattern_is_no_image_but_who_knows_better_is_believed():
+    signal = stand_in(IMAGE, units="1/nm")
+    with pytest.raises(ValueError, match="a diffraction pattern or a Fourier transform"):
+        CLASSIFIER.predict(signal)
+    assert CLASSIFIER.predict(signal, pixel_size=0.02).group == "p4g"
 
 
 def test_elements_lie_where_the_pattern_has_them():

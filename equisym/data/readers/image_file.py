@@ -18,8 +18,8 @@ from equisym.data.readers.units import PixelSize
 from equisym.plain_text import one_line
 
 RECIPROCAL = (
-    "a diffraction pattern or a Fourier transform, for its axes are not lengths but one over lengths, or angles; a "
-    "wallpaper group is that of an image: take the image, or give the pixel size in nanometres if it is one"
+    "a diffraction pattern or a Fourier transform, as the units of its axes say, and no image; "
+    "take the image itself, or give the pixel size in nanometres if this is one"
 )
 """What is wrong with an image in reciprocal space."""
 
@@ -43,7 +43,7 @@ class ImageFile:
     reciprocal: bool = False
 
     def in_real_space(self) -> ImageFile:
-        """The same.
+        """The image itself, if it is one.
 
         Raises:
             ValueError: if it is a diffraction pattern or a Fourier transform, and no pixel size is known.
