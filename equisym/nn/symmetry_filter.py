@@ -97,7 +97,9 @@ class SymmetryFilter2d(ConstantModule):
         """Responses of the kernel's images, shape ``(B, out_channels, images, H, W)``."""
         filters = self.kernel(self.weight)
         filters = filters - filters.mean((-3, -2, -1), keepdim=True)
-        filters = filters.unflatten(0, (self.out_channels, -1))[:, self.elements].flatten(0, 1)
+        filters = filters.unflatten(0, (self.out_channels, -1))
+        # Views, as a list of indices is copied to the GPU in every call, and no graph can be recorded with it.
+        filters = torch.stack([filters.select(1, element) for element in self.elements], 1).flatten(0, 1)
         answers = functional.conv2d(x, filters, padding=self.kernel_size // 2)
         answers = answers.unflatten(-3, (self.out_channels, len(self.elements)))
         if self.shift:
