@@ -20,7 +20,7 @@ _ROUNDS = 2
 _WEAK = 0.65  # of the amplitude of the stronger parts: below, the pattern is not there
 
 
-def in_register(channels: Tensor, lattice: Lattice) -> tuple[Tensor, Lattice, float]:
+def in_register(channels: Tensor, lattice: Lattice, *, least: float = 0.0) -> tuple[Tensor, Lattice, float]:
     r"""An image of which every part is moved into register with one lattice, that lattice, and how much shows it.
 
     The local phases of the lattice's waves tell a displacement, but for vectors of the lattice, which move a pattern
@@ -30,6 +30,7 @@ def in_register(channels: Tensor, lattice: Lattice) -> tuple[Tensor, Lattice, fl
     Args:
         channels: (C, H, W), of which the first is looked at.
         lattice: that of a part of the image.
+        least: share of the image that must show its waves; with less, it is left as it is.
 
     Returns:
         The image, (C, H, W); the lattice, with the mean strain of all parts; the share of the image in which its waves
@@ -41,9 +42,13 @@ def in_register(channels: Tensor, lattice: Lattice) -> tuple[Tensor, Lattice, fl
     lattice = _mean_lattice(channels[0], lattice)
     share = 1.0
     for _ in range(_ROUNDS):
-        u, seen = _registry(channels[0], lattice)
+        waves, k, *_ = local_phase(channels[0], lattice, cells=_CELLS)
+        strength = (np.abs(waves) ** 2).sum(0)
+        share = min(share, float((strength > _WEAK**2 * np.quantile(strength, 0.9)).mean()))
+        if share < least:
+            break
+        u = _registry(waves, k, lattice.basis, channels[0].shape)
         channels = torch.stack([unbend(channel, u) for channel in channels])
-        share = min(share, seen)
     return channels, lattice, share
 
 
@@ -59,23 +64,21 @@ def _mean_lattice(image: Tensor, lattice: Lattice) -> Lattice:
     return lattice
 
 
-def _registry(image: Tensor, lattice: Lattice) -> tuple[Tensor, float]:
-    """The displacement, modulo the lattice, at each pixel, (2, H, W), and the share that shows the pattern."""
-    waves, k, *_ = local_phase(image, lattice, cells=_CELLS)
+def _registry(waves: Complex, k: NDArray[np.int64], basis: Array, shape: torch.Size) -> Tensor:
+    """The displacement, modulo the lattice, at each pixel, (2, H, W), from local amplitudes on a grid of points."""
     strength = (np.abs(waves) ** 2).sum(0)
-    share = float((strength > _WEAK**2 * np.quantile(strength, 0.9)).mean())
     place = np.unravel_index(int(strength.argmax()), strength.shape)
     reference = waves[:, place[0], place[1]]
-    waves = _at_pixels(waves, (image.shape[0], image.shape[1]))
-    q = k @ np.linalg.inv(lattice.basis)
+    waves = _at_pixels(waves, (shape[0], shape[1]))
+    q = k @ np.linalg.inv(basis)
     u = np.zeros((2, *waves.shape[1:]))
     for _ in range(_ROUNDS):
         turned = waves * reference.conj()[:, None, None]
-        u = _from_two(turned, k, lattice.basis)
+        u = _from_two(turned, k, basis)
         left = turned * np.exp(2j * np.pi * np.einsum("ki,iyx->kyx", q, u))
         u = u + solved(q, left, np.abs(left))
         reference = (waves * np.exp(2j * np.pi * np.einsum("ki,iyx->kyx", q, u))).mean((1, 2))
-    return torch.from_numpy(u).float(), share
+    return torch.from_numpy(u).float()
 
 
 def _from_two(turned: Complex, k: NDArray[np.int64], basis: Array) -> Array:

@@ -164,7 +164,7 @@ def _lattice_of_parts(found: Found, answer: Prediction) -> Basis | None:
 def _incoherent(found: Found, answer: Prediction) -> bool:
     """Whether the lattice of an image may hold in its parts only: windows are worth looking at."""
     m = found.measurement
-    if m is None or min(found.shape) < 2 * SMALLEST or m.lattice.repeats < _MANY:
+    if m is None or found.grains or min(found.shape) < 2 * SMALLEST or m.lattice.repeats < _MANY:
         return False
     if answer.refusal is not None:
         patchy = found.explained is not None and (found.explained < _HARDLY or found.patchiness > _PATCHY)

@@ -19,6 +19,7 @@ from equisym.predict.corrected_looks import (
     without_steps,
 )
 from equisym.predict.look import Look, plain_look
+from equisym.predict.pattern_in_part import in_part
 from equisym.predict.preprocessing import Pixels
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
@@ -58,7 +59,7 @@ def _measured(view: View) -> Look:
     look = square_on(view, first)
     look = without_steps(view, levelled(view, first)) if look is first else look
     look = one_side(look)
-    look = moved_into_register(view, without_hum(look) or on_its_own_cell(look))
+    look = in_part(view, moved_into_register(view, without_hum(look) or on_its_own_cell(look)))
     grey = view.grey.double().numpy()
     rest = look.rest
     holds = rest is not None and look.refusal is None and rest.explained > _MOST_OF_IT

@@ -157,7 +157,7 @@ def moved_into_register(view: View, look: Look) -> Look:
     if lattice is None or lattice.score < explained + _CLEARER:
         return look
     try:
-        channels, lattice, share = in_register(view.channels, lattice)
+        channels, lattice, share = in_register(view.channels, lattice, least=_MOST)
     except ValueError:  # its waves run along one direction
         return look
     if share < _MOST:

@@ -31,7 +31,7 @@ class ElementsInImage:
 
 
 def elements_in_image(result: Answer, *, most: int = _CELLS) -> ElementsInImage:
-    """The elements in all conventional cells that lie in the image, or in those nearest to its middle.
+    """The elements in all conventional cells in the part that was measured, or in those nearest to its middle.
 
     Args:
         result: the answer.
@@ -43,15 +43,16 @@ def elements_in_image(result: Answer, *, most: int = _CELLS) -> ElementsInImage:
     group = result.wallpaper_group
     if group is None or result.cell is None or result.origin is None:
         raise ValueError(f"there are no symmetry elements: refused ({result.refused})")
-    cell, start, size = result.cell, result.origin, np.array(result.shape[::-1], float)
+    cell, start = result.cell, result.origin
+    first, size = _measured(result)
     reach = np.abs(np.linalg.inv(cell)) @ size + 2
-    middle = np.floor(np.linalg.solve(cell, size / 2 - start))
+    middle = np.floor(np.linalg.solve(cell, first + size / 2 - start))
     grid = [np.arange(-n, n + 1) for n in np.minimum(np.ceil(reach), most).astype(int)]
     steps = middle + np.stack(np.meshgrid(*grid), -1).reshape(-1, 2)
     square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
     outlines = start + (steps[:, None] + square) @ cell.T
-    inside = np.asarray(((outlines > -1) & (outlines < size)).all((1, 2)))
-    order = np.argsort(np.linalg.norm(outlines.mean(1) - size / 2, axis=1), kind="stable")
+    inside = np.asarray(((outlines > first - 1) & (outlines < first + size)).all((1, 2)))
+    order = np.argsort(np.linalg.norm(outlines.mean(1) - first - size / 2, axis=1), kind="stable")
     kept = [k for k in order if inside[k]][:most] or [order[0]]
 
     def place(u: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,17 +73,24 @@ def elements_in_image(result: Answer, *, most: int = _CELLS) -> ElementsInImage:
 
 
 def middle_cell(result: Answer) -> NDArray[np.float64]:
-    """The origin of a conventional cell in the middle of the image, of those that reach out of it the least; (2,).
+    """The origin of a conventional cell in the middle of what was measured, of those that reach out of it least; (2,).
 
     Raises:
         ValueError: if there is no cell.
     """
     if result.cell is None or result.origin is None:
         raise ValueError(f"there is no cell: refused ({result.refused})")
-    size = np.array(result.shape[::-1], float)
-    middle = np.floor(np.linalg.solve(result.cell, size / 2 - result.origin))
+    first, size = _measured(result)
+    last = first + size
+    middle = np.floor(np.linalg.solve(result.cell, first + size / 2 - result.origin))
     steps = middle + np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2), -1).reshape(-1, 2)
     outlines = result.origin + (steps[:, None] + np.array([(0, 0), (1, 0), (1, 1), (0, 1)])) @ result.cell.T
-    outside = np.maximum(np.maximum(-0.5 - outlines, outlines - (size - 0.5)), 0).sum((1, 2))
-    distance = np.linalg.norm(outlines.mean(1) - (size - 1) / 2, axis=1)
+    outside = np.maximum(np.maximum(first - 0.5 - outlines, outlines - (last - 0.5)), 0).sum((1, 2))
+    distance = np.linalg.norm(outlines.mean(1) - (first + last - 1) / 2, axis=1)
     return outlines[np.lexsort((distance.round(6), outside.round()))[0], 0]
+
+
+def _measured(result: Answer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First pixel and size of the part of the image that was measured, x and y."""
+    x, y, width, height = result.region or (0, 0, *result.shape[::-1])
+    return np.array([x, y], float), np.array([width, height], float)

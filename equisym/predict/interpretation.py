@@ -75,6 +75,7 @@ def interpret(found: Found, e: SymmetryFeatures, probabilities: list[float], opt
         explained=found.explained,
         average=(m.average.cell[0].numpy() * view.spread + view.mean).astype(np.float32),
         corner=np.array(view.corner),
+        region=view.region,
         cell=basis @ standard * view.scale,
         origin=basis @ fit.origin.double().numpy() * view.scale + np.array(view.corner),
         strain=fit.strain,

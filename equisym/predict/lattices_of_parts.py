@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 
 import numpy as np
 import torch
@@ -15,9 +16,14 @@ from equisym.crystal.lattice_search import Lattice
 from equisym.predict.background import Background
 from equisym.predict.refusal import Refusal, RefusalCode
 
+Place = tuple[slice, slice]
+"""Rows and columns of a part of an image."""
+
 _SMALLEST = 32  # pixels along a side of a part
 _CLEAR, _DOZEN = 0.6, 12.0  # of a part repeats, in so many cells: no chance
 _SURE = 0.8  # of a part repeats, in at least half as many cells as in the finest: not joined by a fault
+_EQUAL = 0.03  # of a vector: two lattices are told by their directions
+_DIVISIONS, _LEAST = (2, 3, 5, 8), 48  # of the sides, into large parts and small ones; pixels that these have at least
 
 
 def second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:
@@ -69,6 +75,36 @@ def lattice_of_parts(image: Tensor) -> Lattice | None:
     return min(clear, key=lambda lattice: abs(np.linalg.det(lattice.basis))) if clear else None
 
 
+def clearest_part(image: Tensor) -> tuple[Lattice, Place] | Refusal | None:
+    """The part of an image, half of it along its sides or less, that shows a lattice most clearly, and that lattice.
+
+    A refusal if parts surely show two; ``None`` if none shows one clearly, or if it is not clear whether there are two.
+    """
+    doubtful = False
+    for n in _DIVISIONS:
+        if min(image.shape) // n < _LEAST:
+            break
+        found = [(lattice, place) for place in _parts(image.shape, n) if (lattice := clear_lattice(image[place]))]
+        clear = [(lattice, place) for lattice, place in found if lattice.score > _CLEAR and lattice.repeats >= _DOZEN]
+        if clear:
+            best = max(clear, key=lambda one: one[0].score)
+            others = [lattice for lattice, _ in clear if differ(best[0].basis, lattice.basis)]
+            other = max(others, key=lambda lattice: lattice.score, default=None)
+            if other is None and not doubtful:
+                return best
+            if other is not None and other.score > _SURE:
+                return several_lattices(best[0], other)
+            doubtful = True
+    return None
+
+
+def _parts(shape: Sequence[int], n: int) -> Iterator[Place]:
+    """Rows and columns of the parts of an image, a n-th of its sides long, each half way over the next."""
+    first = [[i * (side - side // n) // (2 * n - 2) for i in range(2 * n - 1)] for side in shape]
+    for y, x in product(*first):
+        yield slice(y, y + shape[0] // n), slice(x, x + shape[1] // n)
+
+
 def clear_lattice(part: Tensor) -> Lattice | None:
     """The lattice of a part of an image, if it is certain, with two repeats along each vector."""
     if float(part.std()) < 1e-4:
@@ -92,6 +128,23 @@ def holds(basis: NDArray[np.float64], finer: NDArray[np.float64], tolerance: flo
 
 def several_lattices(first: Lattice, second: Lattice) -> Refusal:
     """The refusal of an image with two lattices."""
-    sizes = [" x ".join(f"{v:.1f}" for v in np.linalg.norm(found.basis, axis=0)) for found in (first, second)]
-    detail = f"cells of {sizes[0]} and of {sizes[1]} pixels; cut out a part that has one"
+    lengths = [np.sort(np.linalg.norm(found.basis, axis=0)) for found in (first, second)]
+    sizes = [" x ".join(f"{v:.1f}" for v in each) for each in lengths]
+    if np.abs(lengths[0] / lengths[1] - 1).max() < _EQUAL:
+        cells = f"cells of {sizes[0]} pixels, turned by {_turn(first.basis, second.basis):.0f} degrees"
+    else:
+        cells = f"cells of {sizes[0]} and of {sizes[1]} pixels"
+    detail = f"{cells}; cut out a part that has one"
     return Refusal(RefusalCode.SEVERAL_LATTICES, detail)
+
+
+def _turn(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """The least angle, in degrees, between shortest vectors of two lattices."""
+    angles = []
+    for basis in (first, second):
+        vectors = basis @ np.array([(1, 0), (0, 1), (1, 1), (1, -1)]).T
+        lengths = np.linalg.norm(vectors, axis=0)
+        x, y = vectors[:, lengths < (1 + _EQUAL) * lengths.min()]
+        angles.append(np.degrees(np.arctan2(y, x)))
+    apart = np.abs((angles[0][:, None] - angles[1] + 90) % 180 - 90)
+    return float(apart.min())

@@ -27,7 +27,8 @@ class Look:
         notes: what was done to see it so.
         finer: whether a fault may be seen on a finer lattice than the one measured.
         overlaid: whether the cell is that of the pattern without a wave laid over it, or a modulation.
-        against: what the larger side of a fault says against the lattice.
+        against: what the larger side of a fault, or the parts of the image, say against the lattice.
+        grains: whether parts surely show lattices that differ.
         modulated: share of the power in a modulation that the cell leaves out.
     """
 
@@ -38,6 +39,7 @@ class Look:
     overlaid: bool = False
     against: Refusal | None = None
     modulated: float = 0.0
+    grains: bool = False
 
     @cached_property
     def rest(self) -> Background | None:

@@ -185,7 +185,8 @@ def placed(window: Prediction, x: int, y: int, shape: tuple[int, int]) -> Predic
     """An answer about the window whose first pixel is (x, y), in the coordinates of its image."""
     by = np.array([x, y], dtype=float)
     origin = None if window.origin is None else window.origin + by
-    return replace(window, corner=window.corner + by, origin=origin, shape=shape)
+    region = None if window.region is None else (window.region[0] + x, window.region[1] + y, *window.region[2:])
+    return replace(window, corner=window.corner + by, origin=origin, shape=shape, region=region)
 
 
 def starts(length: int, window: int, step: int) -> tuple[int, ...]:

@@ -44,6 +44,7 @@ class Found:
         pseudocell: a smaller cell that the image nearly has.
         outside: share of the power in a superstructure that the cell leaves out.
         larger: the same on the cell of that superstructure.
+        grains: whether parts surely show lattices that differ.
     """
 
     refusal: Refusal | None
@@ -59,6 +60,7 @@ class Found:
     pseudocell: Pseudocell | None = None
     outside: float = 0.0
     larger: Found | None = None
+    grains: bool = False
 
 
 def inspect(
@@ -126,6 +128,7 @@ def _found(
         pseudocell=review.pseudocell,
         outside=max(review.outside, look.modulated),
         larger=larger,
+        grains=look.grains,
     )
 
 

@@ -46,9 +46,10 @@ class Picture(Figure):
 def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
     """Draw the answer for an image.
 
-    Panels: the image with one conventional cell; that cell enlarged, with rotation centres (lens, triangle, square,
-    hexagon), mirror lines (solid) and glide lines (dashed) as in the International Tables; the averaged cell, and the
-    same with the group's symmetry; the likeliest groups. A refused image is shown with the reason.
+    Panels: the image with one conventional cell, and a dashed line around the part that was measured if that is not all
+    of it; that cell enlarged, with rotation centres (lens, triangle, square, hexagon), mirror lines (solid) and glide
+    lines (dashed) as in the International Tables; the averaged cell, and the same with the group's symmetry; the
+    likeliest groups. A refused image is shown with the reason.
 
     Args:
         image: what was classified, as an array or tensor.
@@ -75,6 +76,7 @@ def draw_overlay(image: Any, result: Answer, *, title: str = "") -> Figure:
     show_image(panels["image"], grey)
     corners = _place(result, base, np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]))
     panels["image"].plot(*corners, color=CELL, linewidth=1.4, path_effects=_halo(2.6, "black"))
+    _region(panels["image"], result)
     if result.pixel_size:
         show_scale_bar(panels["image"], grey.shape, result.pixel_size)
     show_image(panels["cell"], grey, interpolation="bilinear")
@@ -135,6 +137,16 @@ def _elements(axis: Axes, result: Answer, base: NDArray[np.float64]) -> None:
         marker, size = _SIGNS[centre.order]
         position = _place(result, base, centre.position[None])
         axis.plot(*position, marker=marker, markersize=size, color="black", markeredgecolor="white", zorder=5)
+
+
+def _region(axis: Axes, result: Answer) -> None:
+    """A dashed line around the part of the image that was measured, if that is not all of it."""
+    if result.region is None or result.region[2:] == result.shape[::-1]:
+        return
+    x, y, width, height = result.region
+    right, bottom = x + width - 1, y + height - 1
+    outline = ([x, right, right, x, x], [y, y, bottom, bottom, y])
+    axis.plot(*outline, color="white", linewidth=0.8, linestyle="--", path_effects=_halo(1.6, "black"))
 
 
 def _frame(axis: Axes, corners: NDArray[np.float64]) -> None:

@@ -70,6 +70,8 @@ class Prediction:
         pixel_size: nanometres, if known.
         calibration_error: relative standard error of the pixel size, which enters the errors in nanometres.
         shape: of the image, (H, W).
+        region: the part of the image that was measured, in pixels: x and y of its first pixel, width and height;
+            ``None`` if nothing was.
         notes: further remarks, in sentences.
     """
 
@@ -94,6 +96,7 @@ class Prediction:
     pixel_size: float | None = None
     calibration_error: float = 0.0
     shape: tuple[int, int] = (0, 0)
+    region: tuple[int, int, int, int] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -273,6 +276,7 @@ class Prediction:
             "pixel_size_nm": _number(scale),
             "calibration_error": self.calibration_error,
             "shape": list(self.shape),
+            "region": None if self.region is None else list(self.region),
             "notes": list(self.notes),
         }
 

@@ -60,6 +60,13 @@ class View:
         power = [float(channel.var()) ** (1 / _RAISED) for channel in self.channels]
         return [p / sum(power) for p in power]
 
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """Where it lies in the image, in pixels: x and y of its first pixel, width and height."""
+        height, width = self.grey.shape
+        x, y = (round(at - (self.scale - 1) / 2) for at in self.corner)
+        return x, y, width * self.scale, height * self.scale
+
     def without(self, unknown: Tensor) -> View:
         """The same with more pixels unknown, (H, W)."""
         known = (~unknown if self.mask is None else self.mask & ~unknown).numpy()
@@ -71,6 +78,13 @@ class View:
         mean_before = self.mean + self.spread * float(mean[0])
         mask = torch.from_numpy(known)
         return replace(self, channels=channels, mask=mask, mean=mean_before, spread=self.spread * spread)
+
+    def cut(self, rows: slice, columns: slice) -> View:
+        """A part of it, with its mean and spread as they are."""
+        x, y = self.corner
+        corner = (x + self.scale * columns.start, y + self.scale * rows.start)
+        mask = None if self.mask is None else self.mask[rows, columns]
+        return replace(self, channels=self.channels[:, rows, columns].contiguous(), mask=mask, corner=corner)
 
 
 def whole(pixels: Pixels) -> View:

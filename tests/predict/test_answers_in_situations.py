@@ -51,6 +51,7 @@ CHOSEN = {
     "dislocation": ("SrTiO3 [001], edge dislocation", "pmg, edge dislocation"),
     "several faults": ("Si [110], four faults", "p31m, four faults"),
     "barrel": ("p4, barrel distortion of 4 %",),
+    "particle": ("p3m1, 6.5 % of the image", "pgg, 20 % of the image", "4 particles, turned"),
 }
 
 

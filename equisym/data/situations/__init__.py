@@ -19,6 +19,7 @@ from equisym.data.situations import (
     many_repeats,
     metric,
     overlaid,
+    particles,
     perspective,
     pixel_faults,
     planar_faults,
@@ -44,6 +45,7 @@ _ALL = (
     overlaid,
     scans,
     dislocations,
+    particles,
     many_repeats,  # large images last
 )
 

@@ -48,6 +48,7 @@ KINDS = {  # and the number of the fault they stand for
     "dislocation": 12,
     "several faults": 12,
     "barrel": 12,
+    "particle": 13,
 }
 SURE = 0.8
 
