@@ -26,6 +26,7 @@ _WINDOW, _PLAIN = 9, 0.35  # pixels, and of the usual contrast within them: less
 _WIDE, _MOST_PLAIN = 0.1, 0.6  # of a side, the radius of a plain area at least; of the image, what may be plain
 _GROUND, _SAME = 0.6, 0.02  # of the border has one value within so much of the range: a margin, or a part of one
 _LEAST, _SOLID = 0.1, 0.9  # of the image a picture covers at least; of its own rectangle
+_NEXT, _TICKS = (2, 6), 0.2  # pixels from its edge; drawn there, at most
 _FRAME = 3  # pixels: the line around a picture, and what its edge has mixed
 
 
@@ -120,7 +121,7 @@ def picture_within(pixels: Pixels) -> Pixels | None:
         if size >= _LEAST * drawn.size and (best is None or size > _area(best)):
             y, x = place[0].start, place[1].start
             best = slice(y + int(rows[0]), y + int(rows[-1]) + 1), slice(x + int(columns[0]), x + int(columns[-1]) + 1)
-    if best is None or _area(best) > 0.98 * drawn.size:
+    if best is None or _area(best) > 0.98 * drawn.size or not _on_ground(drawn, best):
         return None
     rows, columns = (
         slice(s.start * step + _margin(s.start, step), s.stop * step - _margin(full - s.stop, step))
@@ -128,6 +129,14 @@ def picture_within(pixels: Pixels) -> Pixels | None:
     )
     part = pixels.cut(rows, columns)
     return part if min(part.shape) >= 16 else None
+
+
+def _on_ground(drawn: NDArray[np.bool_], place: tuple[slice, slice]) -> bool:
+    """Whether what is next to a picture is the ground, but for ticks: beside a part of a pattern is more of it."""
+    around = np.zeros_like(drawn)
+    for reach, inside in ((_NEXT[1], True), (_NEXT[0], False)):
+        around[tuple(slice(max(0, s.start - reach), s.stop + reach) for s in place)] = inside
+    return not around.any() or float(drawn[around].mean()) < _TICKS
 
 
 def _margin(outside: int, step: int) -> int:

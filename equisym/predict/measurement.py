@@ -23,6 +23,8 @@ from equisym.predict.refusal import Refusal
 from equisym.predict.square_pixels import PixelSize
 from equisym.predict.view import View
 
+_MOST_OF_IT, _CLEAR, _DOZEN = 0.3, 0.85, 12.0  # of an image its picture; of the picture explained; cells
+
 Image = NDArray[Any] | Tensor | str | Path
 
 
@@ -88,20 +90,37 @@ def inspect(
     refusal = refuse_pixels(part)
     if refusal:
         return Found(refusal, pixels.shape, side)
-    look = look_closely(part, expected, window)
+    look = _looked_at(part, expected, window)
     refusal = look.refusal
-    picture = picture_within(part)
-    if picture is not None and refuse_pixels(picture) is None:
-        closer = look_closely(picture)
-        if closer.outdoes(look):
-            width, height = picture.shape[::-1]
-            look = closer.noting(f"only the picture of {width} x {height} pixels was looked at, not what is around it")
-            refusal = look.refusal
-        elif refusal:
-            refusal = refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
     larger = None if expected is not None or refusal else with_superstructure(look)
     known = (pixels.shape, side, note)
     return _found(look, refusal, *known, larger=None if larger is None else _found(larger, None, *known))
+
+
+def _looked_at(part: Pixels, expected: NDArray[np.float64] | None, window: bool) -> Look:
+    """A look at an image, or at the picture within it, where there are margins, axes or bars around one."""
+    picture = picture_within(part)
+    if picture is None or refuse_pixels(picture) is not None:
+        return look_closely(part, expected, window)
+    closer = look_closely(picture)
+    width, height = picture.shape[::-1]
+    noted = closer.noting(f"only the picture of {width} x {height} pixels was looked at, not what is around it")
+    if width * height > _MOST_OF_IT * np.prod(part.shape) and _is_clear(closer):
+        return noted
+    look = look_closely(part, expected, window)
+    if closer.outdoes(look):
+        return noted
+    if look.refusal is None:
+        return look
+    told = look.refusal.adding("there seem to be margins, axes or bars around the picture: cut it out")
+    return replace(look, against=told)
+
+
+def _is_clear(look: Look) -> bool:
+    """Whether a look leaves no doubt, so that no other needs to be taken."""
+    m, rest = look.measurement, look.rest
+    enough = m is not None and rest is not None and m.lattice.repeats >= _DOZEN and rest.explained > _CLEAR
+    return enough and look.refusal is None
 
 
 def _found(

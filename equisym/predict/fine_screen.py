@@ -1,0 +1,77 @@
+"""A look without a fine screen over the pattern: that of a print, a dither, a display or a colour sensor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from equisym.crystal.spectral_peaks import PowerSpectrum
+from equisym.predict.look import Look, plain_look
+from equisym.predict.refusal import RefusalCode
+from equisym.predict.view import View
+
+# set on 34 drawn patterns behind a halftone of 6 pixels and a dither of 4, and on situations to be refused
+_PERHAPS_SCREENED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.FEW_REPEATS)
+_COARSEST, _SHARP, _STRONG = 8.5, 30.0, 0.1  # pixels; over the background; of the strongest wave that is so fine
+_OUTSIDE, _SMEARED = 0.1, 0.6  # of the power outside of the cell; of the image explained
+_KEPT, _LOST = 0.6, 0.85  # of the screen's frequency: to the one, waves are kept; beyond the other they are gone
+_FINER, _DOZEN = 3.0, 12.0  # times as long as the screen's period the cell's sides are; cells
+_HOLDS, _SHARE = 0.8, 0.03  # of the smooth image explained; of the whole image's variance, at least
+
+
+def without_screen(view: View, look: Look) -> Look:
+    """A look at a smoothed image, where fine waves of a screen hide a pattern of larger cells; else the one given."""
+    refused = look.refusal is not None and look.refusal.code in _PERHAPS_SCREENED
+    if not (refused or _leaves_much(look)) or view.window or view.mask is not None or view.expected is not None:
+        return look
+    period = screen_period(view)
+    if period is None:
+        return look
+    smooth = without_fine_waves(view.channels.double(), 1 / period)
+    spread = float(smooth[0].std())
+    if spread**2 < _SHARE:
+        return look
+    seen = plain_look(replace(view, channels=(smooth / spread).float(), spread=view.spread * spread))
+    m = seen.measurement
+    if m is None or seen.refusal is not None or seen.rest is None or m.lattice.repeats < _DOZEN:
+        return look
+    if seen.rest.explained < max(_HOLDS, _SHARE / spread**2):
+        return look
+    if np.linalg.norm(m.lattice.basis, axis=0).min() < _FINER * period:
+        return look
+    return seen.noting(f"a fine screen with a period of {period * view.scale:.1f} pixels was smoothed away")
+
+
+def _leaves_much(look: Look) -> bool:
+    """Whether an image that is not refused has more in it than its cell: a fault, other waves, or most of it."""
+    if look.refusal is not None or look.rest is None:
+        return False
+    review = look.review
+    return review.fault is not None or review.outside > _OUTSIDE or look.rest.explained < _SMEARED
+
+
+def without_fine_waves(channels: Tensor, screen: float) -> Tensor:
+    """Images (C, H, W) without waves as fine as a screen's and finer; ``screen`` in cycles per pixel."""
+    margin = min(round(4 / screen), *(n - 1 for n in channels.shape[1:]))
+    padded = pad(channels[None], (margin,) * 4, mode="reflect")[0]
+    q = torch.hypot(torch.fft.fftfreq(padded.shape[1])[:, None], torch.fft.rfftfreq(padded.shape[2]))
+    fall = ((q / screen - _KEPT) / (_LOST - _KEPT)).clamp(0, 1)
+    spectrum = torch.fft.rfft2(padded) * (0.5 + 0.5 * torch.cos(torch.pi * fall))
+    smooth = torch.fft.irfft2(spectrum, s=padded.shape[1:])
+    return smooth[:, margin : margin + channels.shape[1], margin : margin + channels.shape[2]]
+
+
+def screen_period(view: View) -> float | None:
+    """The longest period, in pixels, of strong and sharp waves that are as fine as a screen's; ``None`` without any."""
+    spectrum = PowerSpectrum(view.grey)
+    peaks = spectrum.maxima()
+    length = np.linalg.norm(peaks.position, axis=-1)
+    peaks, length = peaks[length > 1 / _COARSEST], length[length > 1 / _COARSEST]
+    strong = peaks.power > _STRONG * peaks.power.max(initial=0)
+    peaks, length = peaks[strong], length[strong]
+    sharp = spectrum.sharpness(peaks.position) > _SHARP
+    return float(1 / length[sharp].min()) if sharp.any() else None
