@@ -116,7 +116,7 @@ class Pseudocell:
     modulation: float = 0.0
 
 
-def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | None:
+def find_pseudocell(basis: Array, index: Array, power: Array, *, laid_over: bool = True) -> Pseudocell | None:
     """The smallest cell that explains nearly all of an image's, if there is one: that image has a superstructure.
 
     Or the smallest that explains all but one wave, of whatever power: a wave that is laid over a pattern, such as hum
@@ -126,6 +126,7 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
         basis: of the lattice, columns in pixels.
         index: of its waves, (n, 2) integers.
         power: of each, (n,), free of noise bias.
+        laid_over: whether one wave may be laid over the pattern.
 
     >>> index = np.array([[1, 0], [2, 0], [0, 1]])
     >>> find_pseudocell(np.diag([20.0, 10.0]), index, np.array([0.05, 1.0, 1.0])).period
@@ -141,7 +142,7 @@ def find_pseudocell(basis: Array, index: Array, power: Array) -> Pseudocell | No
     forms, starts = whole_forms(_LARGEST_PSEUDO)
     kept = waves_of_smaller(forms, whole)  # a whole number of waves of the smaller cell: k inverse(form transposed)
     beyond = 1 - kept.astype(float) @ power / max(total, 1e-30)
-    for k in _lose_one_wave(whole, power, kept[: starts[1 - LIMITS.fewest]])[:1]:
+    for k in _lose_one_wave(whole, power, kept[: starts[1 - LIMITS.fewest]])[: int(laid_over)]:
         small = reduce_basis(basis @ np.linalg.inv(forms[k].T))
         wave = whole[np.where(kept[k], 0, power).argmax()] @ np.linalg.inv(basis)
         period = wood(small, np.rint(np.linalg.inv(small) @ basis))

@@ -302,12 +302,19 @@ class UnlikeLimits:
         uneven: variation within the cell of the power of what is left, beside brightness, for its mean: letters .27
             and more; of blurred counts of a strength that counts .21 at most.
         wholly: times the limits, from which motifs differ wholly.
+        window: standard deviation of the window in which a displacement is looked for, in lengths over which the cell
+            varies; a spot's is its radius.
+        displaced: part of what is left that displacements explain: motifs do not count as different from the second on.
+            Of particles out of place by 3 to 6 % of the cell .24 and more, of different motifs .11 at most, of discs
+            of different sizes .20.
     """
 
     correlated: float = 0.1
     strong: float = 0.15
     uneven: float = 0.2
     wholly: float = 1.5
+    window: float = 2.5
+    displaced: tuple[float, float] = (0.2, 0.28)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 from torch import Tensor
 
 from equisym.crystal import Measurement
@@ -105,6 +105,7 @@ def take_apart(image: Tensor, m: Measurement, component: int = 0) -> Background:
     unlike = 0.0
     if explained < _LOOKED_AT and component == 0:
         unlike = max(_unlike(left, float((flat - left).var()), m.lattice.basis), _finely_unlike(left, m))
+        unlike *= 1.0 if unlike == 0 else _no_disorder(left, flat - left)
     return Background(left, explained, quarters, unlike)
 
 
@@ -159,6 +160,27 @@ def _finely_unlike(left: NDArray[np.float64], m: Measurement) -> float:
     if all(x > low for x, low in ratios):
         ratios.append((_variation(high**2, m), LIMITS.uneven))
     return float(np.clip(min((x - low) / (LIMITS.wholly - 1) / low for x, low in ratios), 0, 1))
+
+
+def _no_disorder(left: NDArray[np.float64], tiled: NDArray[np.float64]) -> float:
+    """How far what is left, of an averaged cell, is no displacement of its motifs, each by its own: 1 to 0.
+
+    A displacement u leaves the gradient of the motif times -u. It is fitted under windows of the motif's size.
+    """
+    gradient = np.gradient(tiled)
+    length = np.sqrt(2 * tiled.var() / max(float(np.sum([g.var() for g in gradient])), 1e-12))
+
+    def around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return gaussian_filter(values, LIMITS.window * length)
+
+    (yy, xy), (_, xx) = ([around(a * b) for b in gradient] for a in gradient)
+    ridge = 0.01 * float((yy + xx).mean())
+    yy, xx = yy + ridge, xx + ridge
+    y, x = (around(g * left) for g in gradient)
+    moved = (gradient[0] * (xx * y - xy * x) + gradient[1] * (yy * x - xy * y)) / (yy * xx - xy**2)
+    share = 1 - float((left - moved).var() / max(float(left.var()), 1e-12))
+    low, high = LIMITS.displaced
+    return float(np.clip((high - share) / (high - low), 0, 1))
 
 
 def _undistorted(

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from equisym.crystal.spectral_peaks import PowerSpectrum
+from equisym.crystal.indexing import offsets
+from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.predict.look import Look, plain_look
 from equisym.predict.refusal import RefusalCode
 from equisym.predict.view import View
@@ -19,6 +20,7 @@ _PERHAPS_SCREENED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, Ref
 _COARSEST, _SHARP, _STRONG = 8.5, 30.0, 0.1  # pixels; over the background; of the strongest wave that is so fine
 _OUTSIDE, _SMEARED = 0.1, 0.6  # of the power outside of the cell; of the image explained
 _KEPT, _LOST = 0.6, 0.85  # of the screen's frequency: to the one, waves are kept; beyond the other they are gone
+_OWN = 0.8  # bins from a wave of the pattern's lattice
 _FINER, _DOZEN = 3.0, 12.0  # times as long as the screen's period the cell's sides are; cells
 _HOLDS, _SHARE = 0.8, 0.03  # of the smooth image explained; of the whole image's variance, at least
 
@@ -28,9 +30,10 @@ def without_screen(view: View, look: Look) -> Look:
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_SCREENED
     if not (refused or _leaves_much(look)) or view.window or view.mask is not None or view.expected is not None:
         return look
-    period = screen_period(view)
-    if period is None:
+    screen = screen_waves(view)
+    if not len(screen):
         return look
+    period = float(1 / np.linalg.norm(screen.position, axis=-1).min())
     smooth = without_fine_waves(view.channels.double(), 1 / period)
     spread = float(smooth[0].std())
     if spread**2 < _SHARE:
@@ -41,7 +44,9 @@ def without_screen(view: View, look: Look) -> Look:
         return look
     if seen.rest.explained < max(_HOLDS, _SHARE / spread**2):
         return look
-    if np.linalg.norm(m.lattice.basis, axis=0).min() < _FINER * period:
+    off = np.linalg.norm(offsets(screen.position, m.lattice.basis) * view.grey.shape[::-1], axis=-1)
+    own = screen.power[off < _OWN].sum() > screen.power.sum() / 2  # detail of the pattern, and not a screen
+    if own or np.linalg.norm(m.lattice.basis, axis=0).min() < _FINER * period:
         return look
     return seen.noting(f"a fine screen with a period of {period * view.scale:.1f} pixels was smoothed away")
 
@@ -65,13 +70,12 @@ def without_fine_waves(channels: Tensor, screen: float) -> Tensor:
     return smooth[:, margin : margin + channels.shape[1], margin : margin + channels.shape[2]]
 
 
-def screen_period(view: View) -> float | None:
-    """The longest period, in pixels, of strong and sharp waves that are as fine as a screen's; ``None`` without any."""
+def screen_waves(view: View) -> SpectralPeaks:
+    """Strong and sharp waves that are as fine as a screen's."""
     spectrum = PowerSpectrum(view.grey)
     peaks = spectrum.maxima()
     length = np.linalg.norm(peaks.position, axis=-1)
-    peaks, length = peaks[length > 1 / _COARSEST], length[length > 1 / _COARSEST]
-    strong = peaks.power > _STRONG * peaks.power.max(initial=0)
-    peaks, length = peaks[strong], length[strong]
+    peaks = peaks[length > 1 / _COARSEST]
+    peaks = peaks[peaks.power > _STRONG * peaks.power.max(initial=0)]
     sharp = spectrum.sharpness(peaks.position) > _SHARP
-    return float(1 / length[sharp].min()) if sharp.any() else None
+    return peaks[sharp]

@@ -39,6 +39,7 @@ _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: wo
 _BESIDE = ("superstructure", "modulation")  # waves that belong to the lattice, beside its own
 _ON_LINES = (*_BESIDE, "none", "single wave")  # what is off the lattice, and on no second one over all of the image
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
+_FEW_COPIES, _MOSTLY = 4.5, 0.5  # cells that hold one period of a wave; of the power in that wave
 _ALIKE = 4.0  # a pattern's translations: mean over spread
 
 
@@ -124,10 +125,15 @@ def review_lattice(
 
 def _smaller_cell(image: Tensor, m: Measurement) -> Pseudocell | None:
     """A smaller cell that the image nearly has, and whether the larger one is there by chance."""
-    nearly = find_pseudocell(m.lattice.basis, *_waves(m)[:2])
-    if nearly is None or nearly.wave:
-        return nearly
+    waves = _waves(m)[:2]
+    nearly = find_pseudocell(m.lattice.basis, *waves)
+    if nearly is None:
+        return None
     found = find_modulation(image, m.lattice, nearly.basis, mask=m.mask)
+    if nearly.wave:  # a strong one that fits so few cells is the pattern's own, as hum hardly is
+        copies = abs(float(np.linalg.det(m.lattice.basis) / np.linalg.det(nearly.basis)))
+        own = found is None and copies < _FEW_COPIES and nearly.beyond > _MOSTLY
+        return find_pseudocell(m.lattice.basis, *waves, laid_over=False) if own else nearly
     return nearly if found is None else replace(nearly, modulation=found.period)
 
 
