@@ -82,6 +82,52 @@ def find_weak_superstructure(
     return None
 
 
+def stands_out(left: NDArray[np.float64], basis: Array, larger: Array) -> bool:
+    r"""Whether waves of a superlattice stand out of all others that an image has beside those of its lattice.
+
+    The power of what the cell leaves is folded modulo the reciprocal lattice, so that each fraction of a wave has one
+    number, and those of the superlattice are compared with the spread of the rest. Disorder, and motifs that differ,
+    make a speckle that any superlattice has a part of: the highest of n is ln n times its mean. Waves as long as the
+    lattice's longest are left out, which blotches and uneven light have as well.
+
+    Args:
+        left: an image without its averaged cell and background, (H, W).
+        basis: of the lattice, columns in pixels.
+        larger: of the superlattice.
+
+    >>> y, x = np.mgrid[:120, :120]
+    >>> weak = sum(0.5 * np.cos(2 * np.pi * (k + 0.5) * x / 12) for k in range(3))
+    >>> noise = np.random.default_rng(0).standard_normal((120, 120))
+    >>> [stands_out(left, np.eye(2) * 12, np.diag([24.0, 12.0])) for left in (noise, noise + weak)]
+    [False, True]
+    """
+    height, width = left.shape
+    rows, columns = (np.hanning(length + 2)[1:-1] for length in left.shape)
+    power = np.square(np.abs(np.fft.rfft2(left * np.outer(rows, columns))))
+    power[:, 0] /= 2  # both of a pair q and -q are there
+    y, x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+    dual = np.linalg.inv(basis)
+    power[np.hypot(x, y) <= min(np.linalg.norm(np.array(k) @ dual) for k in ((1, 0), (0, 1), (1, 1), (1, -1)))] = 0
+    parts = int(np.clip(np.sqrt(LIMITS.finer * height * width / abs(np.linalg.det(basis))), *LIMITS.least_and_most))
+    u, v = (np.floor(((ax * x + ay * y) % 1) * parts).astype(int) % parts for ax, ay in basis.T.tolist())
+    folded = np.bincount((u * parts + v).ravel(), power.ravel(), parts**2).reshape(parts, parts)
+    folded = folded + folded[::-1, ::-1]  # of q and -q
+
+    def around(k: Array) -> NDArray[np.bool_]:
+        near = [np.abs(((np.arange(parts) + 0.5) / parts - at + 0.5) % 1 - 0.5) * parts <= LIMITS.beside for at in k]
+        return near[0][:, None] & near[1]
+
+    matrix = np.rint(dual @ larger)
+    count = round(abs(float(np.linalg.det(matrix))))
+    grid = np.stack(np.meshgrid(np.arange(count), np.arange(count)), -1).reshape(-1, 2) @ np.linalg.inv(matrix)
+    points = np.unique(np.round(grid % 1, 6) % 1, axis=0)
+    places = [around(k) for k in points]
+    elsewhere = folded[~np.any(places, 0)]
+    highest = max(float(folded[place].max()) for k, place in zip(points, places, strict=True) if k.any())
+    low, middle, high = np.quantile(elsewhere, (0.25, 0.5, 0.75)) if elsewhere.size else (0.0, 0.0, 0.0)
+    return bool(highest - middle > LIMITS.beyond_chance * (high - low))
+
+
 def _between(left: Tensor, basis: Array, n: int) -> float:
     """The most power of what is left that lies around one wave of an n x n cell, beyond what lies elsewhere.
 

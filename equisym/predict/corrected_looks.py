@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from equisym.crystal.chance_cells import cell_that_is_shown
 from equisym.crystal.drift_correction import merit
 from equisym.crystal.indexing import offsets
 from equisym.crystal.lattice_choice import look_at
@@ -241,8 +240,4 @@ def with_superstructure(look: Look) -> Look | None:
     larger = None if repeats < _DOZEN else look_on(look, replace(m.lattice, basis=basis, repeats=repeats))
     if larger is None or larger.refusal is not None or larger.rest is None or look.rest is None:
         return None
-    own = larger.measurement
-    assert own is not None
-    if cell_that_is_shown(look.view.grey, own.lattice.basis, own.spectrum, own.mask) is not None:
-        return None  # speckle of a disordered pattern
     return larger if larger.rest.explained > look.rest.explained else None

@@ -21,7 +21,7 @@ from equisym.crystal.modulation import find_modulation
 from equisym.crystal.operations import repeats_within
 from equisym.crystal.superlattice import Pseudocell, find_pseudocell
 from equisym.crystal.unindexed_peaks import Unindexed, find_unindexed
-from equisym.crystal.weak_superstructure import WeakSuperstructure, find_weak_superstructure
+from equisym.crystal.weak_superstructure import WeakSuperstructure, find_weak_superstructure, stands_out
 from equisym.predict.background import Background
 from equisym.predict.lattices_of_parts import second_lattice, several_grains
 from equisym.predict.refusal import Refusal, RefusalCode
@@ -38,6 +38,7 @@ _FINER = 2.0  # times as many cells: a lattice seen in parts of the image, besid
 _WEAKEST, _SECOND = 5e-3, 0.03  # of the power of all peaks, off the lattice: worth a note, and a refusal
 _BESIDE = ("superstructure", "modulation")  # waves that belong to the lattice, beside its own
 _ON_LINES = (*_BESIDE, "none", "single wave")  # what is off the lattice, and on no second one over all of the image
+_MUCH = 0.1  # of the power in a superstructure: it needs no further evidence
 _HOLDS = 0.25  # of the image explained by the averaged cell: with less, motifs are not compared
 _FEW_COPIES, _MOSTLY = 4.5, 0.5  # cells that hold one period of a wave; of the power in that wave
 _ALIKE = 4.0  # a pattern's translations: mean over spread
@@ -117,6 +118,8 @@ def review_lattice(
         note = ""  # it is known, and cells only come near
     elif not note and not modulated and (weak := _many_weak_waves(m, rest)) is not None:
         note, outside, larger = _left_unexplained(weak.period, weak.share), weak.share, weak.basis
+    if larger is not None and outside < _MUCH and not stands_out(rest.left, m.lattice.basis, larger):
+        note, larger = "", None  # speckle of disorder, stains, or text over the pattern
     notes = (note, "" if fault is None else str(fault), *_superstructure(nearly))
     notes = tuple(text for text in notes if text)
     second = found.kind == "second lattice"
