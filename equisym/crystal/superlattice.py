@@ -106,6 +106,7 @@ class Pseudocell:
         period: of the true lattice in terms of this one, such as "2 x 1".
         beyond: share of the true cell's power that it leaves unexplained.
         wave: period in pixels of the one wave that makes the difference, as hum does; 0 if more do.
+        fits: cells that hold one period of that wave, where they are few and it is exact; else 0.
         modulation: period in pixels of the waves that make the difference where the larger cell is none of theirs.
     """
 
@@ -113,6 +114,7 @@ class Pseudocell:
     period: str
     beyond: float
     wave: float = 0.0
+    fits: int = 0
     modulation: float = 0.0
 
 

@@ -96,8 +96,8 @@ def stands_out(left: NDArray[np.float64], basis: Array, larger: Array) -> bool:
         larger: of the superlattice.
 
     >>> y, x = np.mgrid[:120, :120]
-    >>> weak = sum(0.5 * np.cos(2 * np.pi * (k + 0.5) * x / 12) for k in range(3))
-    >>> noise = np.random.default_rng(0).standard_normal((120, 120))
+    >>> weak = sum(0.2 * np.cos(2 * np.pi * (k + 0.5) * x / 12) for k in range(3))
+    >>> noise = 0.2 * np.random.default_rng(0).standard_normal((120, 120))
     >>> [stands_out(left, np.eye(2) * 12, np.diag([24.0, 12.0])) for left in (noise, noise + weak)]
     [False, True]
     """

@@ -21,6 +21,7 @@ from equisym.predict.corrected_looks import (
 from equisym.predict.fine_screen import without_screen
 from equisym.predict.look import Look, plain_look
 from equisym.predict.pattern_in_part import in_part
+from equisym.predict.pixel_raster import with_pixels_alike
 from equisym.predict.preprocessing import Pixels
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
@@ -59,7 +60,7 @@ def _measured(view: View) -> Look:
     first = plain_look(view)
     look = square_on(view, first)
     look = without_steps(view, levelled(view, first)) if look is first else look
-    look = without_screen(view, look)
+    look = without_screen(view, with_pixels_alike(view, look))
     look = one_side(look)
     look = in_part(view, moved_into_register(view, without_hum(look) or on_its_own_cell(look)))
     grey = view.grey.double().numpy()

@@ -226,8 +226,9 @@ def on_its_own_cell(look: Look) -> Look:
     if small.modulation:
         note = f"the pattern is modulated with a period of {period}, which fits no whole number of its cells"
     else:
-        note = f"a wave with a period of {period} is laid over the pattern"
-    modulated = small.beyond if small.modulation else 0.0
+        fits = f", or is its own, as it fits {small.fits} of its cells" if small.fits else ""
+        note = f"a wave with a period of {period} is laid over the pattern{fits}"
+    modulated = small.beyond if small.modulation or small.fits else 0.0
     return replace(own, overlaid=True, modulated=modulated).noting(note)
 
 

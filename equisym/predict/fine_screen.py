@@ -18,7 +18,6 @@ from equisym.predict.view import View
 # set on 34 drawn patterns behind a halftone of 6 pixels and a dither of 4, and on situations to be refused
 _PERHAPS_SCREENED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.FEW_REPEATS)
 _COARSEST, _SHARP, _STRONG = 8.5, 30.0, 0.1  # pixels; over the background; of the strongest wave that is so fine
-_OUTSIDE, _SMEARED = 0.1, 0.6  # of the power outside of the cell; of the image explained
 _KEPT, _LOST = 0.6, 0.85  # of the screen's frequency: to the one, waves are kept; beyond the other they are gone
 _OWN = 0.8  # bins from a wave of the pattern's lattice
 _FINER, _DOZEN = 3.0, 12.0  # times as long as the screen's period the cell's sides are; cells
@@ -28,12 +27,13 @@ _HOLDS, _SHARE = 0.8, 0.03  # of the smooth image explained; of the whole image'
 def without_screen(view: View, look: Look) -> Look:
     """A look at a smoothed image, where fine waves of a screen hide a pattern of larger cells; else the one given."""
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_SCREENED
-    if not (refused or _leaves_much(look)) or view.window or view.mask is not None or view.expected is not None:
+    if not (refused or look.leaves_much) or view.window or view.mask is not None or view.expected is not None:
         return look
     screen = screen_waves(view)
     if not len(screen):
         return look
-    period = float(1 / np.linalg.norm(screen.position, axis=-1).min())
+    length = np.linalg.norm(screen.position, axis=-1)
+    period = float(1 / length.min())
     smooth = without_fine_waves(view.channels.double(), 1 / period)
     spread = float(smooth[0].std())
     if spread**2 < _SHARE:
@@ -45,18 +45,12 @@ def without_screen(view: View, look: Look) -> Look:
     if seen.rest.explained < max(_HOLDS, _SHARE / spread**2):
         return look
     off = np.linalg.norm(offsets(screen.position, m.lattice.basis) * view.grey.shape[::-1], axis=-1)
-    own = screen.power[off < _OWN].sum() > screen.power.sum() / 2  # detail of the pattern, and not a screen
+    beside = off > _OWN  # what is not beside the pattern's waves is detail of it
+    own = screen.power[beside].sum() < screen.power.sum() / 2
     if own or np.linalg.norm(m.lattice.basis, axis=0).min() < _FINER * period:
         return look
-    return seen.noting(f"a fine screen with a period of {period * view.scale:.1f} pixels was smoothed away")
-
-
-def _leaves_much(look: Look) -> bool:
-    """Whether an image that is not refused has more in it than its cell: a fault, other waves, or most of it."""
-    if look.refusal is not None or look.rest is None:
-        return False
-    review = look.review
-    return review.fault is not None or review.outside > _OUTSIDE or look.rest.explained < _SMEARED
+    shown = view.scale / float(length[beside][0])  # the strongest comes first
+    return seen.noting(f"a fine screen with a period of {shown:.1f} pixels was smoothed away")
 
 
 def without_fine_waves(channels: Tensor, screen: float) -> Tensor:

@@ -14,6 +14,7 @@ from equisym.predict.refusal import Refusal
 from equisym.predict.rejection import Review, review_lattice
 from equisym.predict.view import View
 
+_OUTSIDE, _SMEARED = 0.1, 0.6  # of the power outside of the cell; of the image explained
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -66,6 +67,13 @@ class Look:
     def refusal(self) -> Refusal | None:
         """Why no group should be named."""
         return self.against or self.review.refusal
+
+    @property
+    def leaves_much(self) -> bool:
+        """Whether there is more in an image that is not refused than its cell: a fault, other waves, or most of it."""
+        if self.refusal is not None or self.rest is None:
+            return False
+        return self.review.fault is not None or self.review.outside > _OUTSIDE or self.rest.explained < _SMEARED
 
     def outdoes(self, other: Look) -> bool:
         """Whether it gives an answer where the other gives none, or clearly more of it repeats."""

@@ -112,7 +112,8 @@ def review_lattice(
     if refusal is not None:
         return Review(refusal)
     nearly = _smaller_cell(image, m)
-    outside = found.strength if found.kind in _BESIDE else 0.0
+    few = found.kind == "single wave" and m.lattice.repeats < DOZEN  # a cell so large is near any wave
+    outside = found.strength if found.kind in _BESIDE or few else 0.0
     larger = found.bases[0] if note and found.kind == "superstructure" and not modulated else None
     if modulated and found.kind in _BESIDE:
         note = ""  # it is known, and cells only come near
@@ -133,10 +134,13 @@ def _smaller_cell(image: Tensor, m: Measurement) -> Pseudocell | None:
     if nearly is None:
         return None
     found = find_modulation(image, m.lattice, nearly.basis, mask=m.mask)
-    if nearly.wave:  # a strong one that fits so few cells is the pattern's own, as hum hardly is
+    if nearly.wave:
         copies = abs(float(np.linalg.det(m.lattice.basis) / np.linalg.det(nearly.basis)))
-        own = found is None and copies < _FEW_COPIES and nearly.beyond > _MOSTLY
-        return find_pseudocell(m.lattice.basis, *waves, laid_over=False) if own else nearly
+        if found is not None or copies > _FEW_COPIES:
+            return nearly
+        if nearly.beyond > _MOSTLY:  # that which has most of the power is the pattern's own, as hum hardly is
+            return find_pseudocell(m.lattice.basis, *waves, laid_over=False)
+        return replace(nearly, fits=round(copies))
     return nearly if found is None else replace(nearly, modulation=found.period)
 
 
