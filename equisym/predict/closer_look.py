@@ -23,6 +23,7 @@ from equisym.predict.look import Look, plain_look
 from equisym.predict.pattern_in_part import in_part
 from equisym.predict.pixel_raster import with_pixels_alike
 from equisym.predict.preprocessing import Pixels
+from equisym.predict.scratches import without_scratches
 from equisym.predict.view import LARGEST, View, middle, reduced, whole
 
 _THINNEST = 16  # pixels across that a reduced image has at least
@@ -58,11 +59,12 @@ def look_closely(pixels: Pixels, expected: NDArray[np.float64] | None = None, wi
 def _measured(view: View) -> Look:
     """Measure a view, without lost or spurious detector lines if that gives an answer or a better one."""
     first = plain_look(view)
-    look = square_on(view, first)
+    look = without_screen(view, with_pixels_alike(view, first))
+    look = square_on(view, first) if look is first else look
     look = without_steps(view, levelled(view, first)) if look is first else look
-    look = without_screen(view, with_pixels_alike(view, look))
     look = one_side(look)
-    look = in_part(view, moved_into_register(view, without_hum(look) or on_its_own_cell(look)))
+    look = without_scratches(view, without_hum(look) or on_its_own_cell(look))
+    look = in_part(view, moved_into_register(view, look))
     grey = view.grey.double().numpy()
     rest = look.rest
     holds = rest is not None and look.refusal is None and rest.explained > _MOST_OF_IT

@@ -46,7 +46,7 @@ def without_screen(view: View, look: Look) -> Look:
         return look
     off = np.linalg.norm(offsets(screen.position, m.lattice.basis) * view.grey.shape[::-1], axis=-1)
     beside = off > _OWN  # what is not beside the pattern's waves is detail of it
-    own = screen.power[beside].sum() < screen.power.sum() / 2
+    own = screen.power[beside].sum() < screen.power.sum() / 4
     if own or np.linalg.norm(m.lattice.basis, axis=0).min() < _FINER * period:
         return look
     shown = view.scale / float(length[beside][0])  # the strongest comes first

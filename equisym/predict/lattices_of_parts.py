@@ -23,7 +23,12 @@ _SMALLEST = 32  # pixels along a side of a part
 _CLEAR, _DOZEN = 0.6, 12.0  # of a part repeats, in so many cells: no chance
 _SURE = 0.8  # of a part repeats, in at least half as many cells as in the finest: not joined by a fault
 _EQUAL = 0.03  # of a vector: two lattices are told by their directions
-_DIVISIONS, _LEAST = (2, 3, 5, 8), 48  # of the sides, into large parts and small ones; pixels that these have at least
+_DIVISIONS = {
+    2: 48,
+    3: 48,
+    5: 48,
+    8: 96,
+}  # of the sides, and pixels that a part has at least: many small ones take long
 
 
 def second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:
@@ -81,8 +86,8 @@ def clearest_part(image: Tensor) -> tuple[Lattice, Place] | Refusal | None:
     A refusal if parts surely show two; ``None`` if none shows one clearly, or if it is not clear whether there are two.
     """
     doubtful = False
-    for n in _DIVISIONS:
-        if min(image.shape) // n < _LEAST:
+    for n, least in _DIVISIONS.items():
+        if min(image.shape) // n < least:
             break
         found = [(lattice, place) for place in _parts(image.shape, n) if (lattice := clear_lattice(image[place]))]
         clear = [(lattice, place) for lattice, place in found if lattice.score > _CLEAR and lattice.repeats >= _DOZEN]

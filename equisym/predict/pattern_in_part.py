@@ -33,6 +33,11 @@ def in_part(view: View, look: Look) -> Look:
     smeared = look.refusal is None and look.rest is not None and explained < _SMEARED
     if not (refused or smeared) or view.window or view.expected is not None:
         return look
+    rows, columns = view.grey.shape
+    if smeared and look.measurement is not None and look.view is view:
+        everywhere = pattern_area(view.grey, look.measurement.lattice, (slice(0, rows), slice(0, columns)))[0]
+        if everywhere.mean() > _MOST:
+            return look
     part = clearest_part(view.grey)
     if isinstance(part, Refusal):
         return replace(look, against=part, grains=True) if refused else look
@@ -41,8 +46,8 @@ def in_part(view: View, look: Look) -> Look:
     area, elsewhere = pattern_area(view.grey, *part)
     if not 0 < area.mean() <= _MOST or elsewhere > _ELSEWHERE:
         return look
-    rows, columns = (_around(np.flatnonzero(area.any(axis))) for axis in (1, 0))
-    seen = view.without(torch.from_numpy(~area)).cut(rows, columns)
+    place = [_around(np.flatnonzero(area.any(axis))) for axis in (1, 0)]
+    seen = view.without(torch.from_numpy(~area)).cut(*place)
     alone = plain_look(replace(seen, expected=part[0].basis))
     m = alone.measurement
     if m is None or alone.refusal is not None or alone.rest is None or m.lattice.repeats < _DOZEN:

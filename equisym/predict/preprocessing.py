@@ -61,6 +61,7 @@ class Pixels:
 def as_pixels(image: Any, mask: Any = None) -> Pixels:
     """Channels (C, H, W) in the image's own type, and which pixels are known.
 
+    Where all that is not transparent has one colour, its opacity is the image, as in a drawing in ink without paper.
     Unknown are pixels outside of ``mask``, those that a masked array masks, NaN and infinities, fully transparent ones,
     and a few that lie far beyond all others.
 
@@ -99,7 +100,11 @@ def as_pixels(image: Any, mask: Any = None) -> Pixels:
         unknown |= np.ma.getmaskarray(channels).any(0)
         channels = channels.data
     if len(planes) in (2, 4) and (opaque := np.asarray(planes[-1]) > 0).any():
-        unknown |= ~opaque
+        inked = np.asarray(channels)[:, opaque]
+        if (inked == inked[:, :1]).all() and np.ptp(planes[-1]) > 0:  # ink of one colour: its opacity is the drawing
+            channels = np.asarray(planes[-1:])
+        else:
+            unknown |= ~opaque
     if mask is not None:
         inside = np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask).astype(bool)
         if inside.shape != unknown.shape:

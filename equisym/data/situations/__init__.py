@@ -23,6 +23,7 @@ from equisym.data.situations import (
     perspective,
     pixel_faults,
     planar_faults,
+    prints,
     scans,
     twins,
     uneven,
@@ -46,6 +47,7 @@ _ALL = (
     scans,
     dislocations,
     particles,
+    prints,
     many_repeats,  # large images last
 )
 

@@ -49,6 +49,14 @@ KINDS = {  # and the number of the fault they stand for
     "several faults": 12,
     "barrel": 12,
     "particle": 13,
+    "print screen": 14,
+    "dither": 14,
+    "display": 14,
+    "colour filters": 14,
+    "scratches": 14,
+    "stains": 14,
+    "out of place": 14,
+    "bands": 14,
 }
 SURE = 0.8
 
