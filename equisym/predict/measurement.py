@@ -16,6 +16,7 @@ from equisym.data.readers import read_image
 from equisym.predict.artefacts import picture_within
 from equisym.predict.closer_look import look_closely
 from equisym.predict.corrected_looks import with_superstructure
+from equisym.predict.diffraction_picture import refuse_diffraction
 from equisym.predict.hyperspy_signal import image_of, is_signal
 from equisym.predict.look import Look
 from equisym.predict.preprocessing import Pixels, as_pixels, known_part, refuse_pixels, squared
@@ -23,6 +24,7 @@ from equisym.predict.refusal import Refusal
 from equisym.predict.square_pixels import PixelSize
 from equisym.predict.view import View
 
+_NEARLY_ALL = 0.9  # of an image
 _MOST_OF_IT, _CLEAR, _DOZEN = 0.3, 0.85, 12.0  # of an image its picture; of the picture explained; cells
 
 Image = NDArray[Any] | Tensor | str | Path
@@ -91,6 +93,10 @@ def inspect(
     if refusal:
         return Found(refusal, pixels.shape, side)
     look = _looked_at(part, expected, window)
+    if look.refusal is None and not window:
+        _, _, width, height = look.view.region
+        in_part = width * height < _NEARLY_ALL * np.prod(part.shape)
+        look = replace(look, against=refuse_diffraction(look, part=bool(in_part)))
     refusal = look.refusal
     larger = None if expected is not None or refusal else with_superstructure(look)
     known = (pixels.shape, side, note)

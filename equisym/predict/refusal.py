@@ -18,6 +18,7 @@ class RefusalCode(StrEnum):
     STRIPES = "not periodic in two directions"
     SEVERAL_LATTICES = "several lattices"
     DOMAINS = "two domains"
+    DIFFRACTION = "a diffraction pattern"
     CANNOT_TELL = "cannot tell"
 
 
