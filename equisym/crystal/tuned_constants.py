@@ -199,7 +199,8 @@ class WeakLimits:
         reach: part of the way from one wave to the next that is around it.
         folded: bins of one over the side: so near to a folded harmonic, a wave may be one.
         finer: bins of the spectrum that is folded to tell what stands out, for each cell in the image.
-        least_and_most: such bins along a reciprocal vector.
+        coarsest: such bins along a reciprocal vector, at least.
+        finest: the same at most.
         beside: of these bins around a wave.
         beyond_chance: times the quartiles' distance, above the median, from which a superlattice's wave stands out. Of
             superlattices on drawn crystals 60 and more; of colloids, random tiles, stains and text 16 at most.
@@ -214,7 +215,8 @@ class WeakLimits:
     reach: float = 0.42
     folded: float = 0.6
     finer: float = 2.25
-    least_and_most: tuple[int, int] = (8, 96)
+    coarsest: int = 8
+    finest: int = 96
     beside: float = 1.5
     beyond_chance: float = 27.0
 
@@ -313,9 +315,9 @@ class UnlikeLimits:
         wholly: times the limits, from which motifs differ wholly.
         window: standard deviation of the window in which a displacement is looked for, in lengths over which the cell
             varies; a spot's is its radius.
-        displaced: part of what is left that displacements explain: motifs do not count as different from the second on.
-            Of particles out of place by 3 to 6 % of the cell .24 and more, of different motifs .11 at most, of discs
-            of different sizes .20.
+        placed: part of what is left that displacements explain, up to which motifs count as different: of different
+            motifs .11 at most, of discs of different sizes .20.
+        displaced: the same, from which they do not: of particles out of place by 3 to 6 % of the cell .24 to .36.
     """
 
     correlated: float = 0.1
@@ -323,7 +325,8 @@ class UnlikeLimits:
     uneven: float = 0.2
     wholly: float = 1.5
     window: float = 2.5
-    displaced: tuple[float, float] = (0.2, 0.28)
+    placed: float = 0.2
+    displaced: float = 0.28
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ def stands_out(left: NDArray[np.float64], basis: Array, larger: Array) -> bool:
     y, x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     dual = np.linalg.inv(basis)
     power[np.hypot(x, y) <= min(np.linalg.norm(np.array(k) @ dual) for k in ((1, 0), (0, 1), (1, 1), (1, -1)))] = 0
-    parts = int(np.clip(np.sqrt(LIMITS.finer * height * width / abs(np.linalg.det(basis))), *LIMITS.least_and_most))
+    bins = np.sqrt(LIMITS.finer * height * width / abs(np.linalg.det(basis)))
+    parts = int(np.clip(bins, LIMITS.coarsest, LIMITS.finest))
     u, v = (np.floor(((ax * x + ay * y) % 1) * parts).astype(int) % parts for ax, ay in basis.T.tolist())
     folded = np.bincount((u * parts + v).ravel(), power.ravel(), parts**2).reshape(parts, parts)
     folded = folded + folded[::-1, ::-1]  # of q and -q

@@ -179,7 +179,7 @@ def _no_disorder(left: NDArray[np.float64], tiled: NDArray[np.float64]) -> float
     y, x = (around(g * left) for g in gradient)
     moved = (gradient[0] * (xx * y - xy * x) + gradient[1] * (yy * x - xy * y)) / (yy * xx - xy**2)
     share = 1 - float((left - moved).var() / max(float(left.var()), 1e-12))
-    low, high = LIMITS.displaced
+    low, high = LIMITS.placed, LIMITS.displaced
     return float(np.clip((high - share) / (high - low), 0, 1))
 
 
