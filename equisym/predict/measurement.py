@@ -96,7 +96,8 @@ def inspect(
     if look.refusal is None and not window:
         _, _, width, height = look.view.region
         in_part = width * height < _NEARLY_ALL * np.prod(part.shape)
-        look = replace(look, against=refuse_diffraction(look, part=bool(in_part)))
+        against = refuse_diffraction(look, part=bool(in_part))
+        look = look if against is None else replace(look, against=against)  # else its review is made anew
     refusal = look.refusal
     larger = None if expected is not None or refusal else with_superstructure(look)
     known = (pixels.shape, side, note)
