@@ -15,9 +15,10 @@ from equisym.predict.view import View
 
 # set on 51 drawn patterns behind rows of a display, filters of a colour sensor and subpixels
 _PERHAPS_RASTERED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.FEW_REPEATS)
-_LARGEST, _LEAST, _MOST = 4, 2e-3, 0.9  # pixels a side; variance between kinds, at least; of the most that any shows
+_LARGEST, _LEAST, _MOST = 4, 0.02, 0.9  # pixels a side; variance between kinds, at least; of the most that any shows
 _ALL, _FEW = 12, 4  # rows after which every raster comes again; so often it must
-_SMALLER, _HOLDS, _DOZEN = 1.5, 0.6, 12.0  # times; of the image explained; cells
+_SMALLER, _ALMOST = 1.5, 0.03  # times; of the image explained: so much less with a smaller cell
+_HOLDS, _DOZEN = 0.6, 12.0  # of the image explained; cells
 
 Raster = tuple[int, int]
 
@@ -40,8 +41,9 @@ def with_pixels_alike(view: View, look: Look) -> Look:
         return look
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_RASTERED
     smaller = before is not None and m.lattice.repeats > _SMALLER * before.lattice.repeats
-    clearer = look.rest is None or seen.rest.explained > look.rest.explained
-    if not (refused or (look.leaves_much and clearer) or smaller) or seen.rest.explained < _HOLDS:
+    gain = 1.0 if look.rest is None else seen.rest.explained - look.rest.explained
+    counts = refused or (look.leaves_much and gain > 0) or (smaller and gain > -_ALMOST)
+    if not counts or seen.rest.explained < _HOLDS:
         return look
     rows, columns = raster
     kinds = f"the pixels are of {rows * columns} kinds, as those of a display or a sensor"

@@ -58,7 +58,9 @@ def test_elements_lie_where_the_pattern_has_them():
 
 
 def test_the_middle_cell_of_many_is_in_the_middle():
-    many = SimpleNamespace(cell=10 * np.eye(2), origin=np.array([3.0, 4.0]), shape=(300, 500), refused=None)
+    many = SimpleNamespace(
+        cell=10 * np.eye(2), origin=np.array([3.0, 4.0]), shape=(300, 500), region=None, refused=None
+    )
     corner = middle_cell(many)
     assert abs(corner + 5 - np.array([249.5, 149.5])).max() <= 5
     assert (corner - many.origin) % 10 == pytest.approx(0)

@@ -55,7 +55,7 @@ def test_the_cell_that_is_drawn_lies_in_the_image_where_its_origin_says():
 @pytest.mark.parametrize("scale", [1, 4])
 def test_a_thumbnail_outlines_one_cell_on_all_four_sides(scale):
     side, cell, origin = 120 * scale, np.diag([40.0, 60.0]) * scale, np.array([30.0, 20.0]) * scale
-    answer = SimpleNamespace(group="pmm", cell=cell, origin=origin, shape=(side, side), refused=None)
+    answer = SimpleNamespace(group="pmm", cell=cell, origin=origin, shape=(side, side), region=None, refused=None)
     picture = thumbnail(np.random.default_rng(0).random((side, side)), answer)
     picture = np.asarray(picture.resize((120, 120), Image.Resampling.NEAREST)).astype(int)
     yellow = (np.abs(picture - (240, 228, 66)) <= 1).all(-1)
