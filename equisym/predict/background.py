@@ -167,7 +167,7 @@ def _no_disorder(left: NDArray[np.float64], tiled: NDArray[np.float64]) -> float
 
     A displacement u leaves the gradient of the motif times -u. It is fitted under windows of the motif's size.
     """
-    gradient = np.gradient(tiled)
+    gradient: list[NDArray[np.float64]] = list(np.gradient(tiled))
     length = np.sqrt(2 * tiled.var() / max(float(np.sum([g.var() for g in gradient])), 1e-12))
 
     def around(values: NDArray[np.float64]) -> NDArray[np.float64]:
