@@ -167,17 +167,17 @@ def _no_disorder(left: NDArray[np.float64], tiled: NDArray[np.float64]) -> float
 
     A displacement u leaves the gradient of the motif times -u. It is fitted under windows of the motif's size.
     """
-    gradient: list[NDArray[np.float64]] = list(np.gradient(tiled))
-    length = np.sqrt(2 * tiled.var() / max(float(np.sum([g.var() for g in gradient])), 1e-12))
+    down, across = (np.asarray(g) for g in np.gradient(tiled))
+    length = np.sqrt(2 * tiled.var() / max(float(down.var() + across.var()), 1e-12))
 
     def around(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return gaussian_filter(values, LIMITS.window * length)
 
-    (yy, xy), (_, xx) = ([around(a * b) for b in gradient] for a in gradient)
+    yy, xy, xx = around(down * down), around(down * across), around(across * across)
     ridge = 0.01 * float((yy + xx).mean())
     yy, xx = yy + ridge, xx + ridge
-    y, x = (around(g * left) for g in gradient)
-    moved = (gradient[0] * (xx * y - xy * x) + gradient[1] * (yy * x - xy * y)) / (yy * xx - xy**2)
+    y, x = around(down * left), around(across * left)
+    moved = (down * (xx * y - xy * x) + across * (yy * x - xy * y)) / (yy * xx - xy**2)
     share = 1 - float((left - moved).var() / max(float(left.var()), 1e-12))
     low, high = LIMITS.placed, LIMITS.displaced
     return float(np.clip((high - share) / (high - low), 0, 1))
