@@ -203,7 +203,11 @@ class WeakLimits:
         finest: the same at most.
         beside: of these bins around a wave.
         beyond_chance: times the quartiles' distance, above the median, from which a superlattice's wave stands out. Of
-            superlattices on drawn crystals 60 and more; of colloids, random tiles, stains and text 16 at most.
+            superlattices on drawn crystals 27 and more; of colloids, random tiles, stains and text 17 at most.
+        least_long: of the lattice's shortest wave vector, from which long waves are compared with others as long.
+        most_long: the same, up to which.
+        far_beyond_chance: as ``beyond_chance``, of these: of a clean superstructure 1,500, of text over a pattern 170
+            at most.
     """
 
     least: float = 5e-3
@@ -219,6 +223,9 @@ class WeakLimits:
     finest: int = 96
     beside: float = 1.5
     beyond_chance: float = 27.0
+    least_long: float = 0.25
+    most_long: float = 2.5
+    far_beyond_chance: float = 300.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from equisym.crystal.tuned_constants import WeakLimits
 from equisym.groups.lattice import reduce_basis
 
 LIMITS = WeakLimits()
+_RING = 4  # bins: waves of about one length
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def stands_out(left: NDArray[np.float64], basis: Array, larger: Array) -> bool:
     The power of what the cell leaves is folded modulo the reciprocal lattice, so that each fraction of a wave has one
     number, and those of the superlattice are compared with the spread of the rest. Disorder, and motifs that differ,
     make a speckle that any superlattice has a part of: the highest of n is ln n times its mean. Waves as long as the
-    lattice's longest are left out, which blotches and uneven light have as well.
+    lattice's longest are left out, which blotches and uneven light have as well; or else they are compared with others
+    as long, and must stand out ten times farther.
 
     Args:
         left: an image without its averaged cell and background, (H, W).
@@ -106,27 +108,38 @@ def stands_out(left: NDArray[np.float64], basis: Array, larger: Array) -> bool:
     power = np.square(np.abs(np.fft.rfft2(left * np.outer(rows, columns))))
     power[:, 0] /= 2  # both of a pair q and -q are there
     y, x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
-    dual = np.linalg.inv(basis)
-    power[np.hypot(x, y) <= min(np.linalg.norm(np.array(k) @ dual) for k in ((1, 0), (0, 1), (1, 1), (1, -1)))] = 0
+    dual, length = np.linalg.inv(basis), np.hypot(x, y)
+    first = min(float(np.linalg.norm(np.array(k) @ dual)) for k in ((1, 0), (0, 1), (1, 1), (1, -1)))
     bins = np.sqrt(LIMITS.finer * height * width / abs(np.linalg.det(basis)))
     parts = int(np.clip(bins, LIMITS.coarsest, LIMITS.finest))
     u, v = (np.floor(((ax * x + ay * y) % 1) * parts).astype(int) % parts for ax, ay in basis.T.tolist())
-    folded = np.bincount((u * parts + v).ravel(), power.ravel(), parts**2).reshape(parts, parts)
-    folded = folded + folded[::-1, ::-1]  # of q and -q
-
-    def around(k: Array) -> NDArray[np.bool_]:
-        near = [np.abs(((np.arange(parts) + 0.5) / parts - at + 0.5) % 1 - 0.5) * parts <= LIMITS.beside for at in k]
-        return near[0][:, None] & near[1]
-
     matrix = np.rint(dual @ larger)
     count = round(abs(float(np.linalg.det(matrix))))
     grid = np.stack(np.meshgrid(np.arange(count), np.arange(count)), -1).reshape(-1, 2) @ np.linalg.inv(matrix)
     points = np.unique(np.round(grid % 1, 6) % 1, axis=0)
-    places = [around(k) for k in points]
-    elsewhere = folded[~np.any(places, 0)]
-    highest = max(float(folded[place].max()) for k, place in zip(points, places, strict=True) if k.any())
-    low, middle, high = np.quantile(elsewhere, (0.25, 0.5, 0.75)) if elsewhere.size else (0.0, 0.0, 0.0)
-    return bool(highest - middle > LIMITS.beyond_chance * (high - low))
+    places = [_around(k, parts) for k in points]
+
+    def height_of(power: NDArray[np.float64]) -> float:
+        folded = np.bincount((u * parts + v).ravel(), power.ravel(), parts**2).reshape(parts, parts)
+        folded = folded + folded[::-1, ::-1]  # of q and -q
+        elsewhere = folded[~np.any(places, 0)]
+        highest = max(float(folded[place].max()) for k, place in zip(points, places, strict=True) if k.any())
+        low, middle, high = np.quantile(elsewhere, (0.25, 0.5, 0.75)) if elsewhere.size else (0.0, 0.0, 0.0)
+        return float((highest - middle) / max(high - low, 1e-30))
+
+    if height_of(np.where(length > first, power, 0.0)) > LIMITS.beyond_chance:
+        return True
+    rings = np.minimum((length * min(height, width) / _RING).astype(int), height + width)
+    usual = np.array([np.median(power[rings == k]) if (rings == k).any() else 0.0 for k in range(int(rings.max()) + 1)])
+    near = (length > LIMITS.least_long * first) & (length < LIMITS.most_long * first)
+    over = power / np.maximum(usual[rings], 1e-12 * power.max())
+    return height_of(np.where(near, over, 0.0)) > LIMITS.far_beyond_chance
+
+
+def _around(k: Array, parts: int) -> NDArray[np.bool_]:
+    """Which of so many parts along each reciprocal vector are around a fraction of a wave."""
+    near = [np.abs(((np.arange(parts) + 0.5) / parts - at + 0.5) % 1 - 0.5) * parts <= LIMITS.beside for at in k]
+    return near[0][:, None] & near[1]
 
 
 def _between(left: Tensor, basis: Array, n: int) -> float:
