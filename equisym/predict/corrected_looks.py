@@ -23,14 +23,14 @@ from equisym.crystal.registry import in_register
 from equisym.predict.contradiction import refuse_other_side, refuse_side
 from equisym.predict.flattening import flatten
 from equisym.predict.lattices_of_parts import lattice_of_parts
-from equisym.predict.look import Look, look_on, plain_look
+from equisym.predict.look import SMEARED, Look, look_on, plain_look
 from equisym.predict.refusal import RefusalCode
 from equisym.predict.view import View
 
 _PERHAPS_HUM = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.DOMAINS)
 _PERHAPS_DISPLACED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, RefusalCode.FEW_REPEATS)
 # set on 20 simulated crystals with dislocations and faults and on 87 situations to be refused
-_SMEARED, _CLEARER = 0.6, 0.25  # of the image explained: perhaps an average of parts out of register; and so much more
+_CLEARER = 0.25  # of the image explained: so much more than before
 _TORN = 2.5  # times the median of what the cell leaves nearby: along a fault
 _MOST = 0.75  # of the image that shows the lattice that a part of it has
 _COARSER = 1.5  # times the area of the cell on which a fault was seen: another lattice
@@ -150,7 +150,7 @@ def moved_into_register(view: View, look: Look) -> Look:
     """
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_DISPLACED
     explained = 0.0 if refused or look.rest is None else look.rest.explained
-    smeared = look.refusal is None and look.rest is not None and explained < _SMEARED
+    smeared = look.refusal is None and look.rest is not None and explained < SMEARED
     if not (refused or smeared) or view.window or view.mask is not None or view.expected is not None:
         return look
     lattice = None if _is_stepped(view.grey) else lattice_of_parts(view.grey)
@@ -226,7 +226,7 @@ def on_its_own_cell(look: Look) -> Look:
     if small.modulation:
         note = f"the pattern is modulated with a period of {period}, which fits no whole number of its cells"
     else:
-        fits = f", or is its own, as it fits {small.fits} of its cells" if small.fits else ""
+        fits = f", or belongs to it: it fits {small.fits} of its cells exactly" if small.fits else ""
         note = f"a wave with a period of {period} is laid over the pattern{fits}"
     modulated = small.beyond if small.modulation or small.fits else 0.0
     return replace(own, overlaid=True, modulated=modulated).noting(note)

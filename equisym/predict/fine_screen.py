@@ -13,6 +13,7 @@ from equisym.crystal.indexing import offsets
 from equisym.crystal.spectral_peaks import PowerSpectrum, SpectralPeaks
 from equisym.predict.look import Look, plain_look
 from equisym.predict.refusal import RefusalCode
+from equisym.predict.rejection import DOZEN
 from equisym.predict.view import View
 
 # set on 34 drawn patterns behind a halftone of 6 pixels and a dither of 4, and on situations to be refused
@@ -20,7 +21,7 @@ _PERHAPS_SCREENED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, Ref
 _COARSEST, _SHARP, _STRONG = 8.5, 30.0, 0.1  # pixels; over the background; of the strongest wave that is so fine
 _KEPT, _LOST = 0.6, 0.85  # of the screen's frequency: to the one, waves are kept; beyond the other they are gone
 _OWN = 0.8  # bins from a wave of the pattern's lattice
-_FINER, _DOZEN = 3.0, 12.0  # times as long as the screen's period the cell's sides are; cells
+_FINER = 3.0  # times as long as the screen's period the cell's sides are
 _HOLDS, _SHARE = 0.8, 0.03  # of the smooth image explained; of the whole image's variance, at least
 
 
@@ -40,16 +41,16 @@ def without_screen(view: View, look: Look) -> Look:
         return look
     seen = plain_look(replace(view, channels=(smooth / spread).float(), spread=view.spread * spread))
     m = seen.measurement
-    if m is None or seen.refusal is not None or seen.rest is None or m.lattice.repeats < _DOZEN:
+    if m is None or seen.refusal is not None or seen.rest is None or m.lattice.repeats < DOZEN:
         return look
     if seen.rest.explained < max(_HOLDS, _SHARE / spread**2):
         return look
     off = np.linalg.norm(offsets(screen.position, m.lattice.basis) * view.grey.shape[::-1], axis=-1)
-    beside = off > _OWN  # what is not beside the pattern's waves is detail of it
-    own = screen.power[beside].sum() < screen.power.sum() / 4
+    foreign = off > _OWN  # the others are fine detail of the pattern
+    own = screen.power[foreign].sum() < screen.power.sum() / 4
     if own or np.linalg.norm(m.lattice.basis, axis=0).min() < _FINER * period:
         return look
-    shown = view.scale / float(length[beside][0])  # the strongest comes first
+    shown = view.scale / float(length[foreign][0])  # the strongest comes first
     return seen.noting(f"a fine screen with a period of {shown:.1f} pixels was smoothed away")
 
 

@@ -23,12 +23,8 @@ _SMALLEST = 32  # pixels along a side of a part
 _CLEAR, _DOZEN = 0.6, 12.0  # of a part repeats, in so many cells: no chance
 _SURE = 0.8  # of a part repeats, in at least half as many cells as in the finest: not joined by a fault
 _EQUAL = 0.03  # of a vector: two lattices are told by their directions
-_DIVISIONS = {
-    2: 48,
-    3: 48,
-    5: 48,
-    8: 96,
-}  # of the sides, and pixels that a part has at least: many small ones take long
+# of the sides, and pixels that a part has at least: many small ones take long
+_DIVISIONS = {2: 48, 3: 48, 5: 48, 8: 96}
 
 
 def second_lattice(image: Tensor, lattice: Lattice, rest: Background, *, over: bool = True) -> Refusal | None:

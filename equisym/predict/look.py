@@ -14,7 +14,8 @@ from equisym.predict.refusal import Refusal
 from equisym.predict.rejection import Review, review_lattice
 from equisym.predict.view import View
 
-_OUTSIDE, _SMEARED = 0.1, 0.6  # of the power outside of the cell; of the image explained
+_OUTSIDE = 0.1  # of the power outside of the cell
+SMEARED = 0.6  # of the image explained: with less, the cell may be an average of parts that differ
 _BETTER = 0.03  # gain in score that justifies leaving out part of the image
 
 
@@ -73,7 +74,7 @@ class Look:
         """Whether there is more in an image that is not refused than its cell: a fault, other waves, or most of it."""
         if self.refusal is not None or self.rest is None:
             return False
-        return self.review.fault is not None or self.review.outside > _OUTSIDE or self.rest.explained < _SMEARED
+        return self.review.fault is not None or self.review.outside > _OUTSIDE or self.rest.explained < SMEARED
 
     def outdoes(self, other: Look) -> bool:
         """Whether it gives an answer where the other gives none, or clearly more of it repeats."""

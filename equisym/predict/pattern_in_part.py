@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from equisym.crystal.pattern_area import pattern_area
 from equisym.predict.lattices_of_parts import clearest_part
-from equisym.predict.look import Look, plain_look
+from equisym.predict.look import SMEARED, Look, plain_look
 from equisym.predict.refusal import Refusal, RefusalCode
+from equisym.predict.rejection import DOZEN
 from equisym.predict.view import View
 
 _PERHAPS_IN_PART = (
@@ -20,9 +21,8 @@ _PERHAPS_IN_PART = (
     RefusalCode.FEW_REPEATS,
     RefusalCode.DOMAINS,
 )
-_SMEARED, _CLEARER = 0.6, 0.25  # of the image explained: perhaps an average over more than the pattern; so much more
+_CLEARER = 0.25  # of the image explained: so much more than before
 _MOST, _ELSEWHERE = 0.75, 0.15  # of the image covered; power of the pattern's waves beyond it, for that within
-_DOZEN = 12.0  # cells
 _EDGE = 8  # pixels left around the area that is cut out
 
 
@@ -30,7 +30,7 @@ def in_part(view: View, look: Look) -> Look:
     """A look at the area in which a part's lattice goes on, where the whole image hardly has one."""
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_IN_PART
     explained = 0.0 if refused or look.rest is None else look.rest.explained
-    smeared = look.refusal is None and look.rest is not None and explained < _SMEARED
+    smeared = look.refusal is None and look.rest is not None and explained < SMEARED
     if not (refused or smeared) or view.window or view.expected is not None:
         return look
     rows, columns = view.grey.shape
@@ -50,7 +50,7 @@ def in_part(view: View, look: Look) -> Look:
     seen = view.without(torch.from_numpy(~area)).cut(*place)
     alone = plain_look(replace(seen, expected=part[0].basis))
     m = alone.measurement
-    if m is None or alone.refusal is not None or alone.rest is None or m.lattice.repeats < _DOZEN:
+    if m is None or alone.refusal is not None or alone.rest is None or m.lattice.repeats < DOZEN:
         return look
     if alone.rest.explained < explained + _CLEARER:
         return look

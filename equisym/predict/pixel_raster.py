@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equisym.predict.look import Look, plain_look
 from equisym.predict.refusal import RefusalCode
+from equisym.predict.rejection import DOZEN
 from equisym.predict.view import View
 
 # set on 51 drawn patterns behind rows of a display, filters of a colour sensor and subpixels
@@ -18,7 +19,7 @@ _PERHAPS_RASTERED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES, Ref
 _LARGEST, _LEAST, _MOST = 4, 0.02, 0.9  # pixels a side; variance between kinds, at least; of the most that any shows
 _ALL, _FEW = 12, 4  # rows after which every raster comes again; so often it must
 _SMALLER, _ALMOST = 1.5, 0.03  # times; of the image explained: so much less with a smaller cell
-_HOLDS, _DOZEN = 0.6, 12.0  # of the image explained; cells
+_HOLDS = 0.6  # of the image explained, at least
 
 Raster = tuple[int, int]
 
@@ -37,7 +38,7 @@ def with_pixels_alike(view: View, look: Look) -> Look:
     spread = float(alike[0].std()) or 1.0
     seen = plain_look(replace(view, channels=torch.from_numpy((alike / spread).astype(np.float32))))
     m, before = seen.measurement, look.measurement
-    if m is None or seen.refusal is not None or seen.rest is None or m.lattice.repeats < _DOZEN:
+    if m is None or seen.refusal is not None or seen.rest is None or m.lattice.repeats < DOZEN:
         return look
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_RASTERED
     smaller = before is not None and m.lattice.repeats > _SMALLER * before.lattice.repeats
@@ -46,8 +47,8 @@ def with_pixels_alike(view: View, look: Look) -> Look:
     if not counts or seen.rest.explained < _HOLDS:
         return look
     rows, columns = raster
-    kinds = f"the pixels are of {rows * columns} kinds, as those of a display or a sensor"
-    return seen.noting(f"{kinds}, which were given one mean and spread")
+    kinds = f"the pixels are of {rows * columns} kinds, as in a display or a sensor"
+    return seen.noting(f"{kinds}; they were given one mean and spread")
 
 
 def find_raster(image: NDArray[np.float64]) -> Raster | None:

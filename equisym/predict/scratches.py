@@ -10,12 +10,13 @@ from scipy.ndimage import binary_dilation
 
 from equisym.predict.look import Look, plain_look
 from equisym.predict.refusal import RefusalCode
+from equisym.predict.rejection import DOZEN
 from equisym.predict.view import View
 
 # set on 17 drawn patterns under scratches and dust, and on situations to be refused
 _PERHAPS_SCRATCHED = (RefusalCode.NOT_PERIODIC, RefusalCode.SEVERAL_LATTICES)
 _OUT, _WIDER, _MOST = 3.5, 2, 0.2  # standard deviations of the rest; pixels around; of the image, at most
-_CLEARER, _HOLDS, _DOZEN = 0.1, 0.6, 12.0  # of the image explained: more than before, and at least; cells
+_CLEARER, _HOLDS = 0.1, 0.6  # of the image explained: more than before, and at least
 
 
 def without_scratches(view: View, look: Look) -> Look:
@@ -25,7 +26,7 @@ def without_scratches(view: View, look: Look) -> Look:
     """
     refused = look.refusal is not None and look.refusal.code in _PERHAPS_SCRATCHED
     m = look.measurement
-    if not refused or m is None or look.rest is None or m.lattice.repeats < _DOZEN:
+    if not refused or m is None or look.rest is None or m.lattice.repeats < DOZEN:
         return look
     if look.view is not view or view.window or view.expected is not None:  # corrected: what is left is elsewhere
         return look
